@@ -1,0 +1,29 @@
+/**
+ * Host-side arrays with a shape: what model methods take and return beside tensors, and what the file
+ * formats deal in. Row-major (last axis fastest) always.
+ */
+
+/** Real numbers on the host. float32 everywhere, float64 on the reference engine and in solvers. */
+export type FloatArray = Float32Array | Float64Array;
+
+/** Any typed array a tensor file can hold. */
+export type NumericArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** A dense row-major array: `data.length` equals the product of `shape`. */
+export interface NdArray<A extends NumericArray = FloatArray> {
+  readonly data: A;
+  readonly shape: readonly number[];
+}
+
+/** Spatial size of a volume in voxels, in NIfTI order `[X, Y, Z]`. */
+export type SpatialShape = readonly [X: number, Y: number, Z: number];
