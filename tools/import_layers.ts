@@ -1,0 +1,125 @@
+/**
+ * The layer table of docs/architecture.md as code, and the question it answers: may this file import that one?
+ */
+
+/** One import: both ends as paths from the repository root, `to` also as `npm:…` or `node:…`. */
+export interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Layer of each room; a model is `models/<name>`. */
+const LAYER: Record<string, number> = {
+  base: 0,
+  deps: 0,
+  formats: 1,
+  linalg: 1,
+  backends: 1,
+  ops: 2,
+  losses: 2,
+  data: 2,
+  models: 3,
+  training: 4,
+  evaluation: 4,
+  reports: 4,
+  cli: 5,
+};
+
+/** Imports between rooms of one layer that are allowed. */
+const SAME_LAYER = new Set([
+  "losses>ops",
+  "evaluation>training",
+]);
+
+/** Imports that the layers would allow and that are forbidden all the same. */
+const FORBIDDEN = new Map([
+  ["base>deps", "base imports nothing but itself"],
+  ["models>data", "a model is given frames, it does not read them"],
+]);
+
+/** Rooms that must not reach the tensor library. */
+const WITHOUT_TENSORS = new Set(["base", "formats", "linalg", "reports"]);
+
+/** The wrapper of the tensor library. */
+const TENSOR_LIBRARY = "src/deps/tfjs.ts";
+
+/**
+ * The room of a source file: `"ops"`, `"models/recurrent_vae"`; null outside src.
+ *
+ * @param path Path from the repository root.
+ */
+export function roomOf(path: string): string | null {
+  const parts = path.split("/");
+  if (parts[0] !== "src" || parts.length < 3) return null;
+  return parts[1] === "models" ? `models/${parts[2]}` : parts[1];
+}
+
+/**
+ * Says why an import breaks the layers, or null when it keeps them.
+ *
+ * @param edge Both ends as paths from the repository root.
+ */
+export function layerProblem(edge: Import): string | null {
+  const fromRoom = roomOf(edge.from);
+  const toRoom = roomOf(edge.to);
+  const complain = (why: string) => `${edge.from} imports ${edge.to}: ${why}`;
+  if (fromRoom === null) {
+    return edge.from === "mod.ts" && toRoom === "cli"
+      ? complain("mod.ts is the library, the command line is ./cli")
+      : null;
+  }
+  const from = fromRoom.split("/")[0];
+  if (!(from in LAYER)) return complain(`room ${from} is not in the layer table`);
+  if (/^(npm|node|jsr|https?):/.test(edge.to)) {
+    return from === "deps" ? null : complain("external packages enter through src/deps");
+  }
+  if (toRoom === null) {
+    return edge.to.startsWith("wasm/dist/") && from === "backends"
+      ? null
+      : complain("library code imports library code only");
+  }
+  const to = toRoom.split("/")[0];
+  if (!(to in LAYER)) return complain(`room ${to} is not in the layer table`);
+  if (edge.to === TENSOR_LIBRARY && WITHOUT_TENSORS.has(from)) {
+    return complain(`${from} never sees the tensor library`);
+  }
+  if (fromRoom === toRoom) return null;
+  if (from === "models" && to === "models") return complain("a model never imports another model");
+  const forbidden = FORBIDDEN.get(`${from}>${to}`);
+  if (forbidden) return complain(forbidden);
+  if (to === "deps" && from !== "base") return null;
+  if (LAYER[to] < LAYER[from] || SAME_LAYER.has(`${from}>${to}`)) return null;
+  return complain(`layer ${LAYER[from]} (${from}) may not import layer ${LAYER[to]} (${to})`);
+}
+
+/**
+ * Finds the first cycle among the rooms that files import each other in, e.g. `["ops", "losses", "ops"]`.
+ *
+ * @param edges All imports. @returns The rooms on the cycle, first repeated at the end; null without one.
+ */
+export function roomCycle(edges: readonly Import[]): string[] | null {
+  const next = new Map<string, Set<string>>();
+  for (const edge of edges) {
+    const from = roomOf(edge.from);
+    const to = roomOf(edge.to);
+    if (!from || !to || from === to) continue;
+    if (!next.has(from)) next.set(from, new Set());
+    next.get(from)!.add(to);
+  }
+  const done = new Set<string>();
+  const visit = (room: string, trail: string[]): string[] | null => {
+    if (trail.includes(room)) return [...trail.slice(trail.indexOf(room)), room];
+    if (done.has(room)) return null;
+    for (const to of next.get(room) ?? []) {
+      const cycle = visit(to, [...trail, room]);
+      if (cycle) return cycle;
+    }
+    done.add(room);
+    return null;
+  };
+  for (const room of next.keys()) {
+    const cycle = visit(room, []);
+    if (cycle) return cycle;
+  }
+  return null;
+}
