@@ -1,0 +1,54 @@
+/** Reads the parity fixtures (tests/golden/fixtures/recvae): tensors by name, and the manifest's facts about them. */
+import type { FloatArray, NdArray, NumericArray } from "../../src/base/arrays.ts";
+
+const FOLDER = new URL("../golden/fixtures/recvae/", import.meta.url);
+
+/** A fixture file's tensors. */
+export interface FixtureTensors {
+  /** The tensor of that name; fails when there is none. */
+  get(name: string): NdArray<NumericArray>;
+  /** The same, for real numbers. */
+  floats(name: string): NdArray<FloatArray>;
+  /** The same, for 64-bit integers, as numbers. */
+  integers(name: string): number[];
+}
+
+/** Reads `<name>.safetensors`. */
+export function readFixture(name: string): FixtureTensors {
+  const bytes = Deno.readFileSync(new URL(`${name}.safetensors`, FOLDER));
+  const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
+  const get = (key: string): NdArray<NumericArray> => {
+    const entry = header[key];
+    if (!entry) throw new Error(`${name}.safetensors holds no ${key}`);
+    const [start, end] = entry.data_offsets;
+    const buffer = bytes.slice(8 + headerLength + start, 8 + headerLength + end).buffer;
+    const array = { F32: Float32Array, F64: Float64Array, I64: BigInt64Array }[
+      entry.dtype as "F32" | "F64" | "I64"
+    ];
+    return { data: new array(buffer), shape: entry.shape };
+  };
+  return {
+    get,
+    floats: (key) => get(key) as NdArray<FloatArray>,
+    integers: (key) => Array.from(get(key).data, Number),
+  };
+}
+
+/** The manifest's entry of `<name>.safetensors`: config, scalars, and facts per tensor. */
+// deno-lint-ignore no-explicit-any
+export function readManifest(name: string): any {
+  const text = Deno.readTextFileSync(new URL("manifest.json", FOLDER));
+  return JSON.parse(text).files[`${name}.safetensors`];
+}
+
+/** ‖a − b‖₂ / ‖b‖₂, or ‖a‖₂ where b is zero. */
+export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    difference += (a[i] - b[i]) ** 2;
+    norm += b[i] ** 2;
+  }
+  return a.length === b.length ? Math.sqrt(difference / (norm || 1)) : Infinity;
+}
