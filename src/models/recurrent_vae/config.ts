@@ -1,0 +1,255 @@
+/**
+ * Configuration of the recurrent VAE (spec 1) and its validation.
+ *
+ * Fields carry the reference's names in camelCase and its defaults. What the reference fixes in code
+ * (levels, widths, norm layers, loss variants) is configuration here. Source: spec sections 1, 3.1, 4, 5, 8.
+ */
+import type { SpatialShape } from "../../base/arrays.ts";
+import { ConfigError } from "../../base/errors.ts";
+
+/** A complete, validated configuration. Made by {@link resolveConfig}. */
+export interface RecurrentVaeConfig {
+  /** Width E of the encoder's feature vector. */
+  readonly encOutDim: number;
+  /** Width D of the latent state and of the subject offsets. */
+  readonly latentDim: number;
+  /** First generation's width of the offsets; they are added to the state, so it must equal `latentDim`. */
+  readonly zDim: number;
+  /** Frames T used of each subject. */
+  readonly tolTime: number;
+  /** Size of a volume in voxels, `[X, Y, Z]`; the network's sizes follow from it. */
+  readonly spatialShape: SpatialShape;
+  /** Fixed standard deviation of the reconstruction. */
+  readonly sigX: number;
+  /** Fixed standard deviation of the transition. */
+  readonly sigH: number;
+  /** Scale of the initial subject offsets; used nowhere else. */
+  readonly sigZ: number;
+  /** Ridge weight of the transition matrix F; 0 is legal. */
+  readonly rho: number;
+  /** L1 weight on the subject offsets. */
+  readonly lambdaZ: number;
+  /** Subjects per batch B. */
+  readonly batchSize: number;
+  /** Step size. */
+  readonly learningRate: number;
+  /** Passes over the data. */
+  readonly epochs: number;
+  /** The one seed everything random comes from. */
+  readonly seed: number;
+  /** `"v2"`: λ = 2·N·T·σ_h²·ρ, the exact minimiser. `"v1"`: λ = 2·σ_h²·ρ, the first package's. Spec 5. */
+  readonly ridgePenalty: "v2" | "v1";
+  /** `"squared"` distance of the sampled states to their prior mean, or the closed-form `"kl"`. Spec 4. */
+  readonly temporalLoss: "squared" | "kl";
+  /** Factor on loss2 when `temporalLoss` is `"kl"` (annealing); 1 is the divergence itself. */
+  readonly klWeight: number;
+  /** `"batch"`: statistics per time step over the batch. `"group"`: per sample, min(C, 8) groups. Spec 8. */
+  readonly normalization: "batch" | "group";
+  /** Channels of the encoder's levels; their number is the number of levels. */
+  readonly channels: readonly number[];
+  /** Channels of the decoder's stages, coarse to fine; one per level. */
+  readonly decoderChannels: readonly number[];
+  /** Last step of the decoder: `"tanh"`, or `"clamp"` to [−3, 3] (the wide decoder of spec 8). */
+  readonly outputActivation: "tanh" | "clamp";
+  /** State before the first frame: `"zeros"`, or the frozen draw of the `"notebook"` (spec 5, D = 10). */
+  readonly initialState: "zeros" | "notebook";
+}
+
+/** What a caller may leave out: everything. */
+export type RecurrentVaeOptions = Partial<RecurrentVaeConfig>;
+
+/** Channels used when none are given; a prefix of them when the volume is too small for four levels. */
+export const DEFAULT_CHANNELS: readonly number[] = [4, 8, 16, 32];
+
+/** The reference's defaults of the fields that do not follow from others. */
+const DEFAULTS = {
+  encOutDim: 100,
+  latentDim: 10,
+  tolTime: 120,
+  spatialShape: [91, 109, 91] as SpatialShape,
+  sigX: 1,
+  sigH: 1,
+  sigZ: 1,
+  rho: 0.1,
+  lambdaZ: 10,
+  batchSize: 4,
+  learningRate: 1e-6,
+  epochs: 500,
+  seed: 2022,
+  ridgePenalty: "v2",
+  temporalLoss: "squared",
+  klWeight: 1,
+  normalization: "batch",
+  outputActivation: "tanh",
+  initialState: "zeros",
+} as const;
+
+/** The frozen initial state of the last notebook (spec 5). */
+const NOTEBOOK_STATE = [
+  0.1719,
+  0.1631,
+  0.8127,
+  0.3485,
+  0.5798,
+  0.9957,
+  0.4949,
+  0.0442,
+  0.1098,
+  0.7062,
+];
+
+/**
+ * Fills in defaults and checks every field.
+ *
+ * When `channels` is absent the number of levels adapts to the volume (a level halves each axis, rounding
+ * down, and must leave at least one voxel); when it is given it is taken as it stands.
+ *
+ * @param options Fields to set; `spatialShape` may carry a leading channel axis of 1, as the reference writes it.
+ * @returns The complete configuration, frozen.
+ * @throws {ConfigError} naming the field.
+ * @example
+ * ```ts
+ * import { resolveConfig } from "./config.ts";
+ * const config = resolveConfig({ spatialShape: [6, 10, 10], tolTime: 24 });
+ * console.assert(config.channels.length === 2); // 6 → 3 → 1
+ * ```
+ */
+export function resolveConfig(options: RecurrentVaeOptions = {}): RecurrentVaeConfig {
+  const given = withoutUndefined(options);
+  const latentDim = given.latentDim ?? DEFAULTS.latentDim;
+  const spatialShape = spatial(given.spatialShape ?? DEFAULTS.spatialShape);
+  const channels = given.channels ?? DEFAULT_CHANNELS.slice(0, levelsThatFit(spatialShape));
+  const config: RecurrentVaeConfig = {
+    ...DEFAULTS,
+    ...given,
+    latentDim,
+    zDim: given.zDim ?? latentDim,
+    spatialShape,
+    channels: Object.freeze([...channels]),
+    decoderChannels: Object.freeze([...(given.decoderChannels ?? [...channels].reverse())]),
+  };
+  validateConfig(config);
+  return Object.freeze(config);
+}
+
+/**
+ * Number of stride-2 levels a volume allows: each halves every axis, rounding down (spec 3.1).
+ *
+ * @param shape `[X, Y, Z]` in voxels. @returns Levels until an axis would vanish.
+ */
+export function levelsThatFit(shape: SpatialShape): number {
+  return Math.max(0, Math.floor(Math.log2(Math.min(...shape))));
+}
+
+/**
+ * Checks a complete configuration.
+ *
+ * @param config Every field set. @throws {ConfigError} naming the first offending field.
+ */
+export function validateConfig(config: RecurrentVaeConfig): void {
+  for (const field of ["latentDim", "encOutDim", "tolTime", "batchSize", "epochs"] as const) {
+    requireCount(field, config[field]);
+  }
+  for (const field of ["sigX", "sigH", "sigZ", "learningRate"] as const) {
+    const value = config[field];
+    if (!(value > 0 && Number.isFinite(value))) refuse(field, value, "a number above 0");
+  }
+  for (const field of ["rho", "lambdaZ", "klWeight", "seed"] as const) {
+    if (!Number.isFinite(config[field])) refuse(field, config[field], "a finite number");
+  }
+  if (config.zDim !== config.latentDim) {
+    refuse(
+      "zDim",
+      config.zDim,
+      `${config.latentDim}, the latentDim: offsets are added to the state`,
+    );
+  }
+  requireChoice("ridgePenalty", config.ridgePenalty, ["v2", "v1"]);
+  requireChoice("temporalLoss", config.temporalLoss, ["squared", "kl"]);
+  requireChoice("normalization", config.normalization, ["batch", "group"]);
+  requireChoice("outputActivation", config.outputActivation, ["tanh", "clamp"]);
+  requireChoice("initialState", config.initialState, ["zeros", "notebook"]);
+  if (config.initialState === "notebook" && config.latentDim !== NOTEBOOK_STATE.length) {
+    refuse("initialState", `"notebook" with latentDim ${config.latentDim}`, "latentDim 10");
+  }
+  validateLevels(config);
+}
+
+/**
+ * The state before the first frame.
+ *
+ * @param config Its `initialState` and `latentDim`. @returns `[D]`, float32.
+ */
+export function initialStateOf(config: RecurrentVaeConfig): Float32Array {
+  return config.initialState === "notebook"
+    ? Float32Array.from(NOTEBOOK_STATE)
+    : new Float32Array(config.latentDim);
+}
+
+/** Groups of a group norm over `channels` channels (spec 8). */
+export function groupCount(channels: number): number {
+  return Math.min(channels, 8);
+}
+
+function validateLevels(config: RecurrentVaeConfig): void {
+  const { spatialShape, channels, decoderChannels } = config;
+  if (spatialShape.length !== 3) {
+    refuse("spatialShape", `[${spatialShape}]`, "three axes [X, Y, Z]");
+  }
+  for (const size of spatialShape) requireCount("spatialShape", size);
+  const fitting = levelsThatFit(spatialShape);
+  if (fitting === 0) {
+    refuse("spatialShape", `[${spatialShape}]`, "at least 2 voxels on every axis");
+  }
+  if (channels.length === 0 || channels.length > fitting) {
+    refuse(
+      "channels",
+      `${channels.length} levels for a volume of ${spatialShape.join("×")} voxels`,
+      `1 to ${fitting} levels (each halves every axis), for example [${
+        DEFAULT_CHANNELS.slice(0, fitting).join(", ")
+      }]; leave channels unset to adapt`,
+    );
+  }
+  if (decoderChannels.length !== channels.length) {
+    refuse(
+      "decoderChannels",
+      `${decoderChannels.length} stages`,
+      `${channels.length}, one per level`,
+    );
+  }
+  for (const field of ["channels", "decoderChannels"] as const) {
+    for (const count of config[field]) {
+      requireCount(field, count);
+      if (config.normalization === "group" && count % groupCount(count) !== 0) {
+        refuse(field, count, "multiples of 8 (or fewer than 8) for group normalisation");
+      }
+    }
+  }
+}
+
+function spatial(shape: readonly number[]): SpatialShape {
+  return (shape.length === 4 && shape[0] === 1
+    ? shape.slice(1)
+    : [...shape]) as unknown as SpatialShape;
+}
+
+function withoutUndefined(options: RecurrentVaeOptions): RecurrentVaeOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function requireCount(field: string, value: number): void {
+  if (!(Number.isInteger(value) && value > 0)) refuse(field, value, "a whole number above 0");
+}
+
+function requireChoice(field: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) {
+    refuse(field, JSON.stringify(value), choices.map((c) => `"${c}"`).join(" or "));
+  }
+}
+
+function refuse(field: string, found: unknown, needed: string): never {
+  throw new ConfigError(
+    field,
+    `Cannot use the configuration: ${field} is ${found}, needs ${needed}`,
+  );
+}
