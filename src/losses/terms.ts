@@ -1,0 +1,36 @@
+/**
+ * The loss of one batch, in parts, as the reference names them (spec 4).
+ */
+
+/** loss = loss1 + loss2 + lossZ; lossF is reported only. All float64. */
+export interface LossTerms {
+  /** What is minimised. */
+  readonly loss: number;
+  /** Reconstruction: Σ(x − r)²/(2·B·T·σ_x²). */
+  readonly loss1: number;
+  /** Temporal prior: Σ(h − gh)²/(2·B·T·σ_h²), or the KL divergence per frame and subject. */
+  readonly loss2: number;
+  /** λ_z·Σ|z| over the whole table. */
+  readonly lossZ: number;
+  /** ρ·ΣF², never differentiated. */
+  readonly lossF: number;
+}
+
+/** What the sums of spec 4 are divided by. */
+export interface LossScale {
+  /** Standard deviation σ_x or σ_h. */
+  readonly sigma: number;
+  /** Subjects B. */
+  readonly batch: number;
+  /** Frames T. */
+  readonly frames: number;
+}
+
+/**
+ * Adds the parts up.
+ *
+ * @param parts The four components. @returns Them and their sum, without lossF.
+ */
+export function sumTerms(parts: Omit<LossTerms, "loss">): LossTerms {
+  return { loss: parts.loss1 + parts.loss2 + parts.lossZ, ...parts };
+}
