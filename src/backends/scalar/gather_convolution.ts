@@ -1,0 +1,186 @@
+/**
+ * The one loop behind convolution and transposed convolution: every output voxel gathers the source
+ * voxels that its taps reach. Scalar, float64 sums, channels last.
+ *
+ * Loop order: sample, output voxel, block of four output channels (four sums in registers), tap, source
+ * channel. Source and weights are float64 copies, so that the inner loop sees one array type whatever the
+ * engine stores and converts nothing; a voxel is read by many taps, the copy is made once.
+ */
+import type { FloatArray } from "../../base/arrays.ts";
+import type { AxisTaps } from "./axis_taps.ts";
+
+/** Channels computed together; remaining channels are computed one by one. */
+const BLOCK = 4;
+
+/** Tap tables of the three axes in tensor order z, y, x. */
+export type VolumeTaps = readonly [AxisTaps, AxisTaps, AxisTaps];
+
+/** Sizes of one gathering convolution. */
+export interface GatherPlan {
+  readonly samples: number;
+  readonly taps: VolumeTaps;
+  /** Source volume `[Z, Y, X]`. */
+  readonly sourceSize: readonly [number, number, number];
+  readonly sourceChannels: number;
+  readonly outputChannels: number;
+  /** Filter lengths `[kz, ky, kx]`. */
+  readonly kernel: readonly [number, number, number];
+}
+
+/**
+ * Rearranges a filter `[kz, ky, kx, a, b]` for the gather loop: blocks of four output channels, each
+ * `[tap, source channel, 4]`, then the remaining channels, each `[tap, source channel]`.
+ *
+ * @param filter Values of the filter.
+ * @param sizes `taps` = kz·ky·kx. `transposed` false: source a, output b. True: source b, output a.
+ */
+export function packFilter(
+  filter: FloatArray,
+  sizes: { taps: number; source: number; output: number; transposed: boolean },
+): Float64Array {
+  const { taps, source, output, transposed } = sizes;
+  const packed = new Float64Array(filter.length);
+  const at = transposed
+    ? (tap: number, s: number, o: number) => (tap * output + o) * source + s
+    : (tap: number, s: number, o: number) => (tap * source + s) * output + o;
+  let position = 0;
+  for (let start = 0; start < output;) {
+    const width = start + BLOCK <= output ? BLOCK : 1;
+    for (let tap = 0; tap < taps; tap++) {
+      for (let s = 0; s < source; s++) {
+        for (let o = start; o < start + width; o++) packed[position++] = filter[at(tap, s, o)];
+      }
+    }
+    start += width;
+  }
+  return packed;
+}
+
+/**
+ * out[n, o, co] = bias[co] + Σ over taps and source channels of source · weight.
+ *
+ * @param out `[samples, output voxels, outputChannels]`, overwritten.
+ * @param source `[samples, source voxels, sourceChannels]`.
+ * @param rest `weights` from {@link packFilter}, `bias` of length outputChannels or null.
+ */
+export function gatherConvolution(
+  out: FloatArray,
+  source: FloatArray,
+  rest: { plan: GatherPlan; weights: Float64Array; bias: FloatArray | null },
+): void {
+  const { plan, weights } = rest;
+  const bias = new Float64Array(plan.outputChannels);
+  if (rest.bias) bias.set(rest.bias);
+  const [z, y, x] = plan.taps;
+  const sourceLength = volume(plan.sourceSize) * plan.sourceChannels;
+  const rowLength = x.length * plan.outputChannels;
+  const sample = new Float64Array(sourceLength);
+  const row = new Float64Array(rowLength);
+  let position = 0;
+  for (let n = 0; n < plan.samples; n++) {
+    sample.set(source.subarray(n * sourceLength, (n + 1) * sourceLength));
+    for (let oz = 0; oz < z.length; oz++) {
+      for (let oy = 0; oy < y.length; oy++) {
+        gatherRow(row, sample, { plan, weights, bias, oz, oy });
+        out.set(row, position);
+        position += rowLength;
+      }
+    }
+  }
+}
+
+interface RowTask {
+  readonly plan: GatherPlan;
+  readonly weights: Float64Array;
+  readonly bias: Float64Array;
+  readonly oz: number;
+  readonly oy: number;
+}
+
+function gatherRow(row: Float64Array, sample: Float64Array, task: RowTask): void {
+  const { outputChannels, sourceChannels, kernel } = task.plan;
+  const blockWeights = volume(kernel) * sourceChannels;
+  let channel = 0;
+  for (; channel + BLOCK <= outputChannels; channel += BLOCK) {
+    gatherRowOfFour(row, sample, task, channel, channel * blockWeights);
+  }
+  for (; channel < outputChannels; channel++) {
+    gatherRowOfOne(row, sample, task, channel, channel * blockWeights);
+  }
+}
+
+function gatherRowOfFour(
+  row: Float64Array,
+  sample: Float64Array,
+  task: RowTask,
+  channel: number,
+  weightStart: number,
+): void {
+  const { plan, weights, bias, oz, oy } = task;
+  const [z, y, x] = plan.taps;
+  const { sourceChannels, outputChannels } = plan;
+  const [, sourceY, sourceX] = plan.sourceSize;
+  const [, ky, kx] = plan.kernel;
+  const { first, tap, source, length } = x;
+  const b0 = bias[channel], b1 = bias[channel + 1], b2 = bias[channel + 2], b3 = bias[channel + 3];
+  for (let ox = 0, at = channel; ox < length; ox++, at += outputChannels) {
+    let s0 = b0, s1 = b1, s2 = b2, s3 = b3;
+    const tapStart = first[ox], tapEnd = first[ox + 1];
+    for (let tz = z.first[oz]; tz < z.first[oz + 1]; tz++) {
+      for (let ty = y.first[oy]; ty < y.first[oy + 1]; ty++) {
+        const sourceRow = (z.source[tz] * sourceY + y.source[ty]) * sourceX;
+        const tapRow = (z.tap[tz] * ky + y.tap[ty]) * kx;
+        for (let tx = tapStart; tx < tapEnd; tx++) {
+          let i = (sourceRow + source[tx]) * sourceChannels;
+          let w = weightStart + (tapRow + tap[tx]) * sourceChannels * BLOCK;
+          for (const end = i + sourceChannels; i < end; i++, w += BLOCK) {
+            const value = sample[i];
+            s0 += value * weights[w];
+            s1 += value * weights[w + 1];
+            s2 += value * weights[w + 2];
+            s3 += value * weights[w + 3];
+          }
+        }
+      }
+    }
+    row[at] = s0;
+    row[at + 1] = s1;
+    row[at + 2] = s2;
+    row[at + 3] = s3;
+  }
+}
+
+function gatherRowOfOne(
+  row: Float64Array,
+  sample: Float64Array,
+  task: RowTask,
+  channel: number,
+  weightStart: number,
+): void {
+  const { plan, weights, bias, oz, oy } = task;
+  const [z, y, x] = plan.taps;
+  const { sourceChannels, outputChannels } = plan;
+  const [, sourceY, sourceX] = plan.sourceSize;
+  const [, ky, kx] = plan.kernel;
+  const { first, tap, source, length } = x;
+  for (let ox = 0, at = channel; ox < length; ox++, at += outputChannels) {
+    let sum = bias[channel];
+    const tapStart = first[ox], tapEnd = first[ox + 1];
+    for (let tz = z.first[oz]; tz < z.first[oz + 1]; tz++) {
+      for (let ty = y.first[oy]; ty < y.first[oy + 1]; ty++) {
+        const sourceRow = (z.source[tz] * sourceY + y.source[ty]) * sourceX;
+        const tapRow = (z.tap[tz] * ky + y.tap[ty]) * kx;
+        for (let tx = tapStart; tx < tapEnd; tx++) {
+          let i = (sourceRow + source[tx]) * sourceChannels;
+          let w = weightStart + (tapRow + tap[tx]) * sourceChannels;
+          for (const end = i + sourceChannels; i < end; i++, w++) sum += sample[i] * weights[w];
+        }
+      }
+    }
+    row[at] = sum;
+  }
+}
+
+function volume(size: readonly [number, number, number]): number {
+  return size[0] * size[1] * size[2];
+}

@@ -1,0 +1,255 @@
+/**
+ * Registers the scalar kernels under the names of kernel_contract.ts for a TensorFlow.js backend whose
+ * tensors are plain host arrays. Checks sizes once more where a wrong one would read out of bounds.
+ */
+import type { FloatArray } from "../../base/arrays.ts";
+import { ShapeError } from "../../base/errors.ts";
+import { tf } from "../../deps/tfjs.ts";
+import { KERNEL, type NormAttributes, type Triple } from "../kernel_contract.ts";
+import { type AxisGeometry, forwardTaps, outputLength, transposedTaps } from "./axis_taps.ts";
+import { filterGradient } from "./filter_gradient.ts";
+import { gatherConvolution, type GatherPlan, packFilter } from "./gather_convolution.ts";
+import { blockStatistics, normalise, normaliseGradient, type NormPlan } from "./norm_activation.ts";
+import { tanhSquaredError } from "./tanh_squared_error.ts";
+
+/** How the kernels reach the storage of one TensorFlow.js backend. */
+export interface HostStorage {
+  /** Values of a tensor; not changed by the kernels. */
+  read(tensor: tf.TensorInfo): FloatArray;
+  /** A zeroed array of the engine's own precision. */
+  allocate(length: number): FloatArray;
+  /** A tensor that takes over `values`. */
+  wrap(values: FloatArray, shape: readonly number[]): tf.TensorInfo;
+}
+
+type Inputs = Readonly<Record<string, tf.TensorInfo>>;
+type Kernel = (inputs: Inputs, attributes: never, storage: HostStorage) => tf.TensorInfo[];
+
+const KERNELS: Readonly<Record<string, Kernel>> = {
+  [KERNEL.conv3d]: conv3d,
+  [KERNEL.conv3dInputGradient]: conv3dInputGradient,
+  [KERNEL.conv3dFilterGradient]: conv3dFilterGradient,
+  [KERNEL.normActivation]: normActivation,
+  [KERNEL.normActivationGradient]: normActivationGradient,
+  [KERNEL.tanhSquaredError]: squaredError,
+};
+
+/**
+ * Registers the six kernels, unless they are registered already.
+ *
+ * @param backendName Name of the TensorFlow.js backend.
+ * @param storageOf Gives the storage of the backend instance a kernel is called on.
+ */
+export function registerScalarKernels(
+  backendName: string,
+  storageOf: (backend: unknown) => HostStorage,
+): void {
+  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
+    if (tf.getKernel(kernelName, backendName) != null) continue;
+    tf.registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: ({ inputs, backend, attrs }) => {
+        const results = kernel(inputs as Inputs, attrs as never, storageOf(backend));
+        return results.length === 1 ? results[0] : results;
+      },
+    });
+  }
+}
+
+interface Geometry {
+  readonly stride: Triple;
+  readonly padding: Triple;
+}
+
+type Axes = readonly [AxisGeometry, AxisGeometry, AxisGeometry];
+
+function conv3d(inputs: Inputs, attributes: Geometry, storage: HostStorage): tf.TensorInfo[] {
+  const { x, filter, bias } = inputs;
+  const kernel = spatial(filter.shape, 0);
+  const size = spatial(x.shape, 1);
+  const axes = axesOf(size, kernel, attributes);
+  const [samples, inputChannels, outputChannels] = [x.shape[0], x.shape[4], filter.shape[4]];
+  const plan: GatherPlan = {
+    samples,
+    taps: [forwardTaps(axes[0]), forwardTaps(axes[1]), forwardTaps(axes[2])],
+    sourceSize: size,
+    sourceChannels: inputChannels,
+    outputChannels,
+    kernel,
+  };
+  const shape = [samples, ...axes.map((axis) => axis.output), outputChannels];
+  const out = storage.allocate(product(shape));
+  gatherConvolution(out, storage.read(x), {
+    plan,
+    weights: packFilter(storage.read(filter), {
+      taps: product(kernel),
+      source: inputChannels,
+      output: outputChannels,
+      transposed: false,
+    }),
+    bias: bias ? storage.read(bias) : null,
+  });
+  return [storage.wrap(out, shape)];
+}
+
+function conv3dInputGradient(
+  inputs: Inputs,
+  attributes: Geometry & { readonly inputSize: Triple },
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const { dy, filter } = inputs;
+  const kernel = spatial(filter.shape, 0);
+  const axes = axesOf(attributes.inputSize, kernel, attributes);
+  requireOutput(axes, dy.shape);
+  const [samples, inputChannels, outputChannels] = [dy.shape[0], filter.shape[3], dy.shape[4]];
+  const plan: GatherPlan = {
+    samples,
+    taps: [transposedTaps(axes[0]), transposedTaps(axes[1]), transposedTaps(axes[2])],
+    sourceSize: spatial(dy.shape, 1),
+    sourceChannels: outputChannels,
+    outputChannels: inputChannels,
+    kernel,
+  };
+  const shape = [samples, ...attributes.inputSize, inputChannels];
+  const out = storage.allocate(product(shape));
+  gatherConvolution(out, storage.read(dy), {
+    plan,
+    weights: packFilter(storage.read(filter), {
+      taps: product(kernel),
+      source: outputChannels,
+      output: inputChannels,
+      transposed: true,
+    }),
+    bias: null,
+  });
+  return [storage.wrap(out, shape)];
+}
+
+function conv3dFilterGradient(
+  inputs: Inputs,
+  attributes: Geometry & { readonly kernel: Triple },
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const { x, dy } = inputs;
+  const axes = axesOf(spatial(x.shape, 1), attributes.kernel, attributes);
+  requireOutput(axes, dy.shape);
+  const sums = filterGradient(storage.read(x), storage.read(dy), {
+    samples: x.shape[0],
+    axes,
+    inputChannels: x.shape[4],
+    outputChannels: dy.shape[4],
+  });
+  const shape = [...attributes.kernel, x.shape[4], dy.shape[4]];
+  return [storage.wrap(narrow(sums, storage), shape)];
+}
+
+function normActivation(
+  inputs: Inputs,
+  attributes: NormAttributes,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const { x, gamma, beta, mean, variance } = inputs;
+  const values = storage.read(x);
+  const plan = normPlan(x.shape, attributes);
+  const statistics = mean
+    ? { mean: storage.read(mean), variance: storage.read(variance) }
+    : blockStatistics(values, plan);
+  const y = storage.allocate(values.length);
+  normalise(y, values, {
+    gamma: storage.read(gamma),
+    beta: storage.read(beta),
+    statistics,
+    plan,
+  });
+  const shape = [plan.sampleGroups, plan.channelGroups];
+  return [
+    storage.wrap(y, x.shape),
+    storage.wrap(narrow(statistics.mean, storage), shape),
+    storage.wrap(narrow(statistics.variance, storage), shape),
+  ];
+}
+
+function normActivationGradient(
+  inputs: Inputs,
+  attributes: NormAttributes & { readonly fixedStatistics: boolean },
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const { dy, x, gamma, beta, mean, variance } = inputs;
+  const values = storage.read(x);
+  const dx = storage.allocate(values.length);
+  const { dGamma, dBeta } = normaliseGradient(dx, {
+    dy: storage.read(dy),
+    x: values,
+    gamma: storage.read(gamma),
+    beta: storage.read(beta),
+    statistics: { mean: storage.read(mean), variance: storage.read(variance) },
+    plan: normPlan(x.shape, attributes),
+    fixedStatistics: attributes.fixedStatistics,
+  });
+  return [
+    storage.wrap(dx, x.shape),
+    storage.wrap(narrow(dGamma, storage), gamma.shape),
+    storage.wrap(narrow(dBeta, storage), beta.shape),
+  ];
+}
+
+function squaredError(
+  inputs: Inputs,
+  attributes: { readonly sampleGroups: number; readonly derivativeScale: number },
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const { a, target, weight } = inputs;
+  const values = storage.read(a);
+  const derivative = storage.allocate(values.length);
+  const sums = tanhSquaredError(derivative, {
+    a: values,
+    target: storage.read(target),
+    weight: weight ? storage.read(weight) : null,
+    samples: a.shape[0],
+    ...attributes,
+  });
+  return [
+    storage.wrap(narrow(sums, storage), [attributes.sampleGroups]),
+    storage.wrap(derivative, a.shape),
+  ];
+}
+
+function axesOf(size: Triple, kernel: Triple, { stride, padding }: Geometry): Axes {
+  const axis = (a: 0 | 1 | 2): AxisGeometry => {
+    const lengths = { input: size[a], kernel: kernel[a], stride: stride[a], padding: padding[a] };
+    return { ...lengths, output: outputLength(lengths) };
+  };
+  return [axis(0), axis(1), axis(2)];
+}
+
+function requireOutput(axes: Axes, shape: readonly number[]): void {
+  if (axes.some((axis, a) => axis.output !== shape[a + 1])) {
+    const needed = `[${axes.map((axis) => axis.output)}]`;
+    throw new ShapeError(
+      `Differentiating a convolution: dy has spatial size [${shape.slice(1, 4)}], needs ${needed}`,
+      shape,
+      needed,
+    );
+  }
+}
+
+function normPlan(shape: readonly number[], attributes: NormAttributes): NormPlan {
+  const channels = shape[shape.length - 1];
+  return { ...attributes, channels, rows: product(shape.slice(0, -1)) };
+}
+
+function spatial(shape: readonly number[], at: number): Triple {
+  return [shape[at], shape[at + 1], shape[at + 2]];
+}
+
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((result, size) => result * size, 1);
+}
+
+/** A copy of `values` in the precision of the engine. */
+function narrow(values: FloatArray, storage: HostStorage): FloatArray {
+  const result = storage.allocate(values.length);
+  result.set(values);
+  return result;
+}
