@@ -1,0 +1,45 @@
+/** Views with strides, as PyTorch storages hold them, brought into row-major order. */
+import type { NumericArray } from "../base/arrays.ts";
+
+/** Where a tensor's elements lie in its storage; strides and offset count elements. */
+export interface StridedView {
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+/** Whether the elements lie in row-major order without gaps (axes of length 1 may have any stride). */
+export function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
+  let due = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] === 0) return true;
+    if (shape[axis] !== 1 && strides[axis] !== due) return false;
+    due *= shape[axis];
+  }
+  return true;
+}
+
+/**
+ * Copies a strided view into row-major order.
+ *
+ * @param storage The elements. @param view Must lie inside the storage (not checked here).
+ * @returns As many elements as the shape's product, of the storage's type.
+ */
+export function gatherStrided(storage: NumericArray, view: StridedView): NumericArray {
+  const { offset, shape, strides } = view;
+  const count = shape.reduce((product, n) => product * n, 1);
+  const from = storage as Float32Array;
+  const to = new (from.constructor as Float32ArrayConstructor)(count);
+  const index = new Array<number>(shape.length).fill(0);
+  let position = offset;
+  for (let i = 0; i < count; i++) {
+    to[i] = from[position];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      position += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      position -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return to;
+}
