@@ -1,0 +1,186 @@
+/**
+ * Which engines there are, which can run here, and which one is current. Engines are imported when they are
+ * first asked for; one that is missing or fails is reported, never fatal to the others.
+ *
+ * The stock WebAssembly backend of TensorFlow.js is not listed on purpose: the gradients of its conv3d are
+ * wrong (the input gradient always, the filter gradient with stride 2), so nothing trained on it is right.
+ */
+import { BackendError, ConfigError } from "../base/errors.ts";
+import { tf } from "../deps/tfjs.ts";
+import type {
+  ActiveEngine,
+  BackendChoice,
+  BackendName,
+  Engine,
+  EngineOptions,
+  ProbeResult,
+} from "./engine.ts";
+
+/** Loads each engine; the order is the order of listing. */
+const LOADERS: Readonly<Record<BackendName, () => Promise<Engine>>> = {
+  cuda: async () => (await import("./tensorflow/mod.ts")).cudaEngine,
+  tensorflow: async () => (await import("./tensorflow/mod.ts")).engine,
+  webgpu: async () => (await import("./webgpu/mod.ts")).engine,
+  wasm: async () => (await import("./wasm/mod.ts")).engine,
+  cpu: async () => (await import("./cpu/mod.ts")).engine,
+  reference: async () => (await import("./reference/mod.ts")).engine,
+};
+
+/** Names of all engines. */
+export const BACKEND_NAMES = Object.keys(LOADERS) as readonly BackendName[];
+
+/** What `auto` tries, in this order. */
+const AUTOMATIC: readonly BackendName[] = ["cuda", "webgpu", "wasm", "cpu"];
+
+/** A probe that takes longer is given up. Its answer should come within two seconds. */
+const PROBE_LIMIT_MS = 10_000;
+
+/** Engines that run, by name, and the one TensorFlow.js calls go to: the only state of this library. */
+const started = new Map<BackendName, { engine: ActiveEngine; threads: number | undefined }>();
+let current: ActiveEngine | undefined;
+
+/** The engine chosen by the last {@link selectBackend}, or undefined before the first and after its stop. */
+export function currentEngine(): ActiveEngine | undefined {
+  return current;
+}
+
+/**
+ * Chooses the engine that computes from now on. Tensors of an engine selected earlier stay valid; it runs
+ * on until its `stop` is called.
+ *
+ * @param choice A name, or `"auto"`: CUDA, else a hardware WebGPU adapter, else wasm, else cpu.
+ * @param options Options of starting it.
+ * @throws {ConfigError} for a name that does not exist.
+ * @throws {BackendError} when the engine asked for cannot be started.
+ *
+ * @example Let the machine decide.
+ * ```ts ignore
+ * const engine = await selectBackend();
+ * console.log(engine.name, engine.detail);
+ * ```
+ */
+export async function selectBackend(
+  choice: BackendChoice = "auto",
+  options: EngineOptions = {},
+): Promise<ActiveEngine> {
+  if (choice !== "auto") return await activate(checkedName(choice), options);
+  const failures: string[] = [];
+  for (const name of AUTOMATIC) {
+    const probe = await probeBackend(name);
+    if (!probe.available || !probe.automatic) continue;
+    try {
+      return await activate(name, options);
+    } catch (error) {
+      failures.push(`${name}: ${messageOf(error)}`);
+    }
+  }
+  throw new BackendError(
+    "auto",
+    `Cannot choose an engine: none of ${AUTOMATIC.join(", ")} could be started (${
+      failures.join("; ")
+    }); run "recvae backends" for details`,
+  );
+}
+
+/** Probes every engine, all at once; results in the order of {@link BACKEND_NAMES}; never throws. */
+export function probeBackends(): Promise<ProbeResult[]> {
+  return Promise.all(BACKEND_NAMES.map((name) => probeBackend(name)));
+}
+
+/**
+ * Probes one engine; a failure or a probe that hangs is a result like any other.
+ *
+ * @param name Its name. @param limitMs Time after which the probe is given up.
+ * @throws {ConfigError} for a name that does not exist.
+ */
+export async function probeBackend(
+  name: BackendName,
+  limitMs: number = PROBE_LIMIT_MS,
+): Promise<ProbeResult> {
+  const load = LOADERS[checkedName(name)];
+  const unavailable = (hint: string): ProbeResult => ({
+    name,
+    available: false,
+    automatic: false,
+    detail: "not available",
+    hint,
+  });
+  try {
+    const probe = load().then((engine) => engine.probe());
+    return await withinTime(probe, limitMs) ??
+      unavailable(`the probe gave no answer within ${limitMs / 1000} s`);
+  } catch (error) {
+    return unavailable(messageOf(error));
+  }
+}
+
+async function activate(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
+  const running = started.get(name);
+  if (running !== undefined) {
+    const sameThreads = options.threads === undefined || options.threads === running.threads ||
+      options.threads === running.engine.threads;
+    if (sameThreads && await tf.setBackend(running.engine.tfName)) {
+      return current = running.engine;
+    }
+    await running.engine.stop();
+  }
+  const engine = tracked(await startEngine(name, options));
+  started.set(name, { engine, threads: options.threads });
+  return current = engine;
+}
+
+async function startEngine(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
+  try {
+    const engine = await LOADERS[name]();
+    return await engine.start(options);
+  } catch (error) {
+    if (error instanceof BackendError || error instanceof ConfigError) throw error;
+    throw new BackendError(
+      name,
+      `Cannot start engine ${name}: ${messageOf(error)}; run "recvae backends" for what would help`,
+    );
+  }
+}
+
+/** The same engine, forgotten by this registry once it is stopped. */
+function tracked(engine: ActiveEngine): ActiveEngine {
+  const result: ActiveEngine = {
+    name: engine.name,
+    tfName: engine.tfName,
+    threads: engine.threads,
+    detail: engine.detail,
+    framesPerChunk: (request) => engine.framesPerChunk(request),
+    memory: () => engine.memory(),
+    async stop() {
+      if (started.get(engine.name)?.engine === result) started.delete(engine.name);
+      if (current === result) current = undefined;
+      await engine.stop();
+    },
+  };
+  return result;
+}
+
+function checkedName(name: string): BackendName {
+  if (Object.hasOwn(LOADERS, name)) return name as BackendName;
+  throw new ConfigError(
+    "backend",
+    `Choosing an engine: found "${name}", needs auto, ${BACKEND_NAMES.join(", ")}`,
+  );
+}
+
+/** The value, or undefined when it does not come in time. */
+async function withinTime<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), limitMs);
+  });
+  try {
+    return await Promise.race([value, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
