@@ -1,0 +1,74 @@
+/*
+ * The exported convolution kernels: each picks the fastest variant whose conditions the parameters meet
+ * (table.h) and falls back to the general one.
+ */
+#include "../conv3d.h"
+#include "general.h"
+
+using namespace recvae;
+
+RECVAE_EXPORT(f32_conv3d_forward__workspace)
+int32_t f32_conv3d_forward__workspace(const Conv3dParams* p) {
+  return 4 * general::packed_floats(p, true);
+}
+RECVAE_EXPORT(f32_conv3d_forward__scratch)
+int32_t f32_conv3d_forward__scratch(const Conv3dParams*) { return 0; }
+RECVAE_EXPORT(f32_conv3d_forward_prepare__slices)
+int32_t f32_conv3d_forward_prepare__slices(const Conv3dParams* p) { return general::pack_slices(p, true); }
+RECVAE_EXPORT(f32_conv3d_forward_prepare)
+void f32_conv3d_forward_prepare(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  general::pack_filter(p, true, begin, end);
+}
+RECVAE_EXPORT(f32_conv3d_forward__slices)
+int32_t f32_conv3d_forward__slices(const Conv3dParams* p) { return p->n * p->out_z; }
+RECVAE_EXPORT(f32_conv3d_forward)
+void f32_conv3d_forward(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  general::gather_planes(p, general::forward_gather(p), begin, end);
+}
+
+RECVAE_EXPORT(f32_conv3d_input_gradient__workspace)
+int32_t f32_conv3d_input_gradient__workspace(const Conv3dParams* p) {
+  return 4 * general::packed_floats(p, false);
+}
+RECVAE_EXPORT(f32_conv3d_input_gradient__scratch)
+int32_t f32_conv3d_input_gradient__scratch(const Conv3dParams*) { return 0; }
+RECVAE_EXPORT(f32_conv3d_input_gradient_prepare__slices)
+int32_t f32_conv3d_input_gradient_prepare__slices(const Conv3dParams* p) {
+  return general::pack_slices(p, false);
+}
+RECVAE_EXPORT(f32_conv3d_input_gradient_prepare)
+void f32_conv3d_input_gradient_prepare(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  general::pack_filter(p, false, begin, end);
+}
+RECVAE_EXPORT(f32_conv3d_input_gradient__slices)
+int32_t f32_conv3d_input_gradient__slices(const Conv3dParams* p) { return p->n * p->in_z; }
+RECVAE_EXPORT(f32_conv3d_input_gradient)
+void f32_conv3d_input_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  general::gather_planes(p, general::gradient_gather(p), begin, end);
+}
+
+RECVAE_EXPORT(f32_conv3d_filter_gradient__workspace)
+int32_t f32_conv3d_filter_gradient__workspace(const Conv3dParams* p) {
+  const general::FilterPartition f = general::filter_partition(p);
+  return f.parts > 1 ? 4 * f.parts * f.taps * p->in_c * p->out_c : 0;
+}
+RECVAE_EXPORT(f32_conv3d_filter_gradient__scratch)
+int32_t f32_conv3d_filter_gradient__scratch(const Conv3dParams*) { return 0; }
+RECVAE_EXPORT(f32_conv3d_filter_gradient__slices)
+int32_t f32_conv3d_filter_gradient__slices(const Conv3dParams* p) {
+  const general::FilterPartition f = general::filter_partition(p);
+  return f.parts * f.taps * f.channel_blocks;
+}
+RECVAE_EXPORT(f32_conv3d_filter_gradient)
+void f32_conv3d_filter_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  general::filter_gradient(p, begin, end);
+}
+RECVAE_EXPORT(f32_conv3d_filter_gradient_finish__slices)
+int32_t f32_conv3d_filter_gradient_finish__slices(const Conv3dParams* p) {
+  const general::FilterPartition f = general::filter_partition(p);
+  return f.parts > 1 ? f.taps : 0;
+}
+RECVAE_EXPORT(f32_conv3d_filter_gradient_finish)
+void f32_conv3d_filter_gradient_finish(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  general::filter_gradient_finish(p, begin, end);
+}
