@@ -1,0 +1,121 @@
+/** What a command of the command line is, and how its help looks. */
+import type { Option, Parsed } from "./options.ts";
+
+/** One line of an example and what it does. */
+export interface Example {
+  readonly line: string;
+  readonly does: string;
+}
+
+/** A command without the type of its options: what the table of commands holds. */
+export interface Command {
+  /** As typed: `"train"`. */
+  readonly name: string;
+  /** One line for the list of commands, without a full stop. */
+  readonly summary: string;
+  /** Usage after `recvae`, e.g. `"train [options] [FILE…]"`. */
+  readonly usage: string;
+  /** A paragraph or two for the command's own help. */
+  readonly description: string;
+  readonly options: readonly Option[];
+  readonly examples: readonly Example[];
+  /** Fewest and most positional arguments. */
+  readonly positionals: readonly [least: number, most: number];
+  /**
+   * Runs it.
+   *
+   * @param parsed What `parseOptions` made of the command line.
+   * @returns Exit code.
+   */
+  // deno-lint-ignore no-explicit-any
+  run(parsed: Parsed<any>): Promise<number>;
+}
+
+/**
+ * Lets a command's `run` see the types of its own options.
+ *
+ * @param command The command. @returns The same object.
+ */
+export function defineCommand<const T extends readonly Option[]>(
+  command: Omit<Command, "options" | "run"> & {
+    readonly options: T;
+    run(parsed: Parsed<T>): Promise<number>;
+  },
+): Command {
+  return command;
+}
+
+/** Options every command has. */
+export const COMMON_OPTIONS = [
+  { name: "help", kind: "flag", short: "h", help: "Show this help" },
+  { name: "debug", kind: "flag", help: "Show where in the program an error arose" },
+] as const satisfies readonly Option[];
+
+/** Width of a help page in columns. */
+const WIDTH = 98;
+
+/**
+ * The help of one command.
+ *
+ * @param command The command. @returns Text with a final newline.
+ */
+export function commandHelp(command: Command): string {
+  const lines = [`recvae ${command.usage}`, "", ...wrap(command.description, WIDTH)];
+  const groups = Map.groupBy(
+    [...command.options, ...COMMON_OPTIONS],
+    (option: Option) => option.group ?? "Other options",
+  );
+  const last = groups.get("Other options")!;
+  groups.delete("Other options");
+  for (const [title, options] of [...groups, ["Other options", last] as const]) {
+    lines.push("", `${title}:`, ...options.flatMap(optionHelp));
+  }
+  lines.push("", "Examples:");
+  for (const { line, does } of command.examples) lines.push(`  ${line}`, `      ${does}`);
+  return lines.join("\n") + "\n";
+}
+
+/**
+ * The help of the whole program.
+ *
+ * @param commands All of them. @returns Text with a final newline.
+ */
+export function programHelp(commands: readonly Command[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  return [
+    "recvae: learns latent dynamics of brain activity from fMRI, with a recurrent variational autoencoder",
+    "",
+    "Usage: recvae COMMAND [options]",
+    "",
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    "",
+    "recvae COMMAND --help shows a command's options and examples; recvae --version the version.",
+    "Exit codes: 0 done, 2 the command line is wrong, 3 the input is unusable, 4 training diverged,",
+    "130 interrupted (what was learnt is saved), 1 anything else.",
+  ].join("\n") + "\n";
+}
+
+function optionHelp(option: Option): string[] {
+  const value = option.kind === "flag"
+    ? ""
+    : ` ${option.value ?? (option.choices ? option.choices.join("|") : "VALUE")}`;
+  const left = `  ${option.short ? `-${option.short}, ` : ""}--${option.name}${value}`;
+  const otherwise = option.otherwise === undefined ? "" : ` [${option.otherwise}]`;
+  const indent = 32;
+  const right = wrap(option.help + otherwise, WIDTH - indent);
+  const first = left.length < indent - 1 ? [left.padEnd(indent) + right.shift()] : [left];
+  return [...first, ...right.map((line) => " ".repeat(indent) + line)];
+}
+
+/** Breaks text at spaces; paragraphs (blank lines) stay apart. */
+function wrap(text: string, width: number): string[] {
+  return text.split("\n\n").flatMap((paragraph, i) => {
+    const lines = i > 0 ? ["", ""] : [""];
+    for (const word of paragraph.split(/\s+/)) {
+      const line = lines[lines.length - 1];
+      if (line.length + word.length + 1 > width && line !== "") lines.push(word);
+      else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+    }
+    return lines;
+  });
+}

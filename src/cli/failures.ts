@@ -1,0 +1,79 @@
+/** From errors to exit codes and to one line a person can act on. */
+import {
+  BackendError,
+  CheckpointError,
+  ConfigError,
+  DivergenceError,
+  FormatError,
+  InterruptedError,
+  RecvaeError,
+  ShapeError,
+} from "../base/errors.ts";
+import { UsageError } from "./options.ts";
+
+/** Exit codes of the program. */
+export const EXIT = {
+  ok: 0,
+  /** A defect, or an engine that cannot run. */
+  failure: 1,
+  /** The command line or a configuration value is wrong. */
+  usage: 2,
+  /** A file, folder or checkpoint cannot be used. */
+  input: 3,
+  /** Training produced a NaN or an infinity. */
+  diverged: 4,
+  /** Ctrl-C; what was learnt is saved. */
+  interrupted: 130,
+} as const;
+
+/**
+ * The exit code that belongs to an error.
+ *
+ * @param error Anything that was thrown.
+ */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError || error instanceof ConfigError) return EXIT.usage;
+  if (error instanceof DivergenceError) return EXIT.diverged;
+  if (error instanceof InterruptedError) return EXIT.interrupted;
+  if (error instanceof BackendError) return EXIT.failure;
+  if (
+    error instanceof FormatError || error instanceof CheckpointError || error instanceof ShapeError
+  ) {
+    return EXIT.input;
+  }
+  if (isMissingInput(error) || error instanceof RecvaeError) return EXIT.input;
+  return EXIT.failure;
+}
+
+function isMissingInput(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.IsADirectory ||
+    error instanceof Deno.errors.NotCapable;
+}
+
+/**
+ * What to print for an error.
+ *
+ * @param error Anything that was thrown. @param debug Whether to add the stack.
+ * @returns One line (several with `debug`), without a final newline.
+ */
+export function describeFailure(error: unknown, debug: boolean): string {
+  if (!(error instanceof Error)) return `recvae: ${String(error)}`;
+  const stack = debug ? `\n${error.stack ?? ""}` : "";
+  if (error instanceof Deno.errors.NotCapable) {
+    return `recvae: ${permissionHint(error.message)}${stack}`;
+  }
+  const expected = error instanceof RecvaeError || error instanceof UsageError ||
+    isMissingInput(error);
+  const hint = expected ? "" : " (unexpected; --debug shows where)";
+  return `recvae: ${error.message.replaceAll("\n", " ")}${hint}${stack}`;
+}
+
+/** Deno's own text names the flag; ours adds where to put it. */
+function permissionHint(message: string): string {
+  const access = /Requires (\w+) access(?: to "?([^"]+?)"?)?,/.exec(message);
+  if (!access) return message;
+  const [, kind, target] = access;
+  return `No permission for ${kind} access${target ? ` to "${target}"` : ""}; ` +
+    `add --allow-${kind}${target ? `=${target}` : ""} before the file name in the deno command`;
+}

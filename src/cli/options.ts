@@ -1,0 +1,161 @@
+/**
+ * Options of a command as a table: the one place that parsing, help and defaults come from.
+ *
+ * `parseOptions` turns a command line into typed values by such a table. It knows nothing of any command.
+ */
+import { parseArgs } from "../deps/node_util.ts";
+import { closestString } from "../deps/std_text.ts";
+
+/** What an option's value is. */
+export type OptionKind =
+  /** Present or absent. */
+  | "flag"
+  | "text"
+  /** A whole number of at least `min` (default 0). */
+  | "integer"
+  /** Any finite number. */
+  | "number"
+  /** Whole numbers with commas between, e.g. `4,8,16`. */
+  | "integers"
+  /** One of `choices`. */
+  | "choice"
+  /** May be given several times. */
+  | "texts";
+
+/** One option. */
+export interface Option {
+  /** Without the dashes, in kebab-case. */
+  readonly name: string;
+  readonly kind: OptionKind;
+  /** One letter, for `-o`. */
+  readonly short?: string;
+  /** Placeholder in the help: `DIR`, `N`. */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  /** One line of help, without a full stop. */
+  readonly help: string;
+  /** What happens without the option, for the help: `"25"`, `"all cores"`. */
+  readonly otherwise?: string;
+  /** Heading under which the help lists it. */
+  readonly group?: string;
+}
+
+type ValueOf<O extends Option> = O["kind"] extends "flag" ? boolean
+  : O["kind"] extends "integer" | "number" ? number | undefined
+  : O["kind"] extends "integers" ? number[] | undefined
+  : O["kind"] extends "texts" ? string[]
+  : O extends { readonly kind: "choice"; readonly choices: readonly (infer C)[] } ? C | undefined
+  : string | undefined;
+
+/** Parsed values of a table: flags are booleans, repeatable options arrays, all others may be undefined. */
+export type Values<T extends readonly Option[]> = {
+  readonly [O in T[number] as O["name"]]: ValueOf<O>;
+};
+
+/** A command line that cannot be understood: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A parsed command line. */
+export interface Parsed<T extends readonly Option[]> {
+  readonly values: Values<T>;
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Parses a command line by a table of options.
+ *
+ * @param args Everything after the command's name. @param table The command's options.
+ * @throws {UsageError} for unknown options (with the nearest name), missing, repeated or malformed values.
+ */
+export function parseOptions<const T extends readonly Option[]>(
+  args: readonly string[],
+  table: T,
+): Parsed<T> {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(table.map((option) => [option.name, {
+      type: option.kind === "flag" ? "boolean" as const : "string" as const,
+      ...(option.short ? { short: option.short } : {}),
+    }])),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const values: Record<string, unknown> = {};
+  for (const option of table) {
+    values[option.name] = option.kind === "flag" ? false : option.kind === "texts" ? [] : undefined;
+  }
+  const positionals: string[] = [];
+  const given = new Set<string>();
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const option = table.find(({ name }) => name === token.name);
+    if (!option) throw unknownOption(token.rawName, table);
+    if (given.has(option.name) && option.kind !== "texts") {
+      throw new UsageError(`--${option.name} is given twice, needs to be given once`);
+    }
+    given.add(option.name);
+    if (option.kind === "texts") {
+      (values[option.name] as string[]).push(textValue(option, token));
+    } else values[option.name] = optionValue(option, token);
+  }
+  return { values: values as Values<T>, positionals };
+}
+
+interface Token {
+  readonly value?: string;
+  readonly inlineValue?: boolean;
+}
+
+function optionValue(option: Option, token: Token): unknown {
+  if (option.kind === "flag") {
+    if (token.value === undefined) return true;
+    throw new UsageError(`--${option.name} takes no value, found "${token.value}"`);
+  }
+  const text = textValue(option, token);
+  switch (option.kind) {
+    case "integer":
+      return wholeNumber(option, text);
+    case "integers":
+      return text.split(",").map((part) => wholeNumber(option, part.trim()));
+    case "number": {
+      const value = text.trim() === "" ? NaN : Number(text);
+      if (!Number.isFinite(value)) {
+        throw new UsageError(`--${option.name} is "${text}", needs a number`);
+      }
+      return value;
+    }
+    case "choice":
+      if (option.choices!.includes(text)) return text;
+      throw new UsageError(
+        `--${option.name} is "${text}", needs one of ${option.choices!.join(", ")}; ` +
+          `did you mean "${closestString(text, [...option.choices!])}"?`,
+      );
+    default:
+      return text;
+  }
+}
+
+function textValue(option: Option, token: Token): string {
+  const looksLikeOption = !token.inlineValue && /^--\w/.test(token.value ?? "");
+  if (token.value !== undefined && token.value !== "" && !looksLikeOption) return token.value;
+  const found = looksLikeOption ? `found the option ${token.value}` : "found none";
+  throw new UsageError(`--${option.name} needs a value ${option.value ?? ""}, ${found}`);
+}
+
+function wholeNumber(option: Option, text: string): number {
+  const least = option.min ?? 0;
+  const value = Number(text);
+  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+  throw new UsageError(`--${option.name} is "${text}", needs a whole number of at least ${least}`);
+}
+
+function unknownOption(rawName: string, table: readonly Option[]): UsageError {
+  const known = table.map(({ name }) => `--${name}`);
+  const nearest = known.length > 0 ? `; did you mean ${closestString(rawName, known)}?` : "";
+  return new UsageError(`Unknown option ${rawName}${nearest}`);
+}

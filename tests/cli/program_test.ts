@@ -1,0 +1,84 @@
+/** The program from outside: help, exit codes, one-line messages, no partial output. */
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { VERSION } from "../../src/base/version.ts";
+import { readSafetensors } from "../../src/formats/safetensors.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
+import { recvae } from "./run_recvae.ts";
+
+const STATE = new URL("../golden/fixtures/recvae/small_state.pt", import.meta.url).pathname;
+
+/** Runs a body with a folder that is gone afterwards. */
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("--help lists every command and each command's help ends with examples", async () => {
+  const { code, stdout } = await recvae("--help");
+  assertEquals(code, 0);
+  for (const { name } of COMMANDS) assertStringIncludes(stdout, `  ${name} `);
+  for (const { name, examples } of COMMANDS) {
+    const help = await recvae(name, "--help");
+    assertEquals(help.code, 0, name);
+    assert(examples.length > 0, `${name} has examples`);
+    for (const { line } of examples) assertStringIncludes(help.stdout, line);
+  }
+});
+
+Deno.test("--version prints the version of deno.json", async () => {
+  const config = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assertEquals(config.version, VERSION);
+  assertEquals((await recvae("--version")).stdout.trim(), `recvae ${VERSION}`);
+});
+
+Deno.test("a wrong command line exits with 2 and suggests the nearest name", async () => {
+  const command = await recvae("trian");
+  assertEquals(command.code, 2);
+  assertStringIncludes(command.stderr, 'did you mean "train"');
+  const option = await recvae("backends", "--jsno");
+  assertEquals(option.code, 2);
+  assertStringIncludes(option.stderr, "did you mean --json");
+  assertEquals((await recvae()).code, 2);
+  assertEquals((await recvae("convert", "only-one.pt")).code, 2);
+});
+
+Deno.test("a missing input exits with 3, one line and no stack", async () => {
+  const { code, stderr } = await recvae("convert", "missing.pt", "out.safetensors");
+  assertEquals(code, 3);
+  assertEquals(stderr.trim().split("\n").length, 1);
+  assertStringIncludes(stderr, "missing.pt");
+  const debug = await recvae("convert", "missing.pt", "out.safetensors", "--debug");
+  assertStringIncludes(debug.stderr, "convert.ts");
+});
+
+Deno.test("backends names every engine and what auto takes", async () => {
+  const { code, stdout } = await recvae("backends", "--json");
+  assertEquals(code, 0);
+  const { automatic, engines } = JSON.parse(stdout);
+  const names = engines.map(({ name }: { name: string }) => name);
+  assertEquals(names, ["cuda", "tensorflow", "webgpu", "wasm", "cpu", "reference"]);
+  assert(names.includes(automatic));
+});
+
+Deno.test("convert writes what PyTorch saved, and nothing when the input is broken", async () => {
+  await inFolder(async (folder) => {
+    const out = `${folder}/weights.safetensors`;
+    assertEquals((await recvae("convert", STATE, out)).code, 0);
+    const { tensors } = readSafetensors(await Deno.readFile(out));
+    assertEquals(tensors.size, 62);
+    assertEquals(tensors.get("encoder1.0.weight")!.shape, [4, 1, 4, 4, 4]);
+    assertEquals((await recvae("convert", STATE, out)).code, 2, "an existing file is kept");
+    assertEquals((await recvae("convert", STATE, out, "--force")).code, 0);
+
+    const bytes = await Deno.readFile(STATE);
+    await Deno.writeFile(`${folder}/broken.pt`, bytes.subarray(0, bytes.length / 2));
+    const broken = await recvae("convert", `${folder}/broken.pt`, `${folder}/broken.safetensors`);
+    assertEquals(broken.code, 3);
+    const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    assertEquals(left, ["broken.pt", "weights.safetensors"]);
+  });
+});
