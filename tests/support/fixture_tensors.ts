@@ -1,5 +1,6 @@
 /** Reads the parity fixtures (tests/golden/fixtures/recvae): tensors by name, and the manifest's facts about them. */
 import type { FloatArray, NdArray, NumericArray } from "../../src/base/arrays.ts";
+import { readSafetensors } from "../../src/formats/safetensors.ts";
 
 const FOLDER = new URL("../golden/fixtures/recvae/", import.meta.url);
 
@@ -16,17 +17,11 @@ export interface FixtureTensors {
 /** Reads `<name>.safetensors`. */
 export function readFixture(name: string): FixtureTensors {
   const bytes = Deno.readFileSync(new URL(`${name}.safetensors`, FOLDER));
-  const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
+  const { tensors } = readSafetensors(bytes, `${name}.safetensors`);
   const get = (key: string): NdArray<NumericArray> => {
-    const entry = header[key];
-    if (!entry) throw new Error(`${name}.safetensors holds no ${key}`);
-    const [start, end] = entry.data_offsets;
-    const buffer = bytes.slice(8 + headerLength + start, 8 + headerLength + end).buffer;
-    const array = { F32: Float32Array, F64: Float64Array, I64: BigInt64Array }[
-      entry.dtype as "F32" | "F64" | "I64"
-    ];
-    return { data: new array(buffer), shape: entry.shape };
+    const tensor = tensors.get(key);
+    if (!tensor) throw new Error(`${name}.safetensors holds no ${key}`);
+    return tensor;
   };
   return {
     get,
