@@ -2,6 +2,7 @@
  * Penalties on parameters (spec 4): L1 on the subject offsets, ridge on F.
  */
 import type { FloatArray } from "../base/arrays.ts";
+import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 
 /**
@@ -17,7 +18,7 @@ export function offsetPenalty(offsets: FloatArray, lambdaZ: number): number {
 
 /** Gradient of {@link offsetPenalty}: λ_z·sign(z), 0 at 0. Shape of `offsets`. */
 export function offsetPenaltyGradient(offsets: tf.Tensor, lambdaZ: number): tf.Tensor {
-  return tf.tidy(() => tf.mul(tf.sign(offsets), lambdaZ));
+  return tf.tidy(() => tf.mul(tf.sign(offsets), toScalar(lambdaZ)));
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 import type { FloatArray } from "../base/arrays.ts";
 import { ShapeError } from "../base/errors.ts";
+import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 import type { LossScale } from "./terms.ts";
 
@@ -66,7 +67,7 @@ export function clampSquaredError(
       ? tf.mul(residual, tf.reshape(options.weight, [1, ...a.shape.slice(1)]))
       : residual;
     const inside = tf.cast(tf.lessEqual(tf.abs(a), CLAMP), "float32");
-    const gradient = tf.mul(tf.mul(weighted, inside), 2 * options.derivativeScale);
+    const gradient = tf.mul(tf.mul(weighted, inside), toScalar(2 * options.derivativeScale));
     return [groupSums(tf.mul(weighted, residual), options.sampleGroups), gradient];
   });
   return { sums, derivative };

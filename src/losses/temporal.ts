@@ -3,6 +3,7 @@
  * gradients as tensors.
  */
 import type { FloatArray } from "../base/arrays.ts";
+import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 import type { LossScale } from "./terms.ts";
 
@@ -64,7 +65,7 @@ export function squaredTemporalGradient(
   { h, gh }: Pick<Trajectory<tf.Tensor>, "h" | "gh">,
   { sigma, batch, frames }: LossScale,
 ): TemporalGradient {
-  const towardsH = tf.div(tf.sub(h, gh), sigma * sigma * batch * frames);
+  const towardsH = tf.div(tf.sub(h, gh), toScalar(sigma * sigma * batch * frames));
   return { h: towardsH, gh: tf.neg(towardsH), mu: null, logVar: null };
 }
 
@@ -75,12 +76,12 @@ export function klTemporalGradient(
   weight = 1,
 ): TemporalGradient {
   const variance = sigma * sigma;
-  const towardsMu = tf.mul(tf.sub(mu, gh), weight / (variance * batch * frames));
-  const excess = tf.sub(tf.div(tf.exp(logVar), variance), 1);
+  const towardsMu = tf.mul(tf.sub(mu, gh), toScalar(weight / (variance * batch * frames)));
+  const excess = tf.sub(tf.div(tf.exp(logVar), toScalar(variance)), 1);
   return {
     h: null,
     gh: tf.neg(towardsMu),
     mu: towardsMu,
-    logVar: tf.mul(excess, weight / (2 * batch * frames)),
+    logVar: tf.mul(excess, toScalar(weight / (2 * batch * frames))),
   };
 }

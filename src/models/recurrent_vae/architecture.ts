@@ -24,12 +24,11 @@ export interface StateEntry {
   /** Trained, kept beside (running statistics, F), or an int64 counter. */
   readonly kind: "parameter" | "buffer" | "counter";
   /**
-   * The file's axes with flattened volumes spelled out, e.g. `[E, C, X, Y, Z]` for encoder5's weight. In
-   * memory these axes stand in reverse order: (out, in, kx, ky, kz) becomes `[kz, ky, kx, in, out]`, a linear
-   * weight `[in, out]`, and what was flattened as (C, X, Y, Z) is flattened as (Z, Y, X, C). A single axis
-   * means that file and memory agree.
+   * The file's axes with flattened volumes spelled out, in groups, e.g. `[[E], [C, X, Y, Z]]` for encoder5's
+   * weight. In memory the axes stand in reverse order inside each group: (out, in, kx, ky, kz) becomes
+   * `[kz, ky, kx, in, out]`, and what files flatten as (C, X, Y, Z) is flattened as (Z, Y, X, C).
    */
-  readonly axes: readonly number[];
+  readonly axisGroups: readonly (readonly number[])[];
   /** How it starts (spec 3.4); `fanIn` gives the bound 1/√fanIn of the uniform draw. */
   readonly start:
     | { readonly kind: "uniform"; readonly fanIn: number }
@@ -153,7 +152,7 @@ function encoderEntries(config: RecurrentVaeConfig, size: Sizes): StateEntry[] {
     const fanIn = inChannels * KERNEL_SIZE ** 3;
     const start = { kind: "uniform", fanIn } as const;
     entries.push(
-      reversed(`${name}.0.weight`, [outChannels, inChannels, ...KERNEL], start),
+      filterEntry(`${name}.0.weight`, [outChannels, inChannels, ...KERNEL], start),
       inFileOrder(`${name}.0.bias`, [outChannels], "parameter", start),
     );
     entries.push(...normEntries(`${name}.1`, outChannels, config));
@@ -187,25 +186,38 @@ function decoderEntries(config: RecurrentVaeConfig, size: Sizes): StateEntry[] {
     const name = blockName.decoder(l);
     // PyTorch takes axis 1, the output channels, for the fan-in of a transposed convolution.
     const start = { kind: "uniform", fanIn: outChannels * KERNEL_SIZE ** 3 } as const;
-    entries.push(reversed(`${name}.0.weight`, [inChannels, outChannels, ...KERNEL], start));
+    entries.push(filterEntry(`${name}.0.weight`, [inChannels, outChannels, ...KERNEL], start));
     if (l < size.decoder.length - 1) entries.push(...normEntries(`${name}.1`, outChannels, config));
   });
   return entries;
 }
 
-/** A linear layer; `inputs` and `outputs` are axes, `[C, X, Y, Z]` where a volume is flattened. */
+/** A linear layer (out, in); `inputs` and `outputs` are axes, `[C, X, Y, Z]` where a volume is flattened. */
 function linearEntries(
   name: string,
   inputs: readonly number[],
   outputs: readonly number[],
 ): StateEntry[] {
-  const [flatIn, flatOut] = [voxels(inputs), voxels(outputs)];
-  const start = { kind: "uniform", fanIn: flatIn } as const;
-  const weight = reversed(`${name}.weight`, [...outputs, ...inputs], start);
-  const bias = reversed(`${name}.bias`, outputs, start);
+  const shape = [voxels(outputs), voxels(inputs)];
+  const common = {
+    kind: "parameter",
+    start: { kind: "uniform", fanIn: voxels(inputs) },
+  } as const;
   return [
-    { ...weight, shape: [flatOut, flatIn], memoryShape: [flatIn, flatOut] },
-    { ...bias, shape: [flatOut], memoryShape: [flatOut] },
+    {
+      ...common,
+      key: `${name}.weight`,
+      shape,
+      memoryShape: shape,
+      axisGroups: [outputs, inputs],
+    },
+    {
+      ...common,
+      key: `${name}.bias`,
+      shape: [shape[0]],
+      memoryShape: [shape[0]],
+      axisGroups: [outputs],
+    },
   ];
 }
 
@@ -232,10 +244,11 @@ function inFileOrder(
   kind: StateEntry["kind"],
   start: StateEntry["start"],
 ): StateEntry {
-  return { key, shape, memoryShape: shape, kind, axes: [voxels(shape)], start };
+  return { key, shape, memoryShape: shape, kind, axisGroups: [[voxels(shape)]], start };
 }
 
-/** A parameter whose axes stand in reverse order in memory. */
-function reversed(key: string, axes: readonly number[], start: StateEntry["start"]): StateEntry {
-  return { key, shape: axes, memoryShape: [...axes].reverse(), kind: "parameter", axes, start };
+/** A filter: all axes reversed in memory. */
+function filterEntry(key: string, axes: readonly number[], start: StateEntry["start"]): StateEntry {
+  const memoryShape = [...axes].reverse();
+  return { key, shape: axes, memoryShape, kind: "parameter", axisGroups: [axes], start };
 }

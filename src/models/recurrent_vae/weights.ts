@@ -67,14 +67,14 @@ export function checkStateDict(entries: readonly StateEntry[], state: StateDict)
   );
 }
 
-/** Brings a file-order array into memory order ({@link StateEntry.axes} reversed). */
+/** Brings a file-order array into memory order: axes reversed inside each of {@link StateEntry.axisGroups}. */
 export function toMemoryOrder(entry: StateEntry, values: FloatArray): FloatArray {
-  return reverseAxes(values, entry.axes);
+  return reverseWithinGroups(values, entry.axisGroups);
 }
 
 /** Brings a memory-order array into file order. */
 export function toFileOrder(entry: StateEntry, values: FloatArray): FloatArray {
-  return reverseAxes(values, [...entry.axes].reverse());
+  return reverseWithinGroups(values, entry.axisGroups.map((group) => [...group].reverse()));
 }
 
 /** The values of an entry as real numbers: float types stay, others become float32. */
@@ -98,11 +98,18 @@ function drawEntry(
   return source.uniforms(count).map((value) => from + (to - from) * value);
 }
 
-/** Row-major array with axes `dims` → the same values row-major with the axes in reverse order. */
-function reverseAxes(values: FloatArray, dims: readonly number[]): FloatArray {
+/** Row-major array with axes `groups.flat()` → row-major with the axes reversed inside each group. */
+function reverseWithinGroups(
+  values: FloatArray,
+  groups: readonly (readonly number[])[],
+): FloatArray {
   const result = values.slice() as FloatArray;
-  if (dims.length < 2) return result;
-  const strides = dims.map((_, axis) => voxels(dims.slice(0, axis)));
+  if (groups.every((group) => group.length === 1)) return result;
+  const dims = groups.flat();
+  const strides = groups.flatMap((group, g) => {
+    const inner = voxels(groups.slice(g + 1).flat());
+    return group.map((_, axis) => inner * voxels(group.slice(0, axis)));
+  });
   const index = new Array<number>(dims.length).fill(0);
   let target = 0;
   for (let source = 0; source < values.length; source++) {

@@ -1,0 +1,200 @@
+/**
+ * Passes over the frames of a batch, chunk by chunk: checking, reading, encoding. Shared by the training
+ * step, by plain rollouts and by held-out fitting.
+ */
+import type { FloatArray } from "../../base/arrays.ts";
+import { toTensor } from "../../backends/tensors.ts";
+import { ConfigError, ShapeError } from "../../base/errors.ts";
+import type { FrameBatch } from "../../base/frames.ts";
+import { tf } from "../../deps/tfjs.ts";
+import { type TensorScope, tidied } from "../../ops/tensor_scope.ts";
+import { type Architecture, voxels } from "./architecture.ts";
+import type { RecurrentVaeConfig } from "./config.ts";
+import { disposeEncoder, type EncoderActivations, encoderForward } from "./encoder.ts";
+import type { HeadWeights } from "./latent_chain.ts";
+import { batchStatistics, type Network } from "./norm.ts";
+import type { ModelState } from "./state.ts";
+import type { StatisticsLog } from "./statistics_log.ts";
+
+/** A model's configuration, sizes and numbers. */
+export interface ModelParts {
+  readonly config: RecurrentVaeConfig;
+  readonly architecture: Architecture;
+  readonly state: ModelState;
+}
+
+/** Consecutive frames processed in one call. */
+export interface Chunk {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** Cuts T frames into chunks of `size`; the last may be shorter. */
+export function chunksOf(frames: number, size: number): Chunk[] {
+  if (!(Number.isInteger(size) && size > 0)) {
+    throw new ConfigError(
+      "framesPerChunk",
+      `Cannot cut ${frames} frames into chunks: framesPerChunk is ${size}, needs a whole number above 0`,
+    );
+  }
+  return Array.from({ length: Math.ceil(frames / size) }, (_, i) => ({
+    start: i * size,
+    count: Math.min(size, frames - i * size),
+  }));
+}
+
+/**
+ * Refuses a batch that the model cannot take.
+ *
+ * @param model Configuration and sizes. @param batch The frames.
+ * @param options.training Whether batch statistics will be taken.
+ * @throws {ShapeError} too few frames (the message contains "timepoints"), or another volume size.
+ * @throws {ConfigError} `batchSize`, when batch norm would see a single value per channel (spec 3.1).
+ */
+export function checkBatch(
+  { config, architecture }: Pick<ModelParts, "config" | "architecture">,
+  batch: FrameBatch,
+  options: { readonly training: boolean },
+): void {
+  const { tolTime, spatialShape } = config;
+  if (batch.frames < tolTime) {
+    throw new ShapeError(
+      `Cannot use the batch: found ${batch.frames} timepoints, needs ${tolTime} (tolTime); ` +
+        "use longer runs or a smaller tolTime",
+      [batch.frames],
+      `${tolTime} timepoints`,
+    );
+  }
+  if (batch.spatialShape.some((n, axis) => n !== spatialShape[axis])) {
+    throw new ShapeError(
+      `Cannot use the batch: found volumes of ${batch.spatialShape.join("×")} voxels, needs ` +
+        `${spatialShape.join("×")} (spatialShape)`,
+      batch.spatialShape,
+      `[${spatialShape}]`,
+    );
+  }
+  const values = batch.subjects.length * architecture.bottomVoxels;
+  if (options.training && config.normalization === "batch" && values < 2) {
+    throw new ConfigError(
+      "batchSize",
+      "Cannot train on a batch of one subject: batch norm would see one value per channel at the " +
+        "bottom of the network, needs at least 2; use a larger batch, fewer levels or group normalization",
+    );
+  }
+}
+
+/** Reads one chunk as a volume tensor `[count·B, Z, Y, X, 1]`. */
+export async function readVolumes(batch: FrameBatch, chunk: Chunk): Promise<tf.Tensor> {
+  const [x, y, z] = batch.spatialShape;
+  const values = await batch.read(chunk.start, chunk.count);
+  return toTensor(values, [chunk.count * batch.subjects.length, z, y, x, 1]);
+}
+
+/** Features of all frames, and what was kept for the way back. */
+export interface EncodedFrames {
+  /** `[T, B, E]`. */
+  readonly features: tf.Tensor;
+  /** Activations and their volumes by first frame of the chunk, as far as the budget went. */
+  readonly kept: Map<number, EncoderActivations>;
+}
+
+/**
+ * Encodes all frames of a batch.
+ *
+ * @param network Weights and mode. @param batch The frames.
+ * @param options.memoryBudget Bytes that kept activations may take; 0 keeps none.
+ * @param options.statistics Receives the batch statistics, if given.
+ */
+export async function encodeFrames(
+  network: Network,
+  batch: FrameBatch,
+  options: {
+    readonly architecture: Architecture;
+    readonly chunks: readonly Chunk[];
+    readonly scope: TensorScope;
+    readonly memoryBudget?: number;
+    readonly statistics?: StatisticsLog;
+  },
+): Promise<EncodedFrames> {
+  const { architecture, chunks, scope, statistics } = options;
+  const subjects = batch.subjects.length;
+  const volumeBytes = 4 * (architecture.encoderValues + voxels(batch.spatialShape));
+  let budget = options.memoryBudget ?? 0;
+  const kept = new Map<number, EncoderActivations>();
+  const features: tf.Tensor[] = [];
+  for (const chunk of chunks) {
+    const x = scope.hold(await readVolumes(batch, chunk));
+    const activations = tidied(() =>
+      encoderForward(network, architecture, { x, frames: chunk.count })
+    );
+    statistics?.record(batchStatistics(activations.blocks, chunk.count));
+    features.push(scope.hold(activations.features.clone()));
+    const bytes = chunk.count * subjects * volumeBytes;
+    if (bytes <= budget) {
+      budget -= bytes;
+      holdEncoder(scope, activations);
+      kept.set(chunk.start, activations);
+    } else {
+      disposeEncoder(activations);
+      scope.free(x);
+    }
+  }
+  const frames = chunks.reduce((sum, { count }) => sum + count, 0);
+  const all = tf.tidy(() =>
+    tf.reshape(tf.concat(features, 0), [frames, subjects, features[0].shape[1] as number])
+  );
+  features.forEach((tensor) => scope.free(tensor));
+  return { features: scope.hold(all), kept };
+}
+
+function holdEncoder(scope: TensorScope, { blocks, features }: EncoderActivations): void {
+  scope.hold(features);
+  for (const { x, y, statistics } of blocks) {
+    scope.hold(x);
+    scope.hold(y);
+    if (statistics) {
+      scope.hold(statistics.mean);
+      scope.hold(statistics.variance);
+    }
+  }
+}
+
+/** The heads' weights by role. */
+export function headsOf(state: Pick<ModelState, "tensor">): HeadWeights {
+  return {
+    muWeight: state.tensor("hidden2mu.weight"),
+    muBias: state.tensor("hidden2mu.bias"),
+    logVarWeight: state.tensor("hidden2log_var.weight"),
+    logVarBias: state.tensor("hidden2log_var.bias"),
+  };
+}
+
+/** One-hot rows `[B, N]`: times a table it gathers rows, transposed it scatters gradients back. */
+export function selectRows(rows: readonly number[], tableRows: number): tf.Tensor2D {
+  const values = new Float32Array(rows.length * tableRows);
+  rows.forEach((row, b) => {
+    if (!(Number.isInteger(row) && row >= 0 && row < tableRows)) {
+      throw new ShapeError(
+        `Cannot find the offset of subject ${row}: the table has ${tableRows} rows; ` +
+          "train with as many rows as there are subjects",
+        [row],
+        `0 … ${tableRows - 1}`,
+      );
+    }
+    values[b * tableRows + row] = 1;
+  });
+  return toTensor(values, [rows.length, tableRows]) as tf.Tensor2D;
+}
+
+/** `[A, B, …]` → `[B, A, …]`, row-major. */
+export function swapLeadingAxes(values: FloatArray, first: number, second: number): FloatArray {
+  const width = values.length / (first * second);
+  const result = values.slice() as FloatArray;
+  for (let a = 0; a < first; a++) {
+    for (let b = 0; b < second; b++) {
+      const from = (a * second + b) * width;
+      result.set(values.subarray(from, from + width), (b * first + a) * width);
+    }
+  }
+  return result;
+}
