@@ -1,0 +1,114 @@
+/**
+ * Where and when the voxels of a NIfTI file are: voxel sizes, repetition time, affine, all brought to
+ * millimetres and seconds. Source: nifti1.h, "3D image (volume) orientation and location in space".
+ */
+import type { FormatError } from "../base/errors.ts";
+import type { NiftiHeader, RawNiftiHeader } from "./nifti_header.ts";
+
+/** Longest repetition time believed, in seconds; larger ones are milliseconds declared as seconds. */
+export const MAX_REPETITION_TIME = 60;
+
+const MILLIMETRES: Readonly<Record<number, number>> = { 0: 1, 1: 1000, 2: 1, 3: 1e-3 };
+const SECONDS: Readonly<Record<number, number>> = { 0: 1, 8: 1, 16: 1e-3, 24: 1e-6 };
+
+/**
+ * Voxel sizes in millimetres: |pixdim|, 1 where the header has 0. Unknown units are taken for millimetres.
+ *
+ * @throws what `refuse` makes, when a size is not finite.
+ */
+export function readVoxelSizes(
+  raw: RawNiftiHeader,
+  refuse: (found: string) => FormatError,
+): [number, number, number] {
+  const unit = MILLIMETRES[raw.xyzt_units & 0x07] ?? 1;
+  const [x, y, z] = [1, 2, 3].map((axis) => {
+    const size = raw.pixDims[axis];
+    if (!Number.isFinite(size)) throw refuse(`pixdim[${axis}] is ${size}`);
+    return shortest((Math.abs(size) || 1) * unit, raw.version);
+  });
+  return [x, y, z];
+}
+
+/** Seconds between frames, or null with a remark that says why there is no answer. */
+export function readRepetitionTime(
+  raw: RawNiftiHeader,
+  context: { readonly axes: number; readonly remark: (text: string) => void },
+): number | null {
+  if (context.axes < 4) return null;
+  const step = raw.pixDims[4];
+  const unitCode = raw.xyzt_units & 0x38;
+  const seconds = step * (SECONDS[unitCode] ?? NaN);
+  if (step === 0) return null;
+  if (!(unitCode in SECONDS)) {
+    context.remark("The fourth axis is not measured in time: no repetition time is known.");
+    return null;
+  }
+  if (!(seconds > 0 && seconds <= MAX_REPETITION_TIME)) {
+    context.remark(
+      `The header's repetition time of ${seconds} s cannot be one (milliseconds declared as seconds?): ` +
+        `no repetition time is known.`,
+    );
+    return null;
+  }
+  if (unitCode === 0) {
+    context.remark("The header names no unit of time: the repetition time is taken for seconds.");
+  }
+  return shortest(seconds, raw.version);
+}
+
+/** NIfTI-1 keeps float32: 1.35 instead of 1.350000023841858. */
+function shortest(value: number, version: 1 | 2): number {
+  return version === 1 ? Number(value.toPrecision(7)) : value;
+}
+
+/**
+ * The affine by the first method that applies: sform, qform, voxel sizes alone.
+ *
+ * @throws what `refuse` makes, when an entry is not finite or the quaternion is longer than 1.
+ */
+export function readAffine(
+  raw: RawNiftiHeader,
+  refuse: (found: string) => FormatError,
+): Pick<NiftiHeader, "affine" | "affineSource"> {
+  const unit = MILLIMETRES[raw.xyzt_units & 0x07] ?? 1;
+  const toMillimetres = (row: number, i: number) => (i < 12 ? row * unit : row);
+  if (raw.sform_code > 0) {
+    if (!raw.srow.every(Number.isFinite)) throw refuse(`the sform has the entries ${raw.srow}`);
+    return { affine: [...raw.srow, 0, 0, 0, 1].map(toMillimetres), affineSource: "sform" };
+  }
+  const sizes = [1, 2, 3].map((axis) => Math.abs(raw.pixDims[axis]) || 1);
+  if (raw.qform_code > 0) {
+    return {
+      affine: quaternionAffine(raw, sizes, refuse).map(toMillimetres),
+      affineSource: "qform",
+    };
+  }
+  const [x, y, z] = sizes;
+  const affine = [x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1];
+  return { affine: affine.map(toMillimetres), affineSource: "pixdim" };
+}
+
+/** Rotation of the unit quaternion (a, b, c, d) with a = √(1−b²−c²−d²) ≥ 0, times voxel sizes, plus offsets. */
+function quaternionAffine(
+  raw: RawNiftiHeader,
+  [dx, dy, dz]: readonly number[],
+  refuse: (found: string) => FormatError,
+): number[] {
+  const { quatern_b: b, quatern_c: c, quatern_d: d } = raw;
+  const offsets = [raw.qoffset_x, raw.qoffset_y, raw.qoffset_z];
+  const rest = 1 - (b * b + c * c + d * d);
+  // float32 quaternions of half turns exceed length 1 by rounding.
+  if (!(rest > -1e-5) || !offsets.every(Number.isFinite)) {
+    throw refuse(`the qform has quaternion (${b}, ${c}, ${d}) and offsets (${offsets.join(", ")})`);
+  }
+  const a = Math.sqrt(Math.max(0, rest));
+  const z = raw.pixDims[0] < 0 ? -dz : dz;
+  const [x0, y0, z0] = offsets;
+  // deno-fmt-ignore
+  return [
+    (a * a + b * b - c * c - d * d) * dx, 2 * (b * c - a * d) * dy, 2 * (b * d + a * c) * z, x0,
+    2 * (b * c + a * d) * dx, (a * a + c * c - b * b - d * d) * dy, 2 * (c * d - a * b) * z, y0,
+    2 * (b * d - a * c) * dx, 2 * (c * d + a * b) * dy, (a * a + d * d - c * c - b * b) * z, z0,
+    0, 0, 0, 1,
+  ];
+}
