@@ -33,14 +33,14 @@ export function tanhSquaredError(
         sampleGroups,
         derivativeScale: 1,
       });
-      save([before, aim, derivative]);
+      save(weight ? [before, aim, derivative, weight] : [before, aim, derivative]);
       return sums;
     },
-    gradient(dy, [before, aim, derivative]) {
+    gradient(dy, [before, aim, derivative, mask]) {
       const factor = perSample(dy, before.shape);
       const difference = tf.sub(aim, tf.tanh(before));
-      const weighted = weight
-        ? tf.mul(difference, tf.reshape(weight, [1, ...before.shape.slice(1)]))
+      const weighted = mask
+        ? tf.mul(difference, tf.reshape(mask, [1, ...before.shape.slice(1)]))
         : difference;
       return [tf.mul(derivative, factor), tf.mul(tf.add(weighted, weighted), factor)];
     },
