@@ -1,0 +1,110 @@
+/**
+ * Adam and AdamW, PyTorch's rules (`torch.optim.Adam`, `torch.optim.AdamW`): ε is added to √v̂ after the bias
+ * correction, which other libraries do differently (spec 8, 13).
+ *
+ * Sources: D. P. Kingma, J. Ba, arXiv:1412.6980; I. Loshchilov, F. Hutter, arXiv:1711.05101.
+ */
+import { ConfigError } from "../base/errors.ts";
+import { toScalar } from "../backends/tensors.ts";
+import { tf } from "../deps/tfjs.ts";
+import { type OptimiserKind, SlotOptimiser, type UpdateTarget } from "./optimiser.ts";
+
+/** Options of {@link Adam} and {@link AdamW}. */
+export interface AdamOptions {
+  /** Decay of the mean of gradients, 0 ≤ beta1 < 1; default 0.9. */
+  readonly beta1?: number;
+  /** Decay of the mean of squared gradients, 0 ≤ beta2 < 1; default 0.999. */
+  readonly beta2?: number;
+  /** Added to √v̂, at least 0; default 1e-8. */
+  readonly epsilon?: number;
+  /** At least 0. Adam adds it times p to the gradient (default 0); AdamW shrinks p directly (default 0.01). */
+  readonly weightDecay?: number;
+}
+
+/**
+ * m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr/(1 − β₁ᵏ)·m/(√v/√(1 − β₂ᵏ) + ε) in update k,
+ * with g = gradient + weightDecay·p.
+ */
+export class Adam extends SlotOptimiser {
+  readonly name: OptimiserKind = "adam";
+  protected readonly settings: Required<AdamOptions>;
+
+  /**
+   * @param variables Variables to update, by name.
+   * @param options See {@link AdamOptions}.
+   * @throws {ConfigError} when an option is out of range.
+   */
+  constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
+    const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
+    requireRange("beta1", beta1, 1);
+    requireRange("beta2", beta2, 1);
+    requireRange("epsilon", epsilon, Infinity);
+    requireRange("weightDecay", weightDecay, Infinity);
+    super(variables, ["first", "second"]);
+    this.settings = { beta1, beta2, epsilon, weightDecay };
+  }
+
+  protected options(): Record<string, number | boolean> {
+    return { ...this.settings };
+  }
+
+  protected rule(stepNumber: number, learningRate: number): (target: UpdateTarget) => void {
+    const { beta1, beta2, epsilon, weightDecay } = this.settings;
+    const [keep1, take1, keep2, take2] = [beta1, 1 - beta1, beta2, 1 - beta2].map(toScalar);
+    const stepSize = toScalar(learningRate / (1 - beta1 ** stepNumber));
+    const correction = toScalar(Math.sqrt(1 - beta2 ** stepNumber));
+    const floor = toScalar(epsilon);
+    const decay = toScalar(weightDecay);
+    return ({ variable, gradient, slot }) => {
+      const g = weightDecay === 0 ? gradient : tf.add(gradient, tf.mul(variable, decay));
+      const first = slot("first");
+      const second = slot("second");
+      first.assign(tf.add(tf.mul(first, keep1), tf.mul(g, take1)));
+      second.assign(tf.add(tf.mul(second, keep2), tf.mul(tf.square(g), take2)));
+      const scale = tf.add(tf.div(tf.sqrt(second), correction), floor);
+      variable.assign(tf.sub(variable, tf.mul(tf.div(first, scale), stepSize)));
+    };
+  }
+}
+
+/** Adam after shrinking p ← p·(1 − lr·weightDecay); the decay never enters the moments. */
+export class AdamW extends Adam {
+  override readonly name: OptimiserKind = "adamw";
+  readonly #weightDecay: number;
+
+  /**
+   * @param variables Variables to update, by name.
+   * @param options See {@link AdamOptions}; weightDecay defaults to 0.01.
+   * @throws {ConfigError} when an option is out of range.
+   */
+  constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
+    const { weightDecay = 0.01 } = options;
+    requireRange("weightDecay", weightDecay, Infinity);
+    super(variables, { ...options, weightDecay: 0 });
+    this.#weightDecay = weightDecay;
+  }
+
+  protected override options(): Record<string, number | boolean> {
+    return { ...this.settings, weightDecay: this.#weightDecay };
+  }
+
+  protected override rule(
+    stepNumber: number,
+    learningRate: number,
+  ): (target: UpdateTarget) => void {
+    const shrink = toScalar(1 - learningRate * this.#weightDecay);
+    const update = super.rule(stepNumber, learningRate);
+    return (target) => {
+      target.variable.assign(tf.mul(target.variable, shrink));
+      update(target);
+    };
+  }
+}
+
+function requireRange(field: string, value: number, limit: number): void {
+  if (value >= 0 && value < limit) return;
+  throw new ConfigError(
+    field,
+    `Cannot make Adam: ${field} is ${value}, needs 0 ≤ ${field} < ${limit}`,
+  );
+}

@@ -1,0 +1,83 @@
+/** Ends training when a monitored metric no longer improves. */
+import { ConfigError } from "../base/errors.ts";
+
+/** Options of {@link EarlyStopping}. */
+export interface EarlyStoppingOptions {
+  /** Epochs without improvement after which training stops, at least 1. */
+  readonly patience: number;
+  /** An improvement is a decrease by more than this, at least 0; default 0. */
+  readonly minDelta?: number;
+  /** Name of the metric, smaller is better; default `"loss"`. */
+  readonly monitor?: string;
+}
+
+/** What is known so far; goes into the checkpoint. */
+export interface EarlyStoppingState {
+  /** Smallest value seen, null before the first. */
+  readonly best: number | null;
+  /** Epoch of that value, null before the first. */
+  readonly bestEpoch: number | null;
+}
+
+/** Watches one metric from epoch to epoch. */
+export class EarlyStopping {
+  readonly #patience: number;
+  readonly #minDelta: number;
+  readonly #monitor: string;
+  #state: EarlyStoppingState = { best: null, bestEpoch: null };
+
+  /** @throws {ConfigError} when an option is out of range. */
+  constructor({ patience, minDelta = 0, monitor = "loss" }: EarlyStoppingOptions) {
+    if (!Number.isSafeInteger(patience) || patience < 1) {
+      throw new ConfigError(
+        "patience",
+        `Cannot stop early: patience is ${patience}, needs a whole number of at least 1`,
+      );
+    }
+    if (!(minDelta >= 0)) {
+      throw new ConfigError(
+        "minDelta",
+        `Cannot stop early: minDelta is ${minDelta}, needs at least 0`,
+      );
+    }
+    this.#patience = patience;
+    this.#minDelta = minDelta;
+    this.#monitor = monitor;
+  }
+
+  /**
+   * Takes note of one epoch.
+   *
+   * @param metrics Values of the epoch by name. @param epoch 0-based.
+   * @returns Whether the metric improved, and whether training should stop.
+   * @throws {ConfigError} when the monitored metric is missing.
+   */
+  update(
+    metrics: Readonly<Record<string, number>>,
+    epoch: number,
+  ): { readonly improved: boolean; readonly stop: boolean } {
+    const value = metrics[this.#monitor];
+    if (value === undefined) {
+      throw new ConfigError(
+        "monitor",
+        `Cannot stop early: found no metric "${this.#monitor}", needs one of ${
+          Object.keys(metrics).join(", ")
+        }`,
+      );
+    }
+    const { best, bestEpoch } = this.#state;
+    const improved = best === null || value < best - this.#minDelta;
+    if (improved) this.#state = { best: value, bestEpoch: epoch };
+    return { improved, stop: !improved && epoch - (bestEpoch ?? epoch) >= this.#patience };
+  }
+
+  /** State for a checkpoint. */
+  get state(): EarlyStoppingState {
+    return this.#state;
+  }
+
+  /** Goes on from a checkpoint's state. */
+  restore(state: EarlyStoppingState): void {
+    this.#state = { best: state.best, bestEpoch: state.bestEpoch };
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * What an optimiser is, and the bookkeeping all of them share: variables, the tensors kept per variable
+ * ("slots"), and their way into and out of a checkpoint. The update rules stand in sgd.ts and adam.ts.
+ */
+import type { FloatArray, NdArray } from "../base/arrays.ts";
+import { CheckpointError, ConfigError, ShapeError } from "../base/errors.ts";
+import { toHost, toTensor } from "../backends/tensors.ts";
+import { tf } from "../deps/tfjs.ts";
+
+/** Names of the optimisers. */
+export type OptimiserKind = "sgd" | "adam" | "adamw";
+
+/** Everything an optimiser needs to go on as if it had never stopped. */
+export interface OptimiserState {
+  readonly kind: OptimiserKind;
+  /** Updates made so far. */
+  readonly step: number;
+  /** Hyper-parameters in force, for the record. */
+  readonly options: Readonly<Record<string, number | boolean>>;
+  /** Slots by `"<slot>.<variable>"`, e.g. `"momentum.encoder1.0.weight"`, in the variables' memory layout. */
+  readonly tensors: ReadonlyMap<string, NdArray<FloatArray>>;
+}
+
+/** Updates variables from gradients. */
+export interface Optimiser {
+  readonly name: OptimiserKind;
+  /** Updates made so far. */
+  readonly stepCount: number;
+  /**
+   * Makes one update.
+   *
+   * @param gradients By variable name; others than the optimiser's variables are ignored. Not disposed.
+   * @param learningRate Step size of this update.
+   * @throws {ConfigError} when a variable has no gradient.
+   * @throws {ShapeError} when a gradient has another shape than its variable.
+   */
+  step(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): void;
+  /** Copies the state to the host. */
+  state(): Promise<OptimiserState>;
+  /**
+   * Takes over a state.
+   *
+   * @throws {CheckpointError} when it belongs to another optimiser or other variables; nothing is changed then.
+   */
+  loadState(state: OptimiserState): void;
+  /** Frees the slots; the variables stay. */
+  dispose(): void;
+}
+
+/** One variable with its gradient and slots, as an update rule sees it. */
+export interface UpdateTarget {
+  readonly variable: tf.Variable;
+  readonly gradient: tf.Tensor;
+  /** The slot of that name for this variable. */
+  slot(name: string): tf.Variable;
+}
+
+/** Base of the optimisers: a subclass names its slots and says how one variable is updated. */
+export abstract class SlotOptimiser implements Optimiser {
+  abstract readonly name: OptimiserKind;
+  readonly #variables: ReadonlyMap<string, tf.Variable>;
+  readonly #slots = new Map<string, tf.Variable>();
+  #stepCount = 0;
+
+  /** @param variables Variables to update, by name. @param slotNames Tensors kept per variable, zero at first. */
+  constructor(
+    variables: ReadonlyMap<string, tf.Variable>,
+    private readonly slotNames: readonly string[],
+  ) {
+    this.#variables = variables;
+    for (const [name, variable] of variables) {
+      for (const slot of slotNames) {
+        const zeros = toTensor(new Float32Array(variable.size), variable.shape);
+        this.#slots.set(`${slot}.${name}`, tf.variable(zeros, false));
+        zeros.dispose();
+      }
+    }
+  }
+
+  /** Hyper-parameters, for the state. */
+  protected abstract options(): Record<string, number | boolean>;
+
+  /**
+   * Prepares what all variables share in this update (scalar tensors, say) and gives the rule for one variable. Runs
+   * inside a tidy.
+   *
+   * @param stepNumber 1 for the first update. @param learningRate Step size.
+   */
+  protected abstract rule(
+    stepNumber: number,
+    learningRate: number,
+  ): (target: UpdateTarget) => void;
+
+  get stepCount(): number {
+    return this.#stepCount;
+  }
+
+  step(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): void {
+    for (const [name, variable] of this.#variables) checkGradient(name, variable, gradients);
+    tf.tidy(() => {
+      const update = this.rule(this.#stepCount + 1, learningRate);
+      for (const [name, variable] of this.#variables) {
+        const slot = (slotName: string) => this.#slots.get(`${slotName}.${name}`)!;
+        update({ variable, gradient: gradients.get(name)!, slot });
+      }
+    });
+    this.#stepCount++;
+  }
+
+  async state(): Promise<OptimiserState> {
+    const tensors = new Map<string, NdArray<FloatArray>>();
+    for (const [name, slot] of this.#slots) {
+      tensors.set(name, { data: await toHost(slot), shape: [...slot.shape] });
+    }
+    return { kind: this.name, step: this.#stepCount, options: this.options(), tensors };
+  }
+
+  loadState(state: OptimiserState): void {
+    this.#checkState(state);
+    for (const [name, slot] of this.#slots) {
+      const { data, shape } = state.tensors.get(name)!;
+      const tensor = toTensor(data, shape);
+      slot.assign(tensor);
+      tensor.dispose();
+    }
+    this.#stepCount = state.step;
+  }
+
+  dispose(): void {
+    for (const slot of this.#slots.values()) slot.dispose();
+    this.#slots.clear();
+  }
+
+  #checkState(state: OptimiserState): void {
+    const refuse = (found: string, needed: string) => {
+      throw new CheckpointError(
+        "optimiser state",
+        `Cannot restore the optimiser: found ${found}, needs ${needed}; resume with the run's own settings`,
+      );
+    };
+    if (state.kind !== this.name) refuse(`a state of "${state.kind}"`, `one of "${this.name}"`);
+    if (!Number.isSafeInteger(state.step) || state.step < 0) {
+      refuse(`step ${state.step}`, "a whole number of at least 0");
+    }
+    for (const [name, slot] of this.#slots) {
+      const found = state.tensors.get(name);
+      if (!found) refuse(`no tensor "${name}"`, `${this.slotNames.join(", ")} for every variable`);
+      else if (found.shape.join() !== slot.shape.join()) {
+        refuse(`"${name}" of shape [${found.shape}]`, `[${slot.shape}]`);
+      }
+    }
+    for (const name of state.tensors.keys()) {
+      if (!this.#slots.has(name)) {
+        refuse(`tensor "${name}"`, "only tensors of this model's variables");
+      }
+    }
+  }
+}
+
+function checkGradient(
+  name: string,
+  variable: tf.Variable,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+): void {
+  const gradient = gradients.get(name);
+  if (gradient === undefined) {
+    throw new ConfigError(
+      "gradients",
+      `Cannot update "${name}": found no gradient of that name, needs one for every variable of the ` +
+        "optimiser; give the optimiser only the variables that are trained",
+    );
+  }
+  if (gradient.shape.join() !== variable.shape.join()) {
+    throw new ShapeError(
+      `Cannot update "${name}": its gradient has shape [${gradient.shape}], needs [${variable.shape}]`,
+      gradient.shape,
+      `[${variable.shape}]`,
+    );
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Learning rates over time, and the ramp of the KL weight. All are pure functions of the position, so that a
+ * resumed run needs no schedule state.
+ */
+import { ConfigError } from "../base/errors.ts";
+
+/** Names of the schedules. */
+export type ScheduleKind = "constant" | "cosine" | "warmup-cosine";
+
+/** Names a user can ask for. */
+export const SCHEDULE_KINDS: readonly ScheduleKind[] = ["constant", "cosine", "warmup-cosine"];
+
+/** Where training stands before an update. */
+export interface TrainingPosition {
+  /** 0-based epoch. */
+  readonly epoch: number;
+  /** 0-based update since the start of the run. */
+  readonly step: number;
+}
+
+/** Options of a schedule. */
+export interface ScheduleOptions {
+  /** The rate at its highest, above 0. */
+  readonly learningRate: number;
+  /** Epochs of the whole run, at least 1. */
+  readonly epochs: number;
+  /** What is counted: the rate changes once per `"epoch"` (default) or with every `"step"`. */
+  readonly per?: "epoch" | "step";
+  /** Updates per epoch; needed with `per: "step"`. */
+  readonly stepsPerEpoch?: number;
+  /** The rate at the end, 0 ≤ etaMin ≤ learningRate; default 0. */
+  readonly etaMin?: number;
+  /** Epochs or steps (as `per` says) of linear rise of `"warmup-cosine"`; default a tenth of all, at least 1. */
+  readonly warmup?: number;
+}
+
+/** A schedule. */
+export interface LearningRateSchedule {
+  readonly name: ScheduleKind;
+  /** Learning rate of the update at this position. */
+  rateAt(position: TrainingPosition): number;
+}
+
+/**
+ * Makes a schedule. With k the epoch or step and K their number:
+ *
+ * - constant: lr;
+ * - cosine: etaMin + ½(lr − etaMin)(1 + cos(πk/K)), as `CosineAnnealingLR` with T_max = K (spec 8); etaMin from K on;
+ * - warmup-cosine: lr·(k + 1)/W for k < W, then the cosine over the remaining K − W.
+ *
+ * @throws {ConfigError} when the name is unknown or an option is out of range.
+ *
+ * @example
+ * ```ts
+ * const schedule = createSchedule("cosine", { learningRate: 1e-4, epochs: 5 });
+ * if (schedule.rateAt({ epoch: 0, step: 0 }) !== 1e-4) throw new Error("starts at the top");
+ * ```
+ */
+export function createSchedule(kind: ScheduleKind, options: ScheduleOptions): LearningRateSchedule {
+  const { learningRate, epochs, per = "epoch", stepsPerEpoch = 1, etaMin = 0 } = options;
+  requireCondition("learningRate", learningRate, "a number above 0", learningRate > 0);
+  requireCondition("epochs", epochs, "a whole number above 0", isCount(epochs) && epochs > 0);
+  requireCondition(
+    "etaMin",
+    etaMin,
+    "0 ≤ etaMin ≤ learningRate",
+    etaMin >= 0 && etaMin <= learningRate,
+  );
+  requireCondition("per", per, '"epoch" or "step"', per === "epoch" || per === "step");
+  if (per === "step") {
+    const fits = isCount(options.stepsPerEpoch) && stepsPerEpoch > 0;
+    requireCondition("stepsPerEpoch", options.stepsPerEpoch, "a whole number above 0", fits);
+  }
+  const total = per === "step" ? epochs * stepsPerEpoch : epochs;
+  const countOf = (position: TrainingPosition) => position[per];
+  const cosine = (k: number, length: number) =>
+    etaMin + (learningRate - etaMin) * (1 + Math.cos(Math.PI * Math.min(1, k / length))) / 2;
+
+  switch (kind) {
+    case "constant":
+      return { name: kind, rateAt: () => learningRate };
+    case "cosine":
+      return { name: kind, rateAt: (position) => cosine(countOf(position), total) };
+    case "warmup-cosine": {
+      const { warmup = Math.max(1, Math.round(total / 10)) } = options;
+      const fits = isCount(warmup) && warmup <= total;
+      requireCondition("warmup", warmup, `a whole number from 0 to ${total}`, fits);
+      return {
+        name: kind,
+        rateAt(position) {
+          const k = countOf(position);
+          return k < warmup
+            ? learningRate * (k + 1) / warmup
+            : cosine(k - warmup, Math.max(1, total - warmup));
+        },
+      };
+    }
+    default:
+      throw new ConfigError(
+        "schedule",
+        `Cannot make a schedule: found "${kind}", needs one of ${SCHEDULE_KINDS.join(", ")}`,
+      );
+  }
+}
+
+/**
+ * Weight of the KL term while it is ramped up: min(1, e/(0.1·epochs)) (spec 10).
+ *
+ * @param epoch 0-based epoch e. @param epochs Epochs of the whole run.
+ * @param options `fraction`: share of the run the ramp takes; default 0.1, 0 means no ramp.
+ */
+export function klRamp(
+  epoch: number,
+  epochs: number,
+  { fraction = 0.1 }: { readonly fraction?: number } = {},
+): number {
+  const length = fraction * epochs;
+  return length > 0 ? Math.min(1, epoch / length) : 1;
+}
+
+function isCount(value: number | undefined): boolean {
+  return Number.isSafeInteger(value) && value! >= 0;
+}
+
+function requireCondition(field: string, value: unknown, needed: string, holds: boolean): void {
+  if (holds) return;
+  throw new ConfigError(field, `Cannot make a schedule: ${field} is ${value}, needs ${needed}`);
+}

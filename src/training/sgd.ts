@@ -1,0 +1,72 @@
+/** Stochastic gradient descent, PyTorch's rule (`torch.optim.SGD`, dampening 0). */
+import { ConfigError } from "../base/errors.ts";
+import { toScalar } from "../backends/tensors.ts";
+import { tf } from "../deps/tfjs.ts";
+import { type OptimiserKind, SlotOptimiser, type UpdateTarget } from "./optimiser.ts";
+
+/** Options of {@link Sgd}. */
+export interface SgdOptions {
+  /** 0 ≤ momentum < 1; default 0. */
+  readonly momentum?: number;
+  /** Look ahead along the momentum; needs momentum above 0. Default false. */
+  readonly nesterov?: boolean;
+  /** L2 penalty added to the gradient, at least 0; default 0. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * p ← p − lr·d with g = gradient + weightDecay·p, buffer ← momentum·buffer + g, and d = g without momentum, the buffer with
+ * it, g + momentum·buffer with Nesterov's look-ahead.
+ */
+export class Sgd extends SlotOptimiser {
+  readonly name: OptimiserKind = "sgd";
+  readonly #options: Required<SgdOptions>;
+
+  /**
+   * @param variables Variables to update, by name.
+   * @param options See {@link SgdOptions}.
+   * @throws {ConfigError} when an option is out of range.
+   */
+  constructor(variables: ReadonlyMap<string, tf.Variable>, options: SgdOptions = {}) {
+    const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+    if (!(momentum >= 0 && momentum < 1)) {
+      throw new ConfigError(
+        "momentum",
+        `Cannot make SGD: momentum is ${momentum}, needs 0 ≤ momentum < 1`,
+      );
+    }
+    if (nesterov && momentum === 0) {
+      throw new ConfigError(
+        "nesterov",
+        "Cannot make SGD: nesterov needs a momentum above 0, found 0",
+      );
+    }
+    if (!(weightDecay >= 0 && weightDecay < Infinity)) {
+      throw new ConfigError(
+        "weightDecay",
+        `Cannot make SGD: weightDecay is ${weightDecay}, needs a number of at least 0`,
+      );
+    }
+    super(variables, momentum > 0 ? ["momentum"] : []);
+    this.#options = { momentum, nesterov, weightDecay };
+  }
+
+  protected options(): Record<string, number | boolean> {
+    return { ...this.#options };
+  }
+
+  protected rule(_stepNumber: number, learningRate: number): (target: UpdateTarget) => void {
+    const { momentum, nesterov, weightDecay } = this.#options;
+    const [rate, inertia, decay] = [learningRate, momentum, weightDecay].map(toScalar);
+    return ({ variable, gradient, slot }) => {
+      const g = weightDecay === 0 ? gradient : tf.add(gradient, tf.mul(variable, decay));
+      let direction = g;
+      if (momentum > 0) {
+        const buffer = slot("momentum");
+        buffer.assign(tf.add(tf.mul(buffer, inertia), g));
+        direction = nesterov ? tf.add(g, tf.mul(buffer, inertia)) : buffer;
+      }
+      variable.assign(tf.sub(variable, tf.mul(direction, rate)));
+    };
+  }
+}

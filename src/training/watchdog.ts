@@ -1,0 +1,78 @@
+/**
+ * Looks at every loss, gradient and weight for a NaN or an infinity, before damage is done: training stops within
+ * one step and names what went wrong where. All norms of a step travel to the host in one transfer.
+ */
+import { DivergenceError } from "../base/errors.ts";
+import { toHost } from "../backends/tensors.ts";
+import { tf } from "../deps/tfjs.ts";
+
+/** Which batch is being processed. */
+export interface BatchPosition {
+  /** 0-based epoch. */
+  readonly epoch: number;
+  /** 0-based batch within it. */
+  readonly batch: number;
+  /** Rows of the batch's subjects in the offset table. */
+  readonly subjects: readonly number[];
+}
+
+/**
+ * Σ g² of every tensor, in the map's order.
+ *
+ * @param tensors Of any shapes; not disposed. @returns As many numbers as there are tensors.
+ */
+export async function squaredNorms(tensors: ReadonlyMap<string, tf.Tensor>): Promise<Float64Array> {
+  if (tensors.size === 0) return new Float64Array(0);
+  const stacked = tf.tidy(() =>
+    tf.concat([...tensors.values()].map((tensor) => tf.reshape(tf.sum(tf.square(tensor)), [1])))
+  );
+  try {
+    return Float64Array.from(await toHost(stacked));
+  } finally {
+    stacked.dispose();
+  }
+}
+
+/**
+ * Stops training when a loss term is not finite.
+ *
+ * @param losses Terms by name, e.g. `{ loss, loss1, loss2, lossZ }`; the first bad one is named.
+ * @throws {DivergenceError}
+ */
+export function checkLosses(
+  losses: Readonly<Record<string, number>>,
+  position: BatchPosition,
+): void {
+  for (const [name, value] of Object.entries(losses)) {
+    if (!Number.isFinite(value)) throw diverged(name, value, position);
+  }
+}
+
+/**
+ * Stops training when a tensor holds a NaN or an infinity, or values whose squares overflow.
+ *
+ * @param tensors Gradients or weights by name; not disposed.
+ * @param position Which batch.
+ * @param options `what`: `"gradient"` (default) or `"weight"`, for the message.
+ * @returns The squared norms, for clipping and logging.
+ * @throws {DivergenceError} naming the first bad tensor.
+ */
+export async function checkTensors(
+  tensors: ReadonlyMap<string, tf.Tensor>,
+  position: BatchPosition,
+  { what = "gradient" }: { readonly what?: "gradient" | "weight" } = {},
+): Promise<Float64Array> {
+  const norms = await squaredNorms(tensors);
+  const bad = norms.findIndex((norm) => !Number.isFinite(norm));
+  if (bad >= 0) throw diverged(`${what} of ${[...tensors.keys()][bad]}`, norms[bad], position);
+  return norms;
+}
+
+function diverged(tensor: string, value: number, { epoch, batch, subjects }: BatchPosition) {
+  return new DivergenceError(
+    `Training diverged: ${tensor} is ${value} in epoch ${epoch + 1}, batch ${batch + 1} (subjects ${
+      subjects.join(", ")
+    }), needs finite numbers; lower the learning rate, clip gradients, or check these subjects' scans`,
+    { epoch, batch, tensor, subjects: [...subjects] },
+  );
+}
