@@ -48,21 +48,23 @@ export function chunksOf(frames: number, size: number): Chunk[] {
  *
  * @param model Configuration and sizes. @param batch The frames.
  * @param options.training Whether batch statistics will be taken.
+ * @param options.frames Frames needed; default `tolTime`.
  * @throws {ShapeError} too few frames (the message contains "timepoints"), or another volume size.
  * @throws {ConfigError} `batchSize`, when batch norm would see a single value per channel (spec 3.1).
  */
 export function checkBatch(
   { config, architecture }: Pick<ModelParts, "config" | "architecture">,
   batch: FrameBatch,
-  options: { readonly training: boolean },
+  options: { readonly training: boolean; readonly frames?: number },
 ): void {
   const { tolTime, spatialShape } = config;
-  if (batch.frames < tolTime) {
+  const frames = options.frames ?? tolTime;
+  if (batch.frames < frames) {
     throw new ShapeError(
-      `Cannot use the batch: found ${batch.frames} timepoints, needs ${tolTime} (tolTime); ` +
+      `Cannot use the batch: found ${batch.frames} timepoints, needs ${frames} (tolTime); ` +
         "use longer runs or a smaller tolTime",
       [batch.frames],
-      `${tolTime} timepoints`,
+      `${frames} timepoints`,
     );
   }
   if (batch.spatialShape.some((n, axis) => n !== spatialShape[axis])) {
@@ -173,17 +175,26 @@ export function headsOf(state: Pick<ModelState, "tensor">): HeadWeights {
 export function selectRows(rows: readonly number[], tableRows: number): tf.Tensor2D {
   const values = new Float32Array(rows.length * tableRows);
   rows.forEach((row, b) => {
-    if (!(Number.isInteger(row) && row >= 0 && row < tableRows)) {
-      throw new ShapeError(
-        `Cannot find the offset of subject ${row}: the table has ${tableRows} rows; ` +
-          "train with as many rows as there are subjects",
-        [row],
-        `0 … ${tableRows - 1}`,
-      );
-    }
+    requireRow(row, tableRows);
     values[b * tableRows + row] = 1;
   });
   return toTensor(values, [rows.length, tableRows]) as tf.Tensor2D;
+}
+
+/**
+ * Refuses a row that the offset table does not have.
+ *
+ * @param row Row number of a subject. @param rows Rows of the table.
+ * @throws {ShapeError}
+ */
+export function requireRow(row: number, rows: number): void {
+  if (Number.isInteger(row) && row >= 0 && row < rows) return;
+  throw new ShapeError(
+    `Cannot find the offset of subject ${row}: the table has ${rows} rows, needs a row of 0 … ` +
+      `${rows - 1}; give offsets for subjects that were not trained on`,
+    [row],
+    `0 … ${rows - 1}`,
+  );
 }
 
 /** `[A, B, …]` → `[B, A, …]`, row-major. */

@@ -30,6 +30,8 @@ export interface Observations {
   readonly subjects: number;
   /** T; default: `tolTime`. */
   readonly frames?: number;
+  /** Factor on the KL divergence; default: the configuration's. */
+  readonly klWeight?: number;
 }
 
 /** All loss terms, in float64. */
@@ -42,7 +44,7 @@ export function lossTerms(config: RecurrentVaeConfig, observed: Observations): L
   return sumTerms({
     loss1: reconstructionLoss(squaredError, { ...scale, sigma: config.sigX }),
     loss2: config.temporalLoss === "kl"
-      ? config.klWeight * klTemporalLoss(states, temporalScale)
+      ? (observed.klWeight ?? config.klWeight) * klTemporalLoss(states, temporalScale)
       : squaredTemporalLoss(states, temporalScale),
     lossZ: offsetPenalty(offsets, config.lambdaZ),
     lossF: transitionPenalty(transition, config.rho),
@@ -53,10 +55,11 @@ export function lossTerms(config: RecurrentVaeConfig, observed: Observations): L
 export function temporalGradient(
   config: RecurrentVaeConfig,
   states: Trajectory<tf.Tensor>,
+  { klWeight = config.klWeight }: { readonly klWeight?: number } = {},
 ): TemporalGradient {
   const [frames, batch] = states.h.shape;
   const scale = { sigma: config.sigH, frames, batch: batch as number };
   return config.temporalLoss === "kl"
-    ? klTemporalGradient(states, scale, config.klWeight)
+    ? klTemporalGradient(states, scale, klWeight)
     : squaredTemporalGradient(states, scale);
 }

@@ -57,6 +57,8 @@ export interface StepInput {
   readonly memoryBudget: number;
   /** Weight per voxel of the reconstruction error, `[Z, Y, X]` (a mask). Default: 1 everywhere. */
   readonly voxelWeight?: FloatArray;
+  /** Factor on the KL divergence in this step (annealing). Default: the configuration's. */
+  readonly klWeight?: number;
 }
 
 /** Result of one step; no weight has been changed. */
@@ -196,11 +198,11 @@ class Step {
   /** Pass 4. Adds the heads' gradients; gives ∂loss/∂f `[T, B, E]`. */
   backThroughTime(latent: LatentInput, states: LatentStates, decoder: tf.Tensor): tf.Tensor {
     const { config } = this.#model;
-    const { scope, gradients } = this.#input;
+    const { scope, gradients, klWeight } = this.#input;
     const { features, heads } = tidied(() =>
       latentBackward(latent, states, {
         decoder,
-        temporal: temporalGradient(config, states),
+        temporal: temporalGradient(config, states, { klWeight }),
       })
     );
     gradients.add({
@@ -263,6 +265,7 @@ class Step {
         offsets,
         transition: state.buffer("F_mat"),
         subjects,
+        klWeight: this.#input.klWeight,
       }),
       gradients: this.#input.gradients.take([...state.parameters.keys()]),
       states: {

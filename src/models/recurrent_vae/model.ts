@@ -1,0 +1,406 @@
+/**
+ * The recurrent VAE (spec 3): a volume becomes a feature vector, a latent state is carried through time by
+ * two linear heads, every volume is decoded from the state plus a per-subject offset, and a linear
+ * transition matrix F is solved for once per epoch.
+ *
+ * Methods take and return arrays with shapes (`NdArray`) or tensors; volumes are in NIfTI memory order,
+ * `[B, Z, Y, X]` (x fastest). The model never reads files and never prints.
+ */
+import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { FrameBatch } from "../../base/frames.ts";
+import { RandomStream } from "../../base/random.ts";
+import type { TorchGenerator } from "../../base/torch_random.ts";
+import { currentEngine } from "../../backends/registry.ts";
+import { toHost, toTensor } from "../../backends/tensors.ts";
+import { tf } from "../../deps/tfjs.ts";
+import { tidied } from "../../ops/tensor_scope.ts";
+import { type Architecture, describeArchitecture, voxels } from "./architecture.ts";
+import { inKind, type Like, onHost, requireValues, type Values } from "./arrays_or_tensors.ts";
+import {
+  initialStateOf,
+  type RecurrentVaeConfig,
+  type RecurrentVaeOptions,
+  resolveConfig,
+} from "./config.ts";
+import { activate, decoderForward, disposeDecoder } from "./decoder.ts";
+import { disposeEncoder, encoderForward } from "./encoder.ts";
+import type { ModelParts } from "./frame_passes.ts";
+import {
+  broadcastState,
+  emptyLike,
+  frameBatchOf,
+  placeFrames,
+  resolveNoise,
+  rowsOf,
+} from "./inputs.ts";
+import { advance } from "./latent_chain.ts";
+import type { Network } from "./norm.ts";
+import { ForwardResult } from "./rollout_result.ts";
+import { type RolloutSummary, runForward } from "./rollout.ts";
+import { ModelState } from "./state.ts";
+import { type StepResult, timeParallelStep } from "./time_parallel.ts";
+import { solveTransition } from "./transition.ts";
+import { drawStartingWeights, type StateDict } from "./weights.ts";
+
+/** Bytes of encoder activations kept between the passes of a step unless the caller says otherwise. */
+export const DEFAULT_MEMORY_BUDGET = 128 * 2 ** 20;
+
+/** What a forward pass may be told. */
+export interface ForwardOptions {
+  /** State before the first frame, `[D]`, `[1, D]` or `[B, D]`. Default: the configuration's. */
+  readonly initialState?: NdArray;
+  /** Rows of the offset table, one per run of the batch. Default: the batch's, or 0 … B − 1. */
+  readonly subjects?: readonly number[];
+  /** z for each run, `[B, D]`, instead of rows of the table (subjects that were not trained on). */
+  readonly offsets?: NdArray;
+  /** ε `[T, B, D]`, or a stream to draw it from. Default: a stream of the configured seed. */
+  readonly noise?: NdArray | RandomStream;
+  /** Frames per kernel call. Default: the engine's choice. */
+  readonly framesPerChunk?: number;
+}
+
+/** What a gradient computation may be told. */
+export interface GradientOptions extends Omit<ForwardOptions, "subjects" | "offsets"> {
+  /** Bytes of activations that may be kept instead of recomputed. Default {@link DEFAULT_MEMORY_BUDGET}. */
+  readonly memoryBudget?: number;
+  /** Weight per voxel of the reconstruction error, `[Z, Y, X]`. */
+  readonly voxelWeight?: NdArray;
+  /** Factor on the KL divergence in this step (annealing). Default: the configuration's. */
+  readonly klWeight?: number;
+}
+
+/** The model. Holds tensors: call {@link dispose} when it is no longer needed. */
+export class RecurrentVae implements ModelParts {
+  readonly config: RecurrentVaeConfig;
+  readonly architecture: Architecture;
+  /** Rows N of the offset table. */
+  readonly subjects: number;
+  /** Variables and buffers; the training machinery's way in. */
+  readonly state: ModelState;
+  /** Whether norm layers use the statistics of the batch; see {@link train} and {@link eval}. */
+  training = true;
+
+  /**
+   * Builds a model on the current engine.
+   *
+   * @param options Configuration; missing fields take the reference's defaults.
+   * @param setup.subjects Rows N of the offset table.
+   * @param setup.random Where starting weights come from: a stream, or a generator of PyTorch for its
+   *   bits. Default: the stream of the configured seed.
+   * @param setup.weights Starting weights instead of drawn ones.
+   * @throws {ConfigError} for a configuration that cannot be used.
+   * @example
+   * ```ts ignore
+   * await selectBackend();
+   * const model = new RecurrentVae({ spatialShape: [33, 35, 40], tolTime: 24 }, { subjects: 12 });
+   * ```
+   */
+  constructor(
+    options: RecurrentVaeOptions,
+    setup: {
+      readonly subjects: number;
+      readonly random?: RandomStream | TorchGenerator;
+      readonly weights?: StateDict;
+    },
+  ) {
+    this.config = resolveConfig(options);
+    this.subjects = setup.subjects;
+    this.architecture = describeArchitecture(this.config, setup.subjects);
+    const { entries } = this.architecture;
+    const random = setup.random ?? RandomStream.fromSeed(this.config.seed).split("weights");
+    const weights = setup.weights ??
+      drawStartingWeights(entries, { random, sigZ: this.config.sigZ });
+    this.state = new ModelState(entries, weights);
+  }
+
+  /** Trained variables by PyTorch's names, in its order. */
+  get variables(): ReadonlyMap<string, tf.Variable> {
+    return this.state.parameters;
+  }
+
+  /** F, `[D, D]`. */
+  get transitionMatrix(): NdArray {
+    const { latentDim } = this.config;
+    return {
+      data: this.state.buffer("F_mat").slice() as FloatArray,
+      shape: [latentDim, latentDim],
+    };
+  }
+
+  /** Norm layers use the statistics of the batch and update the running ones. */
+  train(): this {
+    this.training = true;
+    return this;
+  }
+
+  /** Norm layers use the running statistics. */
+  eval(): this {
+    this.training = false;
+    return this;
+  }
+
+  /**
+   * Encodes single volumes, in the current mode; running statistics are not touched.
+   *
+   * @param volumes `[B, Z, Y, X]`. @returns Features `[B, E]`.
+   * @throws {ShapeError} for volumes of another size.
+   */
+  async encode<V extends Values>(volumes: V): Promise<Like<V>> {
+    const [x, y, z] = this.config.spatialShape;
+    requireValues("volumes", volumes, { pattern: [-1, z, y, x], words: "[B, Z, Y, X]" });
+    const batch = volumes.shape[0];
+    return await this.#apply(volumes, [batch, z, y, x, 1], (tensor) => {
+      const activations = encoderForward(this.#network(), this.architecture, {
+        x: tensor,
+        frames: 1,
+      });
+      const features = activations.features.clone();
+      disposeEncoder(activations);
+      return features;
+    });
+  }
+
+  /**
+   * Decodes latent vectors, in the current mode; running statistics are not touched.
+   *
+   * @param latents h + z, `[B, D]`. @returns Volumes `[B, Z, Y, X]`.
+   * @throws {ShapeError} for another width; the message contains "latent_dim".
+   */
+  async decode<V extends Values>(latents: V): Promise<Like<V>> {
+    const [x, y, z] = this.config.spatialShape;
+    this.#requireLatents("latents", latents);
+    const batch = latents.shape[0];
+    return await this.#apply(latents, [batch, this.config.latentDim], (tensor) => {
+      const activations = decoderForward(this.#network(), this.architecture, {
+        x: tensor,
+        frames: 1,
+      });
+      const volumes = activate(activations.output, this.config.outputActivation);
+      disposeDecoder(activations);
+      return tf.reshape(volumes, [batch, z, y, x]);
+    });
+  }
+
+  /**
+   * Prior mean of the next state, g(h) = h·Fᵀ.
+   *
+   * @param h `[B, D]`. @returns `[B, D]`.
+   */
+  async g<V extends Values>(h: V): Promise<Like<V>> {
+    this.#requireLatents("h", h);
+    return await this.#apply(h, h.shape, (tensor) => advance(tensor, this.state.tensor("F_mat")));
+  }
+
+  /**
+   * The whole rollout over `tolTime` frames (spec 3.5); in training mode the running statistics advance
+   * once per frame.
+   *
+   * @param volumes `[B, T, Z, Y, X]`, or a batch that reads frames; surplus frames are ignored.
+   * @throws {ShapeError} with fewer than `tolTime` frames; the message contains "timepoints".
+   */
+  async forward<V extends Values>(
+    volumes: V | FrameBatch,
+    options: ForwardOptions = {},
+  ): Promise<ForwardResult<V>> {
+    const isValues = "shape" in volumes;
+    const batch = isValues
+      ? frameBatchOf(await onHost(volumes as V), options.subjects)
+      : volumes as FrameBatch;
+    const { tolTime } = this.config;
+    const shape = [batch.subjects.length, tolTime, ...[...this.config.spatialShape].reverse()];
+    const seen = new Float32Array(voxels(shape));
+    let mu: FloatArray | undefined;
+    const summary = await this.rollout(batch, {
+      ...options,
+      onFrames: async ({ start, count, reconstruction }) => {
+        mu ??= emptyLike(reconstruction, seen.length);
+        placeFrames(mu, { start, count, values: reconstruction, shape });
+        placeFrames(seen, { start, count, values: await batch.read(start, count), shape });
+      },
+    });
+    const x = { data: seen, shape };
+    const kind = (isValues ? volumes : x) as V;
+    return new ForwardResult({ ...summary, x, mu: { data: mu!, shape } }, kind);
+  }
+
+  /**
+   * A rollout that streams: states and losses as a whole, reconstructions chunk by chunk.
+   *
+   * @param batch Reads frames. @param options As for {@link forward}; `frames` defaults to `tolTime`;
+   *   `onFrames` receives `[count, B, Z, Y, X]` in time order.
+   */
+  async rollout(
+    batch: FrameBatch,
+    options: ForwardOptions & {
+      readonly frames?: number;
+      readonly onFrames?: (
+        frames: { start: number; count: number; reconstruction: FloatArray },
+      ) => void | Promise<void>;
+    } = {},
+  ): Promise<RolloutSummary> {
+    const frames = options.frames ?? this.config.tolTime;
+    const subjects = options.subjects ?? batch.subjects;
+    const table = await this.subjectOffsets();
+    const summary = await runForward(this, batch, {
+      ...this.#latentInputs({ ...options, subjects, frames }),
+      offsets: options.offsets
+        ? broadcastState(options.offsets, subjects.length, this.config.latentDim)
+        : rowsOf(table, subjects),
+      table: table.data,
+      training: this.training,
+      framesPerChunk: this.#framesPerChunk(batch, options.framesPerChunk),
+      frames,
+      onFrames: options.onFrames,
+    });
+    this.#fold(summary.statistics, summary.losses.loss);
+    return summary;
+  }
+
+  /**
+   * One time step: (x_t, h_{t−1}) → (reconstruction, h_t).
+   *
+   * @param volumes x_t `[B, Z, Y, X]`. @param previous h_{t−1} `[B, D]`.
+   * @param options As for {@link forward}; noise `[1, B, D]`.
+   */
+  async step<V extends Values>(
+    volumes: V,
+    previous: NdArray,
+    options: Omit<ForwardOptions, "initialState"> = {},
+  ): Promise<{ reconstruction: Like<V>; h: Like<V> }> {
+    const { data, shape } = await onHost(volumes);
+    const batch = frameBatchOf({ data, shape: [shape[0], 1, ...shape.slice(1)] }, options.subjects);
+    let reconstruction: NdArray = { data, shape };
+    const { h } = await this.rollout(batch, {
+      ...options,
+      initialState: previous,
+      frames: 1,
+      onFrames: (frames) => {
+        reconstruction = { data: frames.reconstruction, shape };
+      },
+    });
+    return {
+      reconstruction: inKind(volumes, reconstruction),
+      h: inKind(volumes, { data: h.data, shape: [shape[0], this.config.latentDim] }),
+    };
+  }
+
+  /**
+   * Loss and exact gradients of one batch in training mode, and its running statistics folded in (not when
+   * the loss is not finite). No weight changes; the caller disposes the gradients.
+   *
+   * @param batch At least `tolTime` frames. @param options Noise, chunking, memory, mask.
+   * @throws {ShapeError} when the batch does not fit; fewer frames than `tolTime` say "timepoints".
+   */
+  async computeGradients(batch: FrameBatch, options: GradientOptions = {}): Promise<StepResult> {
+    const { subjects } = batch;
+    const result = await timeParallelStep(this, batch, {
+      ...this.#latentInputs({ ...options, subjects, frames: this.config.tolTime }),
+      framesPerChunk: this.#framesPerChunk(batch, options.framesPerChunk),
+      memoryBudget: options.memoryBudget ?? DEFAULT_MEMORY_BUDGET,
+      voxelWeight: options.voxelWeight?.data,
+      klWeight: options.klWeight,
+    });
+    this.#fold(result.statistics, result.losses.loss);
+    return result;
+  }
+
+  /**
+   * Solves for F by ridge regression and replaces it (spec 5).
+   *
+   * @param states Trajectory buffer H `[N, T, D]`; rows of subjects not visited are zeros and count.
+   * @param options.initialState `[D]` or `[1, D]`. Default: the configuration's.
+   * @param options.rho Ridge weight. Default: the configuration's.
+   * @throws {ShapeError} for another width; the message contains "latent_dim".
+   * @throws {SingularMatrixError} when the system has no unique solution.
+   */
+  updateTransitionMatrix(
+    states: NdArray,
+    options: { readonly initialState?: NdArray; readonly rho?: number } = {},
+  ): void {
+    const initialState = options.initialState?.data ?? initialStateOf(this.config);
+    const solved = solveTransition(this.config, { states, initialState, rho: options.rho });
+    const Precision = this.state.buffer("F_mat").constructor as Float32ArrayConstructor;
+    this.state.setBuffer("F_mat", Precision.from(solved));
+  }
+
+  /** The offset table z, `[N, D]`. */
+  async subjectOffsets(): Promise<NdArray> {
+    const table = this.state.tensor("z_vectors");
+    return { data: await toHost(table), shape: table.shape };
+  }
+
+  /** All weights by PyTorch's names, in its order and layouts. */
+  stateDict(): Promise<StateDict> {
+    return this.state.export();
+  }
+
+  /**
+   * Takes over weights, strictly.
+   *
+   * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys; nothing changes then.
+   */
+  loadStateDict(state: StateDict): void {
+    this.state.load(state);
+  }
+
+  /** Frees every tensor of the model. */
+  dispose(): void {
+    this.state.dispose();
+  }
+
+  #network(): Network {
+    const { normalization } = this.config;
+    return { state: this.state, normalization, training: this.training };
+  }
+
+  async #apply<V extends Values>(
+    values: V,
+    shape: readonly number[],
+    compute: (tensor: tf.Tensor) => tf.Tensor,
+  ): Promise<Like<V>> {
+    if (values instanceof tf.Tensor) {
+      return tidied(() => compute(tf.reshape(values, [...shape]))) as unknown as Like<V>;
+    }
+    const result = tidied(() => compute(toTensor((values as NdArray).data, shape)));
+    try {
+      return await onHost(result) as Like<V>;
+    } finally {
+      result.dispose();
+    }
+  }
+
+  #requireLatents(name: string, values: Values): void {
+    const { latentDim } = this.config;
+    requireValues(name, values, { pattern: [-1, latentDim], words: "[B, latent_dim]" });
+  }
+
+  #latentInputs(
+    options: ForwardOptions & { readonly subjects: readonly number[]; readonly frames: number },
+  ): { noise: FloatArray; initialState: FloatArray } {
+    const { latentDim: dim, seed } = this.config;
+    const { subjects, frames } = options;
+    const start = options.initialState ?? { data: initialStateOf(this.config), shape: [dim] };
+    const noise = options.noise ?? RandomStream.fromSeed(seed).split("forward");
+    return {
+      noise: resolveNoise(noise, { subjects, frames, dim }),
+      initialState: broadcastState(start, subjects.length, dim),
+    };
+  }
+
+  #framesPerChunk(batch: FrameBatch, asked?: number): number {
+    if (asked !== undefined) return asked;
+    const size = voxels(this.config.spatialShape);
+    const request = {
+      voxels: size,
+      batch: batch.subjects.length,
+      frames: this.config.tolTime,
+      valuesPerVolume: this.architecture.decoderValues + 3 * size,
+    };
+    return currentEngine()?.framesPerChunk(request) ?? 1;
+  }
+
+  #fold(statistics: RolloutSummary["statistics"], loss: number): void {
+    if (!Number.isFinite(loss)) return;
+    for (const layer of statistics) this.state.foldStatistics(layer);
+  }
+}
