@@ -1,0 +1,42 @@
+/** The table of kernels this engine adds to the stock WebGPU ones (kernel_contract.ts). */
+import { tf } from "../../deps/tfjs.ts";
+import { KERNEL } from "../kernel_contract.ts";
+import { conv3dFilterGradient } from "./conv_filter_gradient.ts";
+import { conv3d } from "./conv_forward.ts";
+import { conv3dInputGradient } from "./conv_input_gradient.ts";
+import type { DeviceBackend } from "./device_backend.ts";
+import { normActivation, normActivationGradient } from "./norm_activation.ts";
+import { tanhSquaredError } from "./tanh_error.ts";
+
+type Kernel = (
+  backend: DeviceBackend,
+  inputs: never,
+  attributes: never,
+) => tf.TensorInfo | tf.TensorInfo[];
+
+const KERNELS: Readonly<Record<string, Kernel>> = {
+  [KERNEL.conv3d]: conv3d,
+  [KERNEL.conv3dInputGradient]: conv3dInputGradient,
+  [KERNEL.conv3dFilterGradient]: conv3dFilterGradient,
+  [KERNEL.normActivation]: normActivation,
+  [KERNEL.normActivationGradient]: normActivationGradient,
+  [KERNEL.tanhSquaredError]: tanhSquaredError,
+};
+
+/**
+ * Registers the stock WebGPU kernels and ours under a backend name, unless that was done before.
+ *
+ * @param tfName Name of the TensorFlow.js backend.
+ */
+export function registerGpuKernels(tfName: string): void {
+  if (tf.getKernel(KERNEL.conv3d, tfName) != null) return;
+  tf.copyRegisteredKernels("webgpu", tfName);
+  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
+    tf.registerKernel({
+      kernelName,
+      backendName: tfName,
+      kernelFunc: ({ inputs, backend, attrs }) =>
+        kernel(backend as DeviceBackend, inputs as never, attrs as never),
+    });
+  }
+}
