@@ -1,7 +1,16 @@
 /**
- * How training asks for data: epoch by epoch, so that a resumed run sees what an uninterrupted one would.
+ * How training asks for data and says where it stands: epoch by epoch, so that a resumed run sees what an
+ * uninterrupted one would.
  */
 import type { FrameBatch } from "./frames.ts";
+
+/** Where a batch stands in a run. */
+export interface StepPosition {
+  /** 0-based epoch. */
+  readonly epoch: number;
+  /** 0-based batch within it. */
+  readonly batch: number;
+}
 
 /** A source of training batches. */
 export interface BatchLoader<Batch = FrameBatch> {
