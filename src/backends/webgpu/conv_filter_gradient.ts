@@ -66,7 +66,7 @@ function partialGradients(
   geometry: ConvGeometry,
   size: number,
 ): { partial: tf.TensorInfo; ranges: number } {
-  const limits = backend.device.limits;
+  const limits = backend.bindingLimits;
   const inValues = valuesPerSample(geometry.input, geometry.inputChannels);
   const outValues = valuesPerSample(geometry.output, geometry.outputChannels);
   const pieces = splitItems(geometry.samples, [inValues, outValues], limits);

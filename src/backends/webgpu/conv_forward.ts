@@ -39,7 +39,7 @@ export function conv3d(
     outputChannels: filter.shape[4],
   }, attributes);
   const y = backend.allocate([geometry.samples, ...geometry.output, geometry.outputChannels]);
-  const limits = backend.device.limits;
+  const limits = backend.bindingLimits;
   const inValues = valuesPerSample(geometry.input, geometry.inputChannels);
   const outValues = valuesPerSample(geometry.output, geometry.outputChannels);
   if (outValues === 0) return y;

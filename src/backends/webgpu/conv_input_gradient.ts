@@ -40,7 +40,7 @@ export function conv3dInputGradient(
   }, attributes);
   requireOutputShape(geometry, dy.shape);
   const dx = backend.allocate([geometry.samples, ...geometry.input, geometry.inputChannels]);
-  const limits = backend.device.limits;
+  const limits = backend.bindingLimits;
   const inValues = valuesPerSample(geometry.input, geometry.inputChannels);
   const outValues = valuesPerSample(geometry.output, geometry.outputChannels);
   if (outValues === 0) {

@@ -8,6 +8,7 @@
 import { BackendError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { WebGPUBackend } from "../../deps/tfjs_webgpu.ts";
+import type { BindingLimits } from "./parts.ts";
 import { type Fields, type FieldValues, packUniforms, type Shader } from "./shader.ts";
 
 /** A contiguous part of a tensor as a kernel argument. */
@@ -46,6 +47,8 @@ interface BufferPool {
 
 /** The backend; one instance per device. */
 export class DeviceBackend extends WebGPUBackend {
+  /** Kernels split what exceeds these; the device's own limits, which tests lower. */
+  bindingLimits: BindingLimits;
   /** Bytes of unused buffers kept for reuse; beyond it they are given back to the driver. */
   readonly #poolBytes: number;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
@@ -56,6 +59,7 @@ export class DeviceBackend extends WebGPUBackend {
   /** @param device Opened by {@link openDevice}. @param info Of its adapter. @param poolBytes See above. */
   constructor(device: GPUDevice, info: GPUAdapterInfo, poolBytes: number) {
     super(device, info);
+    this.bindingLimits = device.limits;
     this.#poolBytes = poolBytes;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();

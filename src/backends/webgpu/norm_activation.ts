@@ -37,7 +37,7 @@ export function normActivation(
     ? [share(backend, inputs.mean), share(backend, inputs.variance)]
     : statistics(backend, x, units, attributes.channelGroups);
   const y = backend.allocate(x.shape);
-  for (const range of unitRanges(units, backend.device.limits)) {
+  for (const range of unitRanges(units, backend.bindingLimits)) {
     const from = bindRows(backend, x, units, range.rows);
     const to = bindRows(backend, y, units, range.rows);
     backend.dispatch({
@@ -74,7 +74,7 @@ export function normActivationGradient(
   const units = unitsOf(x, attributes);
   const sums = groupSums(backend, inputs, attributes, units);
   const dx = backend.allocate(x.shape);
-  for (const range of unitRanges(units, backend.device.limits)) {
+  for (const range of unitRanges(units, backend.bindingLimits)) {
     const parts = [dy, x, dx].map((tensor) => bindRows(backend, tensor, units, range.rows));
     const whole = [gamma, beta, mean, variance, sums].map((tensor) => ({ tensor }));
     backend.dispatch({
@@ -119,7 +119,7 @@ function statistics(
     return [mean, variance];
   }
   const partial = backend.allocate([units.units, 2, units.columns]);
-  for (const range of unitRanges(units, backend.device.limits)) {
+  for (const range of unitRanges(units, backend.bindingLimits)) {
     const from = bindRows(backend, x, units, range.rows);
     backend.dispatch({
       shader: chunkStatistics(units.width),
@@ -160,7 +160,7 @@ function groupSums(
     return sums;
   }
   const partial = backend.allocate([units.units, 2, units.columns]);
-  for (const range of unitRanges(units, backend.device.limits)) {
+  for (const range of unitRanges(units, backend.bindingLimits)) {
     const parts = [dy, x].map((tensor) => bindRows(backend, tensor, units, range.rows));
     backend.dispatch({
       shader: chunkGradientSums(units.width),
@@ -205,7 +205,7 @@ function bindRows(
   [first, end]: readonly [first: number, end: number],
 ) {
   const range = [first * units.columns, end * units.columns] as const;
-  return bindValues(tensor, range, backend.device.limits);
+  return bindValues(tensor, range, backend.bindingLimits);
 }
 
 /** A further reference to a tensor that is given back as a result. */

@@ -29,7 +29,7 @@ export function tanhSquaredError(
     return [sums, derivative];
   }
   const partial = backend.allocate([units.units]);
-  const limits = backend.device.limits;
+  const limits = backend.bindingLimits;
   for (const range of unitRanges(units, limits)) {
     const [from, goal, to] = [a, target, derivative].map((t) => bindValues(t, range.rows, limits));
     const mask = weight ? [{ tensor: weight }] : [];
