@@ -2,11 +2,23 @@
 import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
 import { CONVOLUTION_KERNELS } from "./convolution.ts";
+import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import type { Inputs, Kernel, KernelTable } from "./kernel.ts";
+import { LAYOUT_KERNELS } from "./layout.ts";
+import { LINEAR_KERNELS } from "./linear.ts";
+import { NORM_KERNELS } from "./norm.ts";
+import { REDUCE_KERNELS } from "./reduce.ts";
+import { TANH_ERROR_KERNELS } from "./tanh_error.ts";
 
 /** Kernels of ours by the name TensorFlow.js knows them by. */
 export const KERNELS: KernelTable = {
   ...CONVOLUTION_KERNELS,
+  ...NORM_KERNELS,
+  ...TANH_ERROR_KERNELS,
+  ...LINEAR_KERNELS,
+  ...ELEMENTWISE_KERNELS,
+  ...REDUCE_KERNELS,
+  ...LAYOUT_KERNELS,
 };
 
 /**

@@ -1,0 +1,171 @@
+/** Elementwise kernels of TensorFlow.js, on `wasm/elementwise/unary.cpp` and `binary.cpp`. */
+import { tf } from "../../../deps/tfjs.ts";
+import type { WasmBackend } from "../backend.ts";
+import { ParameterLayout } from "../parameters.ts";
+import { broadcastRows } from "./broadcast.ts";
+import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
+
+/** Mirror of UnaryParams. */
+const UNARY = new ParameterLayout({ x: "int", y: "int", count: "int", op: "int", alpha: "float" });
+
+/** Mirror of BinaryParams. */
+const BINARY = new ParameterLayout({
+  a: "int",
+  b: "int",
+  y: "int",
+  outer: "int",
+  inner: "int",
+  aOuter: "int",
+  aInner: "int",
+  bOuter: "int",
+  bInner: "int",
+  op: "int",
+});
+
+/** Names of TensorFlow.js in the order of the operation numbers in unary.cpp. */
+const UNARY_OPERATIONS = [
+  "Neg",
+  "Abs",
+  "Square",
+  "Sqrt",
+  "Rsqrt",
+  "Reciprocal",
+  "Exp",
+  "Log",
+  "Tanh",
+  "Sigmoid",
+  "Relu",
+  "LeakyRelu",
+  "Sign",
+  "Step",
+] as const;
+const COPY = 14;
+const FROM_INTEGER = 15;
+const FILL = 16;
+
+/** Names of TensorFlow.js in the order of the operation numbers in binary.cpp. */
+const BINARY_OPERATIONS = [
+  "Add",
+  "Sub",
+  "Multiply",
+  "RealDiv",
+  "Maximum",
+  "Minimum",
+  "SquaredDifference",
+] as const;
+const ADD = 0;
+
+function unary(op: number): Kernel {
+  return ({ inputs, attrs, backend }: KernelCall<{ alpha?: number } | undefined>) => {
+    const { x } = inputs;
+    if (x.dtype !== "float32") return null;
+    return runUnary(backend, x, { op, alpha: attrs?.alpha ?? 0 });
+  };
+}
+
+function runUnary(
+  backend: WasmBackend,
+  x: tf.TensorInfo,
+  options: { op: number; alpha?: number },
+): tf.TensorInfo {
+  const y = backend.output(x.shape);
+  backend.launch("f32_unary", UNARY, {
+    x: backend.addressOf(x),
+    y: y.address,
+    count: sizeOf(x.shape),
+    ...options,
+  });
+  return y.info;
+}
+
+function binary(op: number): Kernel {
+  return ({ inputs: { a, b }, backend }) => {
+    if (a.dtype !== "float32" || b.dtype !== "float32") return null;
+    const rows = broadcastRows(a.shape, b.shape);
+    if (rows === null) return null;
+    const y = backend.output(rows.shape);
+    backend.launch("f32_binary", BINARY, {
+      ...rows.strides,
+      a: backend.addressOf(a),
+      b: backend.addressOf(b),
+      y: y.address,
+      op,
+    });
+    return y.info;
+  };
+}
+
+/** Adds from left to right: ((x0 + x1) + x2) + … */
+const addN: Kernel = ({ inputs, backend }) => {
+  const terms = Object.values(inputs);
+  if (terms.some((term) => term.dtype !== "float32")) return null;
+  if (terms.length === 1) return backend.alias(terms[0]);
+  const count = sizeOf(terms[0].shape);
+  const y = backend.output(terms[0].shape);
+  const flat = { outer: 1, inner: count, aInner: 1, bInner: 1, y: y.address, op: ADD };
+  let sum = backend.addressOf(terms[0]);
+  for (const term of terms.slice(1)) {
+    backend.launch("f32_binary", BINARY, { ...flat, a: sum, b: backend.addressOf(term) });
+    sum = y.address;
+  }
+  return y.info;
+};
+
+/** Conversions that need no work share their values; integers become floats here, the rest on the CPU. */
+const cast: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<{ dtype: tf.DataType }>) => {
+  if (attrs.dtype === x.dtype) return backend.alias(x);
+  if (attrs.dtype !== "float32" || x.dtype !== "int32") return fromBoolean(backend, x, attrs.dtype);
+  return runUnary(backend, x, { op: FROM_INTEGER });
+};
+
+function fromBoolean(backend: WasmBackend, x: tf.TensorInfo, dtype: tf.DataType) {
+  if (x.dtype !== "bool" || (dtype !== "float32" && dtype !== "int32")) return null;
+  const values = backend.readSync(x.dataId) as Uint8Array;
+  return backend.makeTensorInfo(
+    x.shape,
+    dtype,
+    dtype === "float32" ? Float32Array.from(values) : Int32Array.from(values),
+  );
+}
+
+function filled(backend: WasmBackend, shape: readonly number[], value: number): tf.TensorInfo {
+  const y = backend.output(shape);
+  backend.launch("f32_unary", UNARY, {
+    y: y.address,
+    count: sizeOf(shape),
+    op: FILL,
+    alpha: value,
+  });
+  return y.info;
+}
+
+const fill: Kernel = (
+  { attrs, backend }: KernelCall<
+    { shape: number[]; value: number | string; dtype?: tf.DataType }
+  >,
+) => {
+  const { shape, value, dtype } = attrs;
+  if (typeof value !== "number" || (dtype ?? "float32") !== "float32") return null;
+  return filled(backend, shape, value);
+};
+
+function constant(value: number): Kernel {
+  return ({ inputs: { x }, backend }) =>
+    x.dtype === "float32" ? filled(backend, x.shape, value) : null;
+}
+
+/** Copies float32 values to a new tensor. */
+export function copyTensor(backend: WasmBackend, x: tf.TensorInfo): tf.TensorInfo {
+  return runUnary(backend, x, { op: COPY });
+}
+
+/** Kernels of this file by the name of TensorFlow.js. */
+export const ELEMENTWISE_KERNELS: KernelTable = {
+  ...Object.fromEntries(UNARY_OPERATIONS.map((name, op) => [name, unary(op)])),
+  ...Object.fromEntries(BINARY_OPERATIONS.map((name, op) => [name, binary(op)])),
+  [tf.AddN]: addN,
+  [tf.Cast]: cast,
+  [tf.Fill]: fill,
+  [tf.ZerosLike]: constant(0),
+  [tf.OnesLike]: constant(1),
+};

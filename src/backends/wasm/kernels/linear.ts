@@ -1,0 +1,96 @@
+/** Matrix products of TensorFlow.js, on `wasm/linear/gemm.cpp`. */
+import { tf } from "../../../deps/tfjs.ts";
+import type { WasmBackend } from "../backend.ts";
+import { ParameterLayout } from "../parameters.ts";
+import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
+
+/** Mirror of GemmParams. */
+const LAYOUT = new ParameterLayout({
+  a: "int",
+  b: "int",
+  c: "int",
+  bias: "int",
+  workspace: "int",
+  batch: "int",
+  m: "int",
+  n: "int",
+  k: "int",
+  aBatch: "int",
+  aRow: "int",
+  aColumn: "int",
+  bBatch: "int",
+  bRow: "int",
+  bColumn: "int",
+});
+
+interface Transposes {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** a·b over the last two axes; one of the leading shapes may be all ones (one matrix for all). */
+const batchMatMul: Kernel = ({ inputs, attrs, backend }: KernelCall<Transposes>) =>
+  product(backend, inputs as { a: tf.TensorInfo; b: tf.TensorInfo }, { ...attrs, bias: null });
+
+/** The same with a bias per column; activations are left to the CPU kernel. */
+const fusedMatMul: Kernel = (
+  { inputs, attrs, backend }: KernelCall<Transposes & { activation?: string | null }>,
+) => {
+  const { bias } = inputs;
+  const activation = attrs.activation ?? "linear";
+  if (activation !== "linear") return null;
+  const columns =
+    inputs.b.shape[attrs.transposeB ? inputs.b.shape.length - 2 : inputs.b.shape.length - 1];
+  if (bias && (bias.dtype !== "float32" || sizeOf(bias.shape) !== columns)) return null;
+  return product(backend, inputs as { a: tf.TensorInfo; b: tf.TensorInfo }, {
+    ...attrs,
+    bias: bias ?? null,
+  });
+};
+
+function product(
+  backend: WasmBackend,
+  { a, b }: { a: tf.TensorInfo; b: tf.TensorInfo },
+  { transposeA, transposeB, bias }: Transposes & { bias: tf.TensorInfo | null },
+): tf.TensorInfo | null {
+  if (a.dtype !== "float32" || b.dtype !== "float32") return null;
+  const rankA = a.shape.length;
+  const rankB = b.shape.length;
+  const [rowsA, columnsA] = a.shape.slice(-2);
+  const [rowsB, columnsB] = b.shape.slice(-2);
+  const [m, k] = transposeA ? [columnsA, rowsA] : [rowsA, columnsA];
+  const [kb, n] = transposeB ? [columnsB, rowsB] : [rowsB, columnsB];
+  const batchA = sizeOf(a.shape.slice(0, rankA - 2));
+  const batchB = sizeOf(b.shape.slice(0, rankB - 2));
+  const sameBatch = a.shape.slice(0, rankA - 2).join() === b.shape.slice(0, rankB - 2).join();
+  if (k !== kb || !(sameBatch || batchA === 1 || batchB === 1)) return null;
+  const leading = tf.broadcast_util.assertAndGetBroadcastShape(
+    a.shape.slice(0, rankA - 2),
+    b.shape.slice(0, rankB - 2),
+  );
+  const c = backend.output([...leading, m, n]);
+  if (m * n === 0) return c.info;
+  backend.launch("f32_gemm", LAYOUT, {
+    a: backend.addressOf(a),
+    b: backend.addressOf(b),
+    c: c.address,
+    bias: bias ? backend.addressOf(bias) : 0,
+    batch: Math.max(batchA, batchB) * (batchA === 0 || batchB === 0 ? 0 : 1),
+    m,
+    n,
+    k,
+    aBatch: batchA === 1 ? 0 : m * k,
+    aRow: transposeA ? 1 : k,
+    aColumn: transposeA ? m : 1,
+    bBatch: batchB === 1 ? 0 : k * n,
+    bRow: transposeB ? 1 : n,
+    bColumn: transposeB ? k : 1,
+  });
+  return c.info;
+}
+
+/** Kernels of this file by the name of TensorFlow.js. */
+export const LINEAR_KERNELS: KernelTable = {
+  [tf.BatchMatMul]: batchMatMul,
+  [tf._FusedMatMul]: fusedMatMul,
+};

@@ -1,0 +1,56 @@
+/** Sums, means and extrema of TensorFlow.js, on `wasm/elementwise/reduce.cpp`. */
+import { tf } from "../../../deps/tfjs.ts";
+import { ParameterLayout } from "../parameters.ts";
+import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
+
+/** Mirror of ReduceParams. */
+const LAYOUT = new ParameterLayout({
+  x: "int",
+  y: "int",
+  workspace: "int",
+  outer: "int",
+  length: "int",
+  inner: "int",
+  op: "int",
+});
+
+interface Attributes {
+  readonly axis?: number | number[];
+  readonly reductionIndices?: number | number[];
+  readonly keepDims: boolean;
+}
+
+/** Reduces neighbouring axes in one go; others are left to the CPU kernel. */
+function reduction(op: number): Kernel {
+  return ({ inputs: { x }, attrs, backend }: KernelCall<Attributes>) => {
+    if (x.dtype !== "float32") return null;
+    const all = tf.util.parseAxisParam(attrs.reductionIndices ?? attrs.axis!, x.shape);
+    const axes = all.filter((axis) => x.shape[axis] !== 1).sort((p, q) => p - q);
+    const [first, last] = axes.length === 0 ? [0, -1] : [axes[0], axes[axes.length - 1]];
+    const between = x.shape.slice(first, last + 1).filter((n) => n !== 1).length;
+    if (between !== axes.length) return null;
+    const shape = attrs.keepDims
+      ? x.shape.map((n, axis) => all.includes(axis) ? 1 : n)
+      : x.shape.filter((_, axis) => !all.includes(axis));
+    const length = sizeOf(x.shape.slice(first, last + 1));
+    if (length === 0) return null;
+    const y = backend.output(shape);
+    backend.launch("f32_reduce", LAYOUT, {
+      x: backend.addressOf(x),
+      y: y.address,
+      outer: sizeOf(x.shape.slice(0, first)),
+      length,
+      inner: sizeOf(x.shape.slice(last + 1)),
+      op,
+    });
+    return y.info;
+  };
+}
+
+/** Kernels of this file by the name of TensorFlow.js. */
+export const REDUCE_KERNELS: KernelTable = {
+  [tf.Sum]: reduction(0),
+  [tf.Mean]: reduction(1),
+  [tf.Max]: reduction(2),
+  [tf.Min]: reduction(3),
+};
