@@ -139,8 +139,11 @@ export class Harness {
     this.runKernel(`${name}_finish`, params);
   }
 
-  /** Ends the workers. */
+  /** Ends the workers: each is woken to return, since a worker asleep in a wait keeps the process alive. */
   stop(): void {
+    this.#words[CONTROL.kernel] = -1;
+    Atomics.add(this.#words, CONTROL.generation, 1);
+    Atomics.notify(this.#words, CONTROL.generation);
     for (const worker of this.#workers) worker.terminate();
   }
 }
