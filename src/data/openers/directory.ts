@@ -1,0 +1,42 @@
+/** Names in a directory, and small text files: what listing and BIDS need from the file system. */
+import { FormatError } from "../../base/errors.ts";
+
+/**
+ * Names of a directory's entries, in plain code-point order.
+ *
+ * @throws {FormatError} (rule `directory.open`) when it does not exist or is no directory.
+ */
+export function directoryNames(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map((entry) => entry.name).sort(byCodePoint);
+  } catch (fault) {
+    const why = fault instanceof Deno.errors.NotFound
+      ? "there is no such directory"
+      : String(fault);
+    throw new FormatError(path, "directory.open", `Cannot list "${path}": ${why}; check the path`);
+  }
+}
+
+/** Whether there is a file of that name. */
+export function fileExists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The text of a file, or undefined when there is none. */
+export function readTextIfThere(path: string): string | undefined {
+  return fileExists(path) ? Deno.readTextFileSync(path) : undefined;
+}
+
+/** Order by code points, where JavaScript's own compares UTF-16 units. */
+function byCodePoint(a: string, b: string): number {
+  const left = [...a].map((c) => c.codePointAt(0)!);
+  const right = [...b].map((c) => c.codePointAt(0)!);
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    if (left[i] !== right[i]) return left[i] - right[i];
+  }
+  return left.length - right.length;
+}
