@@ -1,23 +1,22 @@
 /** One training step at 23×27×21, compared with every array of small.safetensors. */
 import type { ActiveEngine } from "../../src/backends/engine.ts";
-import { toHost } from "../../src/backends/tensors.ts";
 import type { NdArray } from "../../src/base/arrays.ts";
 import { assertEquals } from "../../src/deps/std.ts";
-import { describeArchitecture } from "../../src/models/recurrent_vae/architecture.ts";
-import { resolveConfig } from "../../src/models/recurrent_vae/config.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
-import { toFileOrder } from "../../src/models/recurrent_vae/weights.ts";
 import { forEachBackend } from "../support/engines.ts";
 import { readFixture, readManifest } from "../support/fixture_tensors.ts";
+import {
+  compareBuffers,
+  compareGradients,
+  lossVector,
+  stateKeys,
+} from "../support/golden_model.ts";
 import { GoldenReport } from "../support/golden_report.ts";
 import { fixtureModel, flipVolumes, stateUnder, volumesOf } from "../support/recvae_cases.ts";
 
 const fixture = readFixture("small");
 const { config } = readManifest("small");
-const keys = describeArchitecture(
-  resolveConfig({ spatialShape: config.spatial }),
-  config.subjects,
-).entries.map(({ key }) => key);
+const keys = stateKeys(config);
 const rows = fixture.integers("in/which_ones");
 const noise = fixture.floats("in/eps");
 const initialState = fixture.floats("in/h0");
@@ -50,32 +49,12 @@ async function compareStep(report: GoldenReport): Promise<void> {
     noise,
     initialState,
   });
-  const { loss, loss1, loss2, lossZ, lossF } = losses;
-  report.compareEntries(
-    "out/losses",
-    [loss1, loss2, lossZ, lossF, loss],
-    fixture.floats("out/losses").data,
-    { tolerance: 2e-6 },
-  );
-  for (const entry of model.architecture.entries) {
-    const gradient = gradients.get(entry.key);
-    if (!gradient) continue;
-    const name = `grad/${entry.key}`;
-    const actual = toFileOrder(entry, await toHost(gradient));
-    gradient.dispose();
-    const expected = fixture.floats(name).data;
-    if (report.isTheoreticallyZero(name)) {
-      report.compareAbsolute(name, actual, expected, { tolerance: 1e-3 });
-    } else report.compare(name, actual, expected, { kind: "gradient" });
-  }
-  const after = await model.stateDict();
-  for (const entry of model.architecture.entries) {
-    if (entry.kind === "parameter" || entry.key === "F_mat") continue;
-    const name = `after/${entry.key}`;
-    const found = Array.from(after.get(entry.key)!.data, Number);
-    if (entry.kind === "counter") report.compareExactly(name, found, fixture.integers(name));
-    else report.compare(name, found, fixture.floats(name).data, { kind: "statistics" });
-  }
+  report.compareEntries("out/losses", lossVector(losses), fixture.floats("out/losses").data, {
+    tolerance: 2e-6,
+  });
+  await compareGradients(report, model, { gradients, fixture, prefix: "grad/" });
+  const state = await model.stateDict();
+  compareBuffers(report, model, { state, fixture, prefix: "after/" });
   compareTransition(report, states);
   model.dispose();
 }

@@ -248,7 +248,7 @@ export class RecurrentVae implements ModelParts {
         : rowsOf(table, subjects),
       table: table.data,
       training: this.training,
-      framesPerChunk: this.#framesPerChunk(batch, options.framesPerChunk),
+      framesPerChunk: this.framesPerChunk(batch, options.framesPerChunk),
       frames,
       onFrames: options.onFrames,
     });
@@ -295,7 +295,7 @@ export class RecurrentVae implements ModelParts {
     const { subjects } = batch;
     const result = await timeParallelStep(this, batch, {
       ...this.#latentInputs({ ...options, subjects, frames: this.config.tolTime }),
-      framesPerChunk: this.#framesPerChunk(batch, options.framesPerChunk),
+      framesPerChunk: this.framesPerChunk(batch, options.framesPerChunk),
       memoryBudget: options.memoryBudget ?? DEFAULT_MEMORY_BUDGET,
       voxelWeight: options.voxelWeight?.data,
       klWeight: options.klWeight,
@@ -343,6 +343,23 @@ export class RecurrentVae implements ModelParts {
     this.state.load(state);
   }
 
+  /**
+   * Frames per kernel call: as asked, or the current engine's choice for this model and batch.
+   *
+   * @param batch Its number of subjects counts. @param asked Wins when given.
+   */
+  framesPerChunk(batch: FrameBatch, asked?: number): number {
+    if (asked !== undefined) return asked;
+    const size = voxels(this.config.spatialShape);
+    const request = {
+      voxels: size,
+      batch: batch.subjects.length,
+      frames: this.config.tolTime,
+      valuesPerVolume: this.architecture.decoderValues + 3 * size,
+    };
+    return currentEngine()?.framesPerChunk(request) ?? 1;
+  }
+
   /** Frees every tensor of the model. */
   dispose(): void {
     this.state.dispose();
@@ -385,18 +402,6 @@ export class RecurrentVae implements ModelParts {
       noise: resolveNoise(noise, { subjects, frames, dim }),
       initialState: broadcastState(start, subjects.length, dim),
     };
-  }
-
-  #framesPerChunk(batch: FrameBatch, asked?: number): number {
-    if (asked !== undefined) return asked;
-    const size = voxels(this.config.spatialShape);
-    const request = {
-      voxels: size,
-      batch: batch.subjects.length,
-      frames: this.config.tolTime,
-      valuesPerVolume: this.architecture.decoderValues + 3 * size,
-    };
-    return currentEngine()?.framesPerChunk(request) ?? 1;
   }
 
   #fold(statistics: RolloutSummary["statistics"], loss: number): void {

@@ -1,0 +1,203 @@
+/**
+ * Reconstruction error of given runs as a function of their offsets z alone, with its gradient: what held-out
+ * fitting minimises (spec 6.4). The weights stay as they are.
+ *
+ * z enters at the decoder only, so the encoder runs once; each evaluation draws states anew, decodes every
+ * frame and, if asked, goes back through the decoder to its input.
+ */
+import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { FrameBatch } from "../../base/frames.ts";
+import { toTensor } from "../../backends/tensors.ts";
+import { tf } from "../../deps/tfjs.ts";
+import { readBack } from "../../ops/read_back.ts";
+import { TensorScope, tidied } from "../../ops/tensor_scope.ts";
+import { voxels } from "./architecture.ts";
+import { decoderBackward, decoderForward, reconstructionError } from "./decoder.ts";
+import {
+  checkBatch,
+  type Chunk,
+  chunksOf,
+  encodeFrames,
+  headsOf,
+  type ModelParts,
+  readVolumes,
+  swapLeadingAxes,
+} from "./frame_passes.ts";
+import { disposeStates, latentForward } from "./latent_chain.ts";
+import type { Network } from "./norm.ts";
+
+/** Options of {@link OffsetFitting.start}. */
+export interface OffsetFittingOptions {
+  /** State before the first frame, `[B, D]`. */
+  readonly initialState: FloatArray;
+  readonly framesPerChunk: number;
+  /** Bytes of volumes that may stay on the engine between evaluations. */
+  readonly memoryBudget: number;
+}
+
+/** One evaluation. */
+export interface OffsetEvaluation {
+  /** Σ(x − r)² over subjects, frames and voxels. */
+  readonly squaredError: number;
+  /** Σ(x − r)² of each frame over the subjects, `[T]`. */
+  readonly perFrame: FloatArray;
+  /** scale · ∂Σ(x − r)²/∂z, `[B, D]`, the caller's; null unless asked for. */
+  readonly gradient: tf.Tensor | null;
+  /** Sampled states `[B, T, D]`. */
+  readonly states: NdArray;
+}
+
+/** The error of some runs as a function of z, in evaluation mode. */
+export class OffsetFitting {
+  readonly #model: ModelParts;
+  readonly #batch: FrameBatch;
+  readonly #scope: TensorScope;
+  readonly #network: Network;
+  readonly #chunks: readonly Chunk[];
+  readonly #features: tf.Tensor;
+  readonly #initialState: tf.Tensor;
+  readonly #volumes: ReadonlyMap<number, tf.Tensor>;
+
+  private constructor(parts: {
+    model: ModelParts;
+    batch: FrameBatch;
+    scope: TensorScope;
+    network: Network;
+    chunks: readonly Chunk[];
+    features: tf.Tensor;
+    initialState: tf.Tensor;
+    volumes: ReadonlyMap<number, tf.Tensor>;
+  }) {
+    this.#model = parts.model;
+    this.#batch = parts.batch;
+    this.#scope = parts.scope;
+    this.#network = parts.network;
+    this.#chunks = parts.chunks;
+    this.#features = parts.features;
+    this.#initialState = parts.initialState;
+    this.#volumes = parts.volumes;
+  }
+
+  /**
+   * Encodes the runs.
+   *
+   * @param model Only read. @param batch At least `tolTime` frames; its subject rows are not used.
+   * @throws {ShapeError} when the batch does not fit the model.
+   */
+  static async start(
+    model: ModelParts,
+    batch: FrameBatch,
+    options: OffsetFittingOptions,
+  ): Promise<OffsetFitting> {
+    const { config, architecture, state } = model;
+    checkBatch(model, batch, { training: false });
+    const scope = new TensorScope();
+    try {
+      const network: Network = { state, normalization: config.normalization, training: false };
+      const chunks = chunksOf(config.tolTime, options.framesPerChunk);
+      const { features } = await encodeFrames(network, batch, { architecture, chunks, scope });
+      const shape = [batch.subjects.length, config.latentDim];
+      const initialState = scope.hold(toTensor(options.initialState, shape));
+      const bytes = 4 * config.tolTime * batch.subjects.length * voxels(batch.spatialShape);
+      const volumes = new Map<number, tf.Tensor>();
+      for (const chunk of bytes <= options.memoryBudget ? chunks : []) {
+        volumes.set(chunk.start, scope.hold(await readVolumes(batch, chunk)));
+      }
+      const parts = { model, batch, scope, network, chunks, features, initialState, volumes };
+      return new OffsetFitting(parts);
+    } catch (error) {
+      scope.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * Error and gradient at z.
+   *
+   * @param offsets `[B, D]`. @param options.noise ε `[T, B, D]`.
+   * @param options.gradientScale Factor on the gradient; absent: no gradient is computed.
+   */
+  async evaluate(
+    offsets: tf.Tensor,
+    options: { readonly noise: FloatArray; readonly gradientScale?: number },
+  ): Promise<OffsetEvaluation> {
+    const { tolTime, latentDim } = this.#model.config;
+    const subjects = this.#batch.subjects.length;
+    const noise = toTensor(options.noise, [tolTime, subjects, latentDim]);
+    const states = latentForward({
+      features: this.#features,
+      noise,
+      initialState: this.#initialState,
+      heads: headsOf(this.#model.state),
+      transition: this.#model.state.tensor("F_mat"),
+    });
+    noise.dispose();
+    const sums: tf.Tensor[] = [];
+    let gradient: tf.Tensor | null = null;
+    try {
+      for (const chunk of this.#chunks) {
+        const kept = this.#volumes.get(chunk.start);
+        const target = kept ?? await readVolumes(this.#batch, chunk);
+        const part = tidied(() =>
+          this.#decodeChunk(chunk, { h: states.h, offsets, target, scale: options.gradientScale })
+        );
+        if (!kept) target.dispose();
+        sums.push(part.sums);
+        if (part.gradient) gradient = accumulate(gradient, part.gradient);
+      }
+      const [h, ...perChunk] = await readBack([states.h, ...sums]);
+      const perFrame = joined(perChunk);
+      return {
+        squaredError: perFrame.reduce((total: number, value: number) => total + value, 0),
+        perFrame,
+        gradient,
+        states: {
+          data: swapLeadingAxes(h, tolTime, subjects),
+          shape: [subjects, tolTime, latentDim],
+        },
+      };
+    } catch (error) {
+      gradient?.dispose();
+      throw error;
+    } finally {
+      disposeStates(states);
+      tf.dispose(sums);
+    }
+  }
+
+  /** Frees features and volumes. */
+  dispose(): void {
+    this.#scope.dispose();
+  }
+
+  #decodeChunk(
+    { start, count }: Chunk,
+    given: { h: tf.Tensor; offsets: tf.Tensor; target: tf.Tensor; scale: number | undefined },
+  ): { sums: tf.Tensor; gradient: tf.Tensor | null } {
+    const { config, architecture } = this.#model;
+    const [subjects, dim] = [this.#batch.subjects.length, config.latentDim];
+    const h = tf.slice(given.h, [start, 0, 0], [count, subjects, dim]);
+    const x = tf.reshape(tf.add(h, given.offsets), [count * subjects, dim]);
+    const forward = decoderForward(this.#network, architecture, { x, frames: count });
+    const { sums, derivative } = reconstructionError(forward.output, given.target, {
+      activation: config.outputActivation,
+      frames: count,
+      weight: null,
+      scale: given.scale ?? 1,
+    });
+    if (given.scale === undefined) return { sums, gradient: null };
+    const { input } = decoderBackward(this.#network, forward, { derivative, parameters: false });
+    return { sums, gradient: tf.sum(tf.reshape(input, [count, subjects, dim]), 0) };
+  }
+}
+
+function accumulate(sum: tf.Tensor | null, term: tf.Tensor): tf.Tensor {
+  if (!sum) return term;
+  const next = tf.add(sum, term);
+  tf.dispose([sum, term]);
+  return next;
+}
+
+function joined(parts: readonly FloatArray[]): Float64Array {
+  return Float64Array.from(parts.flatMap((part) => Array.from(part)));
+}
