@@ -1,0 +1,53 @@
+/**
+ * Checkpoints during training: the parts of a run (run_contents.ts) as generations of a store
+ * (checkpoint_store.ts), so that training goes on bit for bit after a stop, a crash or a kill.
+ */
+import { CheckpointStore } from "./checkpoint_store.ts";
+import type { Optimiser } from "./optimiser.ts";
+import { decodeRun, encodeRun } from "./run_contents.ts";
+import { applyRun, gatherRun, type LoadedRun, type SaveRunOptions } from "./run_folder.ts";
+import type { WeightHolder, WeightSource } from "./weight_holder.ts";
+
+/** What {@link loadCheckpoint} found. */
+export interface LoadedCheckpoint extends LoadedRun {
+  readonly generation: number;
+  /** Newer generations that were damaged and passed over: tell the user. */
+  readonly rejected: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/**
+ * Saves a checkpoint as the next generation of a store.
+ *
+ * @param store Where. @param model Whose weights. @param options Further parts, as for `saveRun`.
+ * @returns The number of the generation.
+ * @throws {CheckpointError} when it cannot be written; older generations stay as they are.
+ */
+export async function saveCheckpoint(
+  store: CheckpointStore,
+  model: WeightSource,
+  options: SaveRunOptions = {},
+): Promise<number> {
+  return await store.save(encodeRun(await gatherRun(model, options)));
+}
+
+/**
+ * Loads the newest whole checkpoint into a model.
+ *
+ * @param store Where. @param model Receives the weights, strictly.
+ * @param options `optimiser`: receives its state, if one was saved.
+ * @returns Null when the store is empty.
+ * @throws {CheckpointError} when no generation is whole, or the newest whole one does not fit the model.
+ */
+export async function loadCheckpoint(
+  store: CheckpointStore,
+  model: WeightHolder,
+  options: { readonly optimiser?: Optimiser } = {},
+): Promise<LoadedCheckpoint | null> {
+  const loaded = await store.loadNewest();
+  if (!loaded) return null;
+  const { generation, files, rejected } = loaded;
+  const contents = decodeRun(files, `generation ${generation}`);
+  return { ...await applyRun(contents, model, options), generation, rejected };
+}
+
+export { CheckpointStore } from "./checkpoint_store.ts";

@@ -1,0 +1,245 @@
+/**
+ * What a run consists of, as files in memory: the common content of run folders (run_folder.ts) and of checkpoints
+ * (checkpoint.ts). Nothing here touches a disk. Source: spec 7.
+ */
+import type { FloatArray, NdArray } from "../base/arrays.ts";
+import { CheckpointError, RecvaeError } from "../base/errors.ts";
+import { VERSION } from "../base/version.ts";
+import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+import type { TrainingState } from "./loop.ts";
+import type { OptimiserState } from "./optimiser.ts";
+import type { NamedArrays } from "./weight_holder.ts";
+
+/** Plain data as JSON can hold it; typed arrays are written as lists. */
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** Number of the layout of a run's files; a reader refuses larger ones. */
+export const FORMAT = 1;
+
+/** Names of the files of a run. */
+export const RUN_FILES = {
+  weights: "weights.safetensors",
+  optimiser: "optimiser.safetensors",
+  config: "config.json",
+  history: "history.json",
+  random: "random.json",
+  normalisation: "normalisation.json",
+  training: "training.safetensors",
+  version: "version.json",
+} as const;
+
+/** Key under which config.json carries the epoch, as the Python package's does. */
+const EPOCH_KEY = "__epoch__";
+
+/** Everything random follows from these two: streams are functions of seed, name and epoch. */
+export interface RandomState {
+  readonly seed: number;
+  /** Epochs completed. */
+  readonly epoch: number;
+}
+
+/** State of the training loop; the optimiser's is kept beside it. */
+export type LoopState = Omit<TrainingState, "optimiser">;
+
+/** Parts of a run; only the weights are always there. */
+export interface RunContents {
+  readonly weights: NamedArrays;
+  readonly optimiser?: OptimiserState;
+  readonly config?: JsonRecord;
+  /** Epochs completed. */
+  readonly epoch?: number;
+  readonly history?: unknown;
+  readonly random?: RandomState;
+  /** How the data were normalised; checked when the weights are used again. */
+  readonly normalisation?: JsonRecord;
+  /** With `optimiser`, what training needs to go on as if it had never stopped. */
+  readonly training?: LoopState;
+  /** Versions of the library and its surroundings. */
+  readonly version?: JsonRecord;
+}
+
+/**
+ * Turns the parts of a run into files.
+ *
+ * @returns Content by file name; the weights come first.
+ */
+export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
+  const { weights, optimiser, config, epoch, history, random, normalisation, training } = contents;
+  const stamp: Record<string, string> = epoch === undefined ? {} : { epoch: String(epoch) };
+  const files = new Map<string, Uint8Array>();
+  files.set(RUN_FILES.weights, writeSafetensors(weights, { metadata: stamp }));
+  if (optimiser) {
+    const { kind, step, options, tensors } = optimiser;
+    const metadata = { ...stamp, optimiser: JSON.stringify({ kind, step, options }) };
+    files.set(RUN_FILES.optimiser, writeSafetensors(tensors, { metadata }));
+  }
+  if (training) {
+    const { model, ...values } = training;
+    const metadata = { ...stamp, values: toJson(values) };
+    files.set(RUN_FILES.training, writeSafetensors(model, { metadata }));
+  }
+  const version = { recvae: VERSION, format: FORMAT, ...contents.version };
+  const json: [string, unknown][] = [
+    [RUN_FILES.history, history],
+    [RUN_FILES.random, random],
+    [RUN_FILES.normalisation, normalisation],
+    [RUN_FILES.version, version],
+    [RUN_FILES.config, withEpoch(config, epoch)],
+  ];
+  for (const [name, value] of json) {
+    if (value !== undefined) files.set(name, new TextEncoder().encode(toJson(value, 2) + "\n"));
+  }
+  return files;
+}
+
+/**
+ * Turns files back into the parts of a run; parts whose file is absent are absent.
+ *
+ * @param files Content by file name. @param source Folder, for messages.
+ * @throws {CheckpointError} when the weights are absent, a file is damaged or of a newer format, or files of different
+ *   epochs lie side by side.
+ */
+export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string): RunContents {
+  const weightBytes = files.get(RUN_FILES.weights);
+  if (!weightBytes) throw missingWeights(source);
+  const version = readJson(files, RUN_FILES.version, source) as JsonRecord | undefined;
+  checkFormat(version, source);
+  const weights = readTensors(weightBytes, RUN_FILES.weights, source);
+  const { config, epoch } = withoutEpoch(readJson(files, RUN_FILES.config, source));
+  const history = readJson(files, RUN_FILES.history, source);
+  const optimiser = decodeOptimiser(files, source);
+  const training = decodeTraining(files, source);
+  checkSameEpoch(source, {
+    [RUN_FILES.weights]: weights.metadata.epoch,
+    [RUN_FILES.optimiser]: optimiser?.epoch,
+    [RUN_FILES.training]: training?.epoch,
+    [RUN_FILES.config]: epoch === undefined ? undefined : String(epoch),
+  });
+  return {
+    weights: weights.tensors,
+    ...present({
+      optimiser: optimiser?.state,
+      training: training?.state,
+      config,
+      epoch,
+      history,
+      random: readJson(files, RUN_FILES.random, source) as RandomState | undefined,
+      normalisation: readJson(files, RUN_FILES.normalisation, source) as JsonRecord | undefined,
+      version,
+    }),
+  };
+}
+
+/** The error for a run without weights. */
+export function missingWeights(source: string): CheckpointError {
+  return new CheckpointError(
+    source,
+    `Cannot load the run "${source}": found no ${RUN_FILES.weights}, needs one; check the path, or train first`,
+  );
+}
+
+function decodeOptimiser(files: ReadonlyMap<string, Uint8Array>, source: string) {
+  const bytes = files.get(RUN_FILES.optimiser);
+  if (!bytes) return undefined;
+  const { tensors, metadata } = readTensors(bytes, RUN_FILES.optimiser, source);
+  const { kind, step, options } = parse(metadata.optimiser ?? "", RUN_FILES.optimiser, source);
+  const state = {
+    kind,
+    step,
+    options,
+    tensors: tensors as ReadonlyMap<string, NdArray<FloatArray>>,
+  };
+  return { state: state as OptimiserState, epoch: metadata.epoch };
+}
+
+function decodeTraining(files: ReadonlyMap<string, Uint8Array>, source: string) {
+  const bytes = files.get(RUN_FILES.training);
+  if (!bytes) return undefined;
+  const { tensors, metadata } = readTensors(bytes, RUN_FILES.training, source);
+  const values = parse(metadata.values ?? "", RUN_FILES.training, source);
+  return { state: { ...values, model: tensors } as LoopState, epoch: metadata.epoch };
+}
+
+function readTensors(bytes: Uint8Array, name: string, source: string) {
+  try {
+    return readSafetensors(bytes, name);
+  } catch (error) {
+    throw damaged(source, name, error);
+  }
+}
+
+function readJson(files: ReadonlyMap<string, Uint8Array>, name: string, source: string): unknown {
+  const bytes = files.get(name);
+  return bytes === undefined ? undefined : parse(new TextDecoder().decode(bytes), name, source);
+}
+
+// deno-lint-ignore no-explicit-any
+function parse(text: string, name: string, source: string): any {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw damaged(source, name, error);
+  }
+}
+
+function damaged(source: string, name: string, error: unknown): CheckpointError {
+  const detail = error instanceof RecvaeError || error instanceof SyntaxError
+    ? error.message
+    : String(error);
+  return new CheckpointError(
+    source,
+    `Cannot load the run "${source}": ${name} is damaged (${detail}); restore the file or resume from a checkpoint`,
+  );
+}
+
+function checkFormat(version: JsonRecord | undefined, source: string): void {
+  const format = version?.format ?? FORMAT;
+  if (typeof format === "number" && format <= FORMAT) return;
+  throw new CheckpointError(
+    source,
+    `Cannot load the run "${source}": its files have format ${format} (written by recvae ${version?.recvae}), needs ` +
+      `format ${FORMAT} or older; update recvae`,
+  );
+}
+
+/** Files of one save carry the same epoch; a save that was cut short leaves different ones side by side. */
+function checkSameEpoch(
+  source: string,
+  epochs: Readonly<Record<string, string | undefined>>,
+): void {
+  const known = Object.entries(epochs).filter(([, epoch]) => epoch !== undefined);
+  if (new Set(known.map(([, epoch]) => epoch)).size <= 1) return;
+  throw new CheckpointError(
+    source,
+    `Cannot load the run "${source}": its files belong to different epochs (${
+      known.map(([name, epoch]) => `${name}: ${epoch}`).join(", ")
+    }), because saving was cut short; resume from its newest checkpoint`,
+  );
+}
+
+function withEpoch(config: JsonRecord | undefined, epoch: number | undefined): unknown {
+  if (epoch === undefined) return config;
+  return { ...config, [EPOCH_KEY]: epoch };
+}
+
+/** Splits config.json as the Python package does: the configuration is absent when only the epoch is there. */
+function withoutEpoch(json: unknown): { config?: JsonRecord; epoch?: number } {
+  if (json === undefined) return {};
+  const { [EPOCH_KEY]: epoch, ...config } = json as Record<string, unknown>;
+  return present({
+    config: Object.keys(config).length > 0 ? config : undefined,
+    epoch: epoch as number | undefined,
+  });
+}
+
+/** The same object without its undefined fields. */
+function present<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** JSON in which typed arrays are lists. */
+function toJson(value: unknown, indent?: number): string {
+  const replace = (_: string, item: unknown) =>
+    ArrayBuffer.isView(item) ? Array.from(item as unknown as ArrayLike<number>) : item;
+  return JSON.stringify(value, replace, indent);
+}
