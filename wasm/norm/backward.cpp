@@ -8,33 +8,9 @@
 namespace recvae {
 namespace {
 
-/* Per-channel values repeated over a folded row. */
-struct Patterns {
-  float* scale;
-  float* shift;
-  float* mean;
-  float* b;
-  float* d;
-};
-
-RECVAE_INLINE Patterns patterns_at(float* at, int32_t length) {
-  return {at, at + length, at + 2 * length, at + 3 * length, at + 4 * length};
-}
-
-/* Fills scale, shift and mean for one sample group. */
-void fill_patterns(const NormParams* p, int32_t group, Patterns t, int32_t length) {
-  const int32_t channels = p->channels;
-  const int32_t width = channels / p->channel_groups;
-  repeat_channels(t.scale, p->scale + group * channels, channels, length);
-  repeat_channels(t.shift, p->shift + group * channels, channels, length);
-  for (int32_t i = 0; i < length; ++i) {
-    t.mean[i] = p->mean[group * p->channel_groups + (i % channels) / width];
-  }
-}
-
-/* dy·leaky′(scale·x + shift) */
-RECVAE_INLINE v128_t gated(v128_t x, v128_t dy, v128_t scale, v128_t shift, v128_t slope) {
-  const v128_t positive = wasm_f32x4_gt(fma(x, scale, shift), zero4());
+/* dy·leaky′(v) */
+RECVAE_INLINE v128_t gated(v128_t v, v128_t dy, v128_t slope) {
+  const v128_t positive = wasm_f32x4_gt(v, zero4());
   return wasm_v128_bitselect(dy, wasm_f32x4_mul(dy, slope), positive);
 }
 
@@ -44,6 +20,7 @@ struct Sums {
 };
 
 /* Adds to the column sums of g (first `length`) and of g·(x − mean) (next `length`). */
+template <bool FIXED>
 void add_columns(const float* x, const float* dy, int32_t rows, int32_t length, Patterns t, v128_t slope,
                  double* columns) {
   const int32_t step = rows_per_block(length);
@@ -59,8 +36,8 @@ void add_columns(const float* x, const float* dy, int32_t rows, int32_t length, 
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, px += length, pdy += length) {
         const v128_t x0 = load(px), x1 = load(px + 4);
-        const v128_t g0 = gated(x0, load(pdy), a0, b0, slope);
-        const v128_t g1 = gated(x1, load(pdy + 4), a1, b1, slope);
+        const v128_t g0 = gated(normalised4<FIXED>(x0, a0, b0, m0), load(pdy), slope);
+        const v128_t g1 = gated(normalised4<FIXED>(x1, a1, b1, m1), load(pdy + 4), slope);
         s.g0 = wasm_f32x4_add(s.g0, g0);
         s.g1 = wasm_f32x4_add(s.g1, g1);
         s.gx0 = fma(g0, wasm_f32x4_sub(x0, m0), s.gx0);
@@ -73,6 +50,7 @@ void add_columns(const float* x, const float* dy, int32_t rows, int32_t length, 
 }
 
 /* Partial result of one slice: C sums of g, then C sums of g·(x − mean). */
+template <bool FIXED>
 void slice_sums(const NormParams* p, Slice slice, double* partial, char* scratch) {
   const int32_t channels = p->channels;
   const Fold fold = fold_of(channels);
@@ -85,10 +63,11 @@ void slice_sums(const NormParams* p, Slice slice, double* partial, char* scratch
   const int32_t done = folded * fold.length;
   const v128_t slope = wasm_f32x4_splat(p->slope);
   for (int32_t i = 0; i < 2 * fold.length; ++i) columns[i] = 0.0;
-  add_columns(x, dy, folded, fold.length, t, slope, columns);
+  add_columns<FIXED>(x, dy, folded, fold.length, t, slope, columns);
   for (int32_t i = done; i < slice.rows * channels; ++i) {
     const int32_t c = i % channels;
-    const v128_t g = gated(splat(x + i), splat(dy + i), splat(t.scale + c), splat(t.shift + c), slope);
+    const v128_t v = normalised4<FIXED>(splat(x + i), splat(t.scale + c), splat(t.shift + c), splat(t.mean + c));
+    const v128_t g = gated(v, splat(dy + i), slope);
     const double value = wasm_f32x4_extract_lane(g, 0);
     columns[c] += value;
     columns[fold.length + c] += value * ((double)x[i] - t.mean[c]);
@@ -118,8 +97,8 @@ void apply_rows(const float* x, const float* dy, float* dx, int32_t rows, int32_
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, at += length) {
         const v128_t x0 = load(x + at), x1 = load(x + at + 4);
-        const v128_t g0 = gated(x0, load(dy + at), a0, h0, slope);
-        const v128_t g1 = gated(x1, load(dy + at + 4), a1, h1, slope);
+        const v128_t g0 = gated(normalised4<FIXED>(x0, a0, h0, m0), load(dy + at), slope);
+        const v128_t g1 = gated(normalised4<FIXED>(x1, a1, h1, m1), load(dy + at + 4), slope);
         if (FIXED) {
           store(dx + at, wasm_f32x4_mul(g0, a0));
           store(dx + at + 4, wasm_f32x4_mul(g1, a1));
@@ -150,11 +129,10 @@ void apply_slice(const NormParams* p, Slice slice, float* scratch) {
   apply_rows<FIXED>(x, dy, dx, folded, fold.length, t, slope);
   for (int32_t i = folded * fold.length; i < slice.rows * channels; ++i) {
     const int32_t c = i % channels;
-    const v128_t a = splat(t.scale + c), v = splat(x + i);
-    const v128_t g = gated(v, splat(dy + i), a, splat(t.shift + c), slope);
+    const v128_t a = splat(t.scale + c), m = splat(t.mean + c), v = splat(x + i);
+    const v128_t g = gated(normalised4<FIXED>(v, a, splat(t.shift + c), m), splat(dy + i), slope);
     const v128_t result = FIXED ? wasm_f32x4_mul(g, a)
-                                : fma(g, a, fma(wasm_f32x4_sub(v, splat(t.mean + c)), splat(t.b + c),
-                                                splat(t.d + c)));
+                                : fma(g, a, fma(wasm_f32x4_sub(v, m), splat(t.b + c), splat(t.d + c)));
     dx[i] = wasm_f32x4_extract_lane(result, 0);
   }
 }
@@ -216,7 +194,9 @@ int32_t f32_norm_gradient_sums__scratch(const NormParams* p) {
 RECVAE_EXPORT(f32_norm_gradient_sums)
 void f32_norm_gradient_sums(const NormParams* p, int32_t begin, int32_t end, char* scratch) {
   for (int32_t s = begin; s < end; ++s) {
-    slice_sums(p, slice_at(p, s), p->workspace + s * p->channels * 2, scratch);
+    double* partial = p->workspace + s * p->channels * 2;
+    if (p->fixed) slice_sums<true>(p, slice_at(p, s), partial, scratch);
+    else slice_sums<false>(p, slice_at(p, s), partial, scratch);
   }
 }
 

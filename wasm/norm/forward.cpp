@@ -8,30 +8,18 @@
 namespace recvae {
 namespace {
 
-/* Adds to sums[0 … length) the column sums of x (SQUARES: of (x − mean)²) over `rows` folded rows. */
-template <bool SQUARES>
-void add_columns(const float* x, int32_t rows, int32_t length, const float* mean, double* sums) {
+/* Adds to sums[0 … length) the column sums of x over `rows` folded rows. */
+void add_columns(const float* x, int32_t rows, int32_t length, double* sums) {
   const int32_t step = rows_per_block(length);
   for (int32_t start = 0; start < rows; start += step) {
     const int32_t count = smaller(step, rows - start);
     for (int32_t strip = 0; strip < length; strip += 16) {
       const float* from = x + start * length + strip;
-      const v128_t m0 = SQUARES ? load(mean + strip) : zero4();
-      const v128_t m1 = SQUARES ? load(mean + strip + 4) : zero4();
-      const v128_t m2 = SQUARES ? load(mean + strip + 8) : zero4();
-      const v128_t m3 = SQUARES ? load(mean + strip + 12) : zero4();
       v128_t s0 = zero4(), s1 = zero4(), s2 = zero4(), s3 = zero4();
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, from += length) {
-        v128_t a = load(from), b = load(from + 4), c = load(from + 8), d = load(from + 12);
-        if (SQUARES) {
-          a = wasm_f32x4_sub(a, m0), b = wasm_f32x4_sub(b, m1);
-          c = wasm_f32x4_sub(c, m2), d = wasm_f32x4_sub(d, m3);
-          s0 = fma(a, a, s0), s1 = fma(b, b, s1), s2 = fma(c, c, s2), s3 = fma(d, d, s3);
-        } else {
-          s0 = wasm_f32x4_add(s0, a), s1 = wasm_f32x4_add(s1, b);
-          s2 = wasm_f32x4_add(s2, c), s3 = wasm_f32x4_add(s3, d);
-        }
+        s0 = wasm_f32x4_add(s0, load(from)), s1 = wasm_f32x4_add(s1, load(from + 4));
+        s2 = wasm_f32x4_add(s2, load(from + 8)), s3 = wasm_f32x4_add(s3, load(from + 12));
       }
       add_lanes(sums + strip, s0), add_lanes(sums + strip + 4, s1);
       add_lanes(sums + strip + 8, s2), add_lanes(sums + strip + 12, s3);
@@ -39,106 +27,108 @@ void add_columns(const float* x, int32_t rows, int32_t length, const float* mean
   }
 }
 
-/* Folds column sums to channels: to[c] = Σ columns[c + i·C] + what the rows left over contribute. */
-template <bool SQUARES>
-void fold_columns(double* to, const double* columns, Fold fold, int32_t channels, const float* rest,
-                  int32_t rest_rows, const float* mean) {
-  for (int32_t c = 0; c < channels; ++c) {
-    double sum = 0.0;
-    for (int32_t i = c; i < fold.length; i += channels) sum += columns[i];
-    for (int32_t r = 0; r < rest_rows; ++r) {
-      const double v = rest[r * channels + c];
-      sum += SQUARES ? (v - mean[c]) * (v - mean[c]) : v;
+/* Adds column sums of x − centre to sums[0 … length) and of their squares to sums[length … 2·length). */
+void add_deviations(const float* x, int32_t rows, int32_t length, const float* centre, double* sums) {
+  const int32_t step = rows_per_block(length);
+  for (int32_t start = 0; start < rows; start += step) {
+    const int32_t count = smaller(step, rows - start);
+    for (int32_t strip = 0; strip < length; strip += 8) {
+      const float* from = x + start * length + strip;
+      const v128_t c0 = load(centre + strip), c1 = load(centre + strip + 4);
+      v128_t s0 = zero4(), s1 = zero4(), q0 = zero4(), q1 = zero4();
+      RECVAE_NO_UNROLL
+      for (int32_t r = 0; r < count; ++r, from += length) {
+        const v128_t d0 = wasm_f32x4_sub(load(from), c0), d1 = wasm_f32x4_sub(load(from + 4), c1);
+        s0 = wasm_f32x4_add(s0, d0), s1 = wasm_f32x4_add(s1, d1);
+        q0 = fma(d0, d0, q0), q1 = fma(d1, d1, q1);
+      }
+      add_lanes(sums + strip, s0), add_lanes(sums + strip + 4, s1);
+      add_lanes(sums + length + strip, q0), add_lanes(sums + length + strip + 4, q1);
     }
-    to[c] = sum;
   }
 }
 
-/* Scratch of the statistics: column sums, then the slice's mean repeated over a folded row. */
-struct StatisticsScratch {
-  double* columns;
-  float* mean;
-};
-
-RECVAE_INLINE StatisticsScratch statistics_scratch(char* scratch, int32_t length) {
-  double* columns = (double*)scratch;
-  return {columns, (float*)(columns + length)};
+/* Sum of the columns of a folded row that belong to channel c. */
+RECVAE_INLINE double channel_sum(const double* columns, int32_t c, Fold fold, int32_t channels) {
+  double sum = 0.0;
+  for (int32_t i = c; i < fold.length; i += channels) sum += columns[i];
+  return sum;
 }
 
-/* Partial result of one slice: C means, then C sums of squares about them. */
+/*
+ * Partial result of one slice: C means, then C sums of squares about them. A first pass finds means roughly (float32
+ * sums), a second takes deviations from them: mean = centre + Σd/n, squares = Σd² − (Σd)²/n, whatever the centre.
+ */
 void slice_statistics(const NormParams* p, Slice slice, double* partial, char* scratch) {
   const int32_t channels = p->channels;
   const Fold fold = fold_of(channels);
-  const auto [columns, mean] = statistics_scratch(scratch, fold.length);
+  double* columns = (double*)scratch;
+  float* centre = (float*)(columns + 2 * fold.length);
   const float* x = p->x + slice.first_row * channels;
   const int32_t folded = slice.rows / fold.factor;
   const int32_t rest_rows = slice.rows - folded * fold.factor;
   const float* rest = x + folded * fold.length;
 
   for (int32_t i = 0; i < fold.length; ++i) columns[i] = 0.0;
-  add_columns<false>(x, folded, fold.length, nullptr, columns);
-  fold_columns<false>(partial, columns, fold, channels, rest, rest_rows, nullptr);
+  add_columns(x, folded, fold.length, columns);
   for (int32_t c = 0; c < channels; ++c) {
-    mean[c] = (float)(partial[c] / slice.rows);
-    partial[c] = mean[c];
+    double sum = channel_sum(columns, c, fold, channels);
+    for (int32_t r = 0; r < rest_rows; ++r) sum += rest[r * channels + c];
+    centre[c] = (float)(sum / slice.rows);
   }
-  for (int32_t i = channels; i < fold.length; ++i) mean[i] = mean[i - channels];
+  for (int32_t i = channels; i < fold.length; ++i) centre[i] = centre[i - channels];
 
-  for (int32_t i = 0; i < fold.length; ++i) columns[i] = 0.0;
-  add_columns<true>(x, folded, fold.length, mean, columns);
-  fold_columns<true>(partial + channels, columns, fold, channels, rest, rest_rows, mean);
+  for (int32_t i = 0; i < 2 * fold.length; ++i) columns[i] = 0.0;
+  add_deviations(x, folded, fold.length, centre, columns);
+  for (int32_t c = 0; c < channels; ++c) {
+    double sum = channel_sum(columns, c, fold, channels);
+    double squares = channel_sum(columns + fold.length, c, fold, channels);
+    for (int32_t r = 0; r < rest_rows; ++r) {
+      const double d = (double)rest[r * channels + c] - (double)centre[c];
+      sum += d;
+      squares += d * d;
+    }
+    partial[c] = centre[c] + sum / slice.rows;
+    partial[channels + c] = squares - sum * sum / slice.rows;
+  }
 }
 
-template <bool STEEP>
-void apply_rows(const float* x, float* y, int32_t rows, int32_t length, const float* scale, const float* shift,
-                v128_t slope) {
+template <bool STEEP, bool FIXED>
+void apply_rows(const float* x, float* y, int32_t rows, int32_t length, Patterns t, v128_t slope) {
   const int32_t step = rows_per_block(length);
   for (int32_t start = 0; start < rows; start += step) {
     const int32_t count = smaller(step, rows - start);
-    for (int32_t strip = 0; strip < length; strip += 16) {
+    for (int32_t strip = 0; strip < length; strip += 8) {
       const float* from = x + start * length + strip;
       float* to = y + start * length + strip;
-      const v128_t a0 = load(scale + strip), b0 = load(shift + strip);
-      const v128_t a1 = load(scale + strip + 4), b1 = load(shift + strip + 4);
-      const v128_t a2 = load(scale + strip + 8), b2 = load(shift + strip + 8);
-      const v128_t a3 = load(scale + strip + 12), b3 = load(shift + strip + 12);
+      const v128_t a0 = load(t.scale + strip), b0 = load(t.shift + strip), m0 = load(t.mean + strip);
+      const v128_t a1 = load(t.scale + strip + 4), b1 = load(t.shift + strip + 4), m1 = load(t.mean + strip + 4);
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, from += length, to += length) {
-        store(to, leaky4<STEEP>(fma(load(from), a0, b0), slope));
-        store(to + 4, leaky4<STEEP>(fma(load(from + 4), a1, b1), slope));
-        store(to + 8, leaky4<STEEP>(fma(load(from + 8), a2, b2), slope));
-        store(to + 12, leaky4<STEEP>(fma(load(from + 12), a3, b3), slope));
+        store(to, leaky4<STEEP>(normalised4<FIXED>(load(from), a0, b0, m0), slope));
+        store(to + 4, leaky4<STEEP>(normalised4<FIXED>(load(from + 4), a1, b1, m1), slope));
       }
     }
   }
 }
 
-/* The rows that do not fill a folded row, by the same arithmetic on one lane. */
-template <bool STEEP>
-void apply_rest(const float* x, float* y, int32_t values, int32_t channels, const float* scale,
-                const float* shift, v128_t slope) {
-  for (int32_t i = 0; i < values; ++i) {
-    const int32_t c = i % channels;
-    const v128_t v = leaky4<STEEP>(fma(splat(x + i), splat(scale + c), splat(shift + c)), slope);
-    y[i] = wasm_f32x4_extract_lane(v, 0);
-  }
-}
-
-template <bool STEEP>
+template <bool STEEP, bool FIXED>
 void apply_slice(const NormParams* p, Slice slice, float* scratch) {
   const int32_t channels = p->channels;
   const Fold fold = fold_of(channels);
-  float* scale = scratch;
-  float* shift = scratch + fold.length;
-  repeat_channels(scale, p->scale + slice.group * channels, channels, fold.length);
-  repeat_channels(shift, p->shift + slice.group * channels, channels, fold.length);
+  const Patterns t = patterns_at(scratch, fold.length);
+  fill_patterns(p, slice.group, t, fold.length);
   const float* x = p->x + slice.first_row * channels;
   float* y = p->y + slice.first_row * channels;
   const int32_t folded = slice.rows / fold.factor;
-  const int32_t done = folded * fold.length;
   const v128_t slope = wasm_f32x4_splat(p->slope);
-  apply_rows<STEEP>(x, y, folded, fold.length, scale, shift, slope);
-  apply_rest<STEEP>(x + done, y + done, slice.rows * channels - done, channels, scale, shift, slope);
+  apply_rows<STEEP, FIXED>(x, y, folded, fold.length, t, slope);
+  /* The rows that do not fill a folded row, by the same arithmetic on one lane. */
+  for (int32_t i = folded * fold.length; i < slice.rows * channels; ++i) {
+    const int32_t c = i % channels;
+    const v128_t v = normalised4<FIXED>(splat(x + i), splat(t.scale + c), splat(t.shift + c), splat(t.mean + c));
+    y[i] = wasm_f32x4_extract_lane(leaky4<STEEP>(v, slope), 0);
+  }
 }
 
 }  // namespace
@@ -153,7 +143,7 @@ int32_t f32_norm_statistics__workspace(const NormParams* p) {
 
 RECVAE_EXPORT(f32_norm_statistics__scratch)
 int32_t f32_norm_statistics__scratch(const NormParams* p) {
-  return fold_of(p->channels).length * (int32_t)(sizeof(double) + sizeof(float));
+  return fold_of(p->channels).length * (int32_t)(2 * sizeof(double) + sizeof(float));
 }
 
 RECVAE_EXPORT(f32_norm_statistics)
@@ -203,7 +193,8 @@ void f32_norm_coefficients(const NormParams* p, int32_t begin, int32_t end, char
       const double variance = (double)p->variance[block] + (double)p->epsilon;
       const double scale = (double)p->gamma[c] / __builtin_sqrt(variance);
       p->scale[s * p->channels + c] = (float)scale;
-      p->shift[s * p->channels + c] = (float)((double)p->beta[c] - (double)p->mean[block] * scale);
+      const double shift = (double)p->beta[c] - (p->fixed ? 0.0 : (double)p->mean[block] * scale);
+      p->shift[s * p->channels + c] = (float)shift;
     }
   }
 }
@@ -212,13 +203,20 @@ RECVAE_EXPORT(f32_norm_apply__slices)
 int32_t f32_norm_apply__slices(const NormParams* p) { return p->groups * slices_per_group(p); }
 
 RECVAE_EXPORT(f32_norm_apply__scratch)
-int32_t f32_norm_apply__scratch(const NormParams* p) { return fold_of(p->channels).length * 2 * 4; }
+int32_t f32_norm_apply__scratch(const NormParams* p) { return fold_of(p->channels).length * 3 * 4; }
 
 RECVAE_EXPORT(f32_norm_apply)
 void f32_norm_apply(const NormParams* p, int32_t begin, int32_t end, char* scratch) {
   for (int32_t s = begin; s < end; ++s) {
-    if (p->slope > 1.0f) apply_slice<true>(p, slice_at(p, s), (float*)scratch);
-    else apply_slice<false>(p, slice_at(p, s), (float*)scratch);
+    const Slice slice = slice_at(p, s);
+    float* floats = (float*)scratch;
+    if (p->slope > 1.0f) {
+      if (p->fixed) apply_slice<true, true>(p, slice, floats);
+      else apply_slice<true, false>(p, slice, floats);
+    } else {
+      if (p->fixed) apply_slice<false, true>(p, slice, floats);
+      else apply_slice<false, false>(p, slice, floats);
+    }
   }
 }
 

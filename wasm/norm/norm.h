@@ -6,12 +6,17 @@
  *
  *   f32_norm_statistics      x                                        → mean, variance [S, K]
  *   f32_norm_coefficients    mean, variance, gamma, beta              → scale, shift [S, C]
- *   f32_norm_apply           x, scale, shift                          → y = leaky(scale·x + shift)
+ *   f32_norm_apply           x, scale, shift                          → y = leaky(v)
  *   f32_norm_gradient_sums   x, dy, scale, shift, mean, variance      → d_gamma, d_beta [C]; b, d [S, C]
  *   f32_norm_gradient_apply  x, dy, scale, shift, mean, b, d          → dx = scale·g + b·(x − mean) + d
  *
- * with scale = gamma·r, shift = beta − mean·scale, r = 1/√(variance + epsilon), g = dy·leaky′(scale·x + shift).
- * Forward and backward take the side of leaky from the same scale·x + shift, bit for bit.
+ * with r = 1/√(variance + epsilon), scale = gamma·r, g = dy·leaky′(v), and
+ *
+ *   batch statistics   shift = beta − mean·scale,  v = scale·x + shift     (what convolutions apply on loading)
+ *   fixed statistics   shift = beta,               v = scale·(x − mean) + shift
+ *
+ * The second has no cancellation where |mean| is large against √variance; with batch statistics the rounding of the
+ * mean itself is of the same size. Forward and backward take the side of leaky from the same v, bit for bit.
  */
 #pragma once
 
@@ -38,7 +43,7 @@ struct NormParams {
   int32_t rows;           /* 60  M */
   int32_t channels;       /* 64  C */
   int32_t channel_groups; /* 68  K, divides C */
-  int32_t fixed;          /* 72  1 = mean and variance are constants (b = d = 0) */
+  int32_t fixed;          /* 72  1 = mean and variance are constants: K = C, S = 1, no b and d */
   float epsilon;          /* 76 */
   float slope;            /* 80  of leaky; 1 = none */
 }; /* 84 bytes */
@@ -85,10 +90,40 @@ RECVAE_INLINE Slice slice_at(const NormParams* p, int32_t slice) {
   return {group, group * p->rows + start, smaller(rows_per_slice(p), p->rows - start)};
 }
 
+/* Per-channel values of one sample group, repeated over a folded row. */
+struct Patterns {
+  float* scale;
+  float* shift;
+  float* mean;
+  float* b;
+  float* d;
+};
+
+RECVAE_INLINE Patterns patterns_at(float* at, int32_t length) {
+  return {at, at + length, at + 2 * length, at + 3 * length, at + 4 * length};
+}
+
+/* v, see above. */
+template <bool FIXED>
+RECVAE_INLINE v128_t normalised4(v128_t x, v128_t scale, v128_t shift, v128_t mean) {
+  return FIXED ? fma(wasm_f32x4_sub(x, mean), scale, shift) : fma(x, scale, shift);
+}
+
 /* Repeats the C values of `from` until `length` floats are written. */
 RECVAE_INLINE void repeat_channels(float* to, const float* from, int32_t channels, int32_t length) {
   for (int32_t i = 0; i < length; i += channels) {
     for (int32_t c = 0; c < channels; ++c) to[i + c] = from[c];
+  }
+}
+
+/* Fills scale, shift and mean. */
+RECVAE_INLINE void fill_patterns(const NormParams* p, int32_t group, Patterns t, int32_t length) {
+  const int32_t channels = p->channels;
+  const int32_t width = channels / p->channel_groups;
+  repeat_channels(t.scale, p->scale + group * channels, channels, length);
+  repeat_channels(t.shift, p->shift + group * channels, channels, length);
+  for (int32_t i = 0; i < length; ++i) {
+    t.mean[i] = p->mean[group * p->channel_groups + (i % channels) / width];
   }
 }
 

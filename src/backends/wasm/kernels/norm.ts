@@ -48,6 +48,7 @@ const forward: Kernel = ({ inputs, attrs, backend }: KernelCall<NormAttributes>)
       beta: backend.addressOf(beta),
       mean: mean.address,
       variance: variance.address,
+      fixed: inputs.mean === undefined ? 0 : 1,
     };
     if (inputs.mean === undefined) backend.launch("f32_norm_statistics", LAYOUT, parameters);
     backend.launch("f32_norm_coefficients", LAYOUT, parameters);
