@@ -124,6 +124,7 @@ export function conv3dFilterGradient(
  */
 export function conv3dBiasGradient(dy: tf.Tensor): tf.Tensor {
   const channels = dy.shape[dy.shape.length - 1];
+  if (dy.size === 0) return tf.zeros([channels]);
   return tf.tidy(() => tf.sum(tf.reshape(dy, [dy.size / channels, channels]), 0));
 }
 

@@ -28,6 +28,7 @@ export function linear(
   return runDifferentiable(bias ? [x, weight, bias] : [x, weight], {
     forward([input, matrix, offset], save) {
       save([input, matrix]);
+      if (input.shape[0] === 0) return tf.zeros([0, matrix.shape[0]]);
       const product = tf.matMul(input, matrix, false, true);
       return offset ? tf.add(product, offset) : product;
     },
@@ -65,6 +66,13 @@ export function linearGradient(
     pattern: [x.shape[0], weight.shape[0]],
     words: "[M, O]",
   });
+  if (x.shape[0] === 0) {
+    return {
+      dx: tf.zeros(x.shape),
+      dWeight: tf.zeros(weight.shape),
+      dBias: tf.zeros([weight.shape[0]]),
+    };
+  }
   return {
     dx: tf.matMul(dy, weight),
     dWeight: tf.matMul(dy, x, true, false),

@@ -77,7 +77,7 @@ export async function compareFamily(
   const worst = { ratio: 0, label: "none" };
   let values = 0;
   for (const [i, one] of cases.entries()) {
-    const found = judge(await evaluate(one), expected[i]);
+    const found = await attempt(one, expected[i]);
     values += found.values;
     if (found.ratio > worst.ratio) Object.assign(worst, { ratio: found.ratio, label: one.label });
     if (found.problem) failures.push(`${one.label}: ${found.problem}`);
@@ -85,6 +85,22 @@ export async function compareFamily(
   const leaked = tf.memory().numTensors - tensorsBefore;
   if (leaked !== 0) failures.push(`${leaked} tensors were left behind`);
   return { cases: cases.length, values, worst, failures };
+}
+
+/** Runs and judges a case; an exception is a finding like any other. */
+async function attempt(one: Case, expected: Expectation): Promise<Finding> {
+  try {
+    return judge(await evaluate(one), expected);
+  } catch (error) {
+    return { ratio: Infinity, values: 0, problem: `throws ${error}` };
+  }
+}
+
+/** The largest ratio of difference to tolerance, the number of values compared, the first problem. */
+interface Finding {
+  readonly ratio: number;
+  readonly values: number;
+  readonly problem: string | null;
 }
 
 interface Evaluation {
@@ -129,7 +145,7 @@ export function upload(inputs: CaseInputs): CaseTensors {
 export function judge(
   found: Evaluation,
   expected: Expectation,
-): { ratio: number; values: number; problem: string | null } {
+): Finding {
   let ratio = 0, values = 0;
   let problem: string | null = null;
   for (const [r, target] of expected.values.entries()) {

@@ -56,9 +56,10 @@ function gradientCase(i: number): Case {
 }
 
 function productCase(i: number): Case {
-  const { random, rows, inner, columns } = draw(i);
+  const { random, inner, columns, ...drawn } = draw(i);
+  const rows = Math.max(1, drawn.rows);
   const [transposeA, transposeB] = [random.uniform() < 0.5, random.uniform() < 0.5];
-  const batch = rows === 0 ? [] : pick(random, [[], [1], [2], [3, 2]]);
+  const batch = pick(random, [[], [1], [2], [3, 2]]);
   const inputs = {
     a: normalArray(random, [...batch, ...(transposeA ? [inner, rows] : [rows, inner])]),
     b: normalArray(random, [...batch, ...(transposeB ? [columns, inner] : [inner, columns])]),

@@ -156,6 +156,8 @@ export class DeviceBackend extends WebGPUBackend {
     // The queue takes no shared memory; wasm hands such views over.
     const owned = values.buffer instanceof ArrayBuffer;
     const bytes = (owned ? values : values.slice()) as Float32Array<ArrayBuffer>;
+    // Deno 2.9.6 panics when it is handed nothing to write.
+    if (bytes.byteLength === 0) return;
     this.device.queue.writeBuffer(data.resource as unknown as GPUBuffer, 0, bytes);
   }
 
