@@ -21,7 +21,9 @@ export type NumericArray =
 
 /** A dense row-major array: `data.length` equals the product of `shape`. */
 export interface NdArray<A extends NumericArray = FloatArray> {
+  /** The values, last axis fastest. */
   readonly data: A;
+  /** Length of each axis; `[]` for a single number. */
   readonly shape: readonly number[];
 }
 

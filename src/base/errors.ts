@@ -6,15 +6,17 @@
 
 /** Root of every error this library throws on purpose; `instanceof RecvaeError` separates them from defects. */
 export class RecvaeError extends Error {
+  /** Name of the class. */
   override readonly name: string = "RecvaeError";
 }
 
 /** An argument or configuration field has a value that cannot be used. */
 export class ConfigError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "ConfigError";
   /** Name of the offending field or argument, e.g. `"latentDim"`. */
   readonly field: string;
-  /** @param field Name of the offending field. @param message Full sentence. */
+  /** Makes the error. @param field Name of the offending field. @param message Full sentence. */
   constructor(field: string, message: string) {
     super(message);
     this.field = field;
@@ -23,12 +25,13 @@ export class ConfigError extends RecvaeError {
 
 /** An array or tensor has a shape, length or axis order that does not fit. */
 export class ShapeError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "ShapeError";
   /** Shape found. */
   readonly found: readonly number[];
   /** What was needed, in words or as a shape. */
   readonly needed: string;
-  /** @param message Full sentence. @param found Shape found. @param needed What was needed. */
+  /** Makes the error. @param message Full sentence. @param found Shape found. @param needed What was needed. */
   constructor(message: string, found: readonly number[], needed: string) {
     super(message);
     this.found = found;
@@ -38,12 +41,13 @@ export class ShapeError extends RecvaeError {
 
 /** A file is not what its name or header claims, or a kind of file this library does not read. */
 export class FormatError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "FormatError";
   /** Path, URL or label of the source. */
   readonly source: string;
   /** Short stable identifier of the violated rule, e.g. `"nifti.dim"`. */
   readonly rule: string;
-  /** @param source Path or label. @param rule Identifier of the rule. @param message Full sentence. */
+  /** Makes the error. @param source Path or label. @param rule Identifier of the rule. @param message Full sentence. */
   constructor(source: string, rule: string, message: string) {
     super(message);
     this.source = source;
@@ -53,15 +57,17 @@ export class FormatError extends RecvaeError {
 
 /** Training produced a NaN or an infinity. */
 export class DivergenceError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "DivergenceError";
-  /** 0-based epoch and 0-based batch within it. */
+  /** 0-based epoch. */
   readonly epoch: number;
+  /** 0-based batch within the epoch. */
   readonly batch: number;
   /** Name of the first non-finite tensor or loss term. */
   readonly tensor: string;
   /** Row numbers of the subjects in the offending batch. */
   readonly subjects: readonly number[];
-  /** @param message Full sentence. @param where Position of the failure. */
+  /** Makes the error. @param message Full sentence. @param where Position of the failure. */
   constructor(
     message: string,
     where: { epoch: number; batch: number; tensor: string; subjects: readonly number[] },
@@ -76,10 +82,11 @@ export class DivergenceError extends RecvaeError {
 
 /** A run folder or checkpoint is missing, incomplete or does not fit the model. */
 export class CheckpointError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "CheckpointError";
   /** Folder or file concerned. */
   readonly path: string;
-  /** @param path Folder or file. @param message Full sentence. */
+  /** Makes the error. @param path Folder or file. @param message Full sentence. */
   constructor(path: string, message: string) {
     super(message);
     this.path = path;
@@ -88,10 +95,11 @@ export class CheckpointError extends RecvaeError {
 
 /** An engine cannot be used, ran out of memory or lost its device. */
 export class BackendError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "BackendError";
   /** Engine name, e.g. `"wasm"`. */
   readonly backend: string;
-  /** @param backend Engine name. @param message Full sentence. */
+  /** Makes the error. @param backend Engine name. @param message Full sentence. */
   constructor(backend: string, message: string) {
     super(message);
     this.backend = backend;
@@ -100,10 +108,12 @@ export class BackendError extends RecvaeError {
 
 /** The user or a signal asked for a stop; what was learnt so far is saved. */
 export class InterruptedError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "InterruptedError";
 }
 
 /** A system of equations has no unique solution. */
 export class SingularMatrixError extends RecvaeError {
+  /** Name of the class. */
   override readonly name = "SingularMatrixError";
 }

@@ -14,6 +14,8 @@ export class TorchGenerator {
   #spareNormal: number | null = null;
 
   /**
+   * Seeds a generator.
+   *
    * @param seed Whole number; PyTorch uses its low 32 bits.
    * @throws {ConfigError} when it is not a whole number from −2⁵³+1 to 2⁵³−1.
    *

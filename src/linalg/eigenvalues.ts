@@ -10,7 +10,9 @@ import { RecvaeError, ShapeError } from "../base/errors.ts";
 
 /** A complex eigenvalue λ. */
 export interface Eigenvalue {
+  /** Real part. */
   readonly real: number;
+  /** Imaginary part; not 0 for a mode that oscillates. */
   readonly imaginary: number;
   /** |λ|: the factor by which this mode grows (above 1) or decays per frame. */
   readonly modulus: number;

@@ -25,6 +25,8 @@ const DEFAULT_TILE_BYTES = 128 * 2 ** 20;
 /** A fitted principal component analysis of K components over C columns. */
 export class Pca {
   /**
+   * Holds a fit; use {@link fitPca} to make one.
+   *
    * @param mean `[C]`, mean row. @param components `[K, C]` row-major, orthonormal rows.
    * @param explainedVariance `[K]`, variance along each component (divisor rows − 1), largest first.
    * @param totalVariance Sum of the variances of all columns.

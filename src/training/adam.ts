@@ -26,10 +26,14 @@ export interface AdamOptions {
  * with g = gradient + weightDecay·p.
  */
 export class Adam extends SlotOptimiser {
+  /** Which rule it follows. */
   readonly name: OptimiserKind = "adam";
+  /** Options with their defaults filled in. */
   protected readonly settings: Required<AdamOptions>;
 
   /**
+   * Makes an Adam.
+   *
    * @param variables Variables to update, by name.
    * @param options See {@link AdamOptions}.
    * @throws {ConfigError} when an option is out of range.
@@ -44,10 +48,12 @@ export class Adam extends SlotOptimiser {
     this.settings = { beta1, beta2, epsilon, weightDecay };
   }
 
+  /** Hyper-parameters, for the state. */
   protected options(): Record<string, number | boolean> {
     return { ...this.settings };
   }
 
+  /** The rule of one update. */
   protected rule(stepNumber: number, learningRate: number): (target: UpdateTarget) => void {
     const { beta1, beta2, epsilon, weightDecay } = this.settings;
     const [keep1, take1, keep2, take2] = [beta1, 1 - beta1, beta2, 1 - beta2].map(toScalar);
@@ -69,10 +75,13 @@ export class Adam extends SlotOptimiser {
 
 /** Adam after shrinking p ← p·(1 − lr·weightDecay); the decay never enters the moments. */
 export class AdamW extends Adam {
+  /** Which rule it follows. */
   override readonly name: OptimiserKind = "adamw";
   readonly #weightDecay: number;
 
   /**
+   * Makes an AdamW.
+   *
    * @param variables Variables to update, by name.
    * @param options See {@link AdamOptions}; weightDecay defaults to 0.01.
    * @throws {ConfigError} when an option is out of range.
@@ -84,10 +93,12 @@ export class AdamW extends Adam {
     this.#weightDecay = weightDecay;
   }
 
+  /** Hyper-parameters, for the state. */
   protected override options(): Record<string, number | boolean> {
     return { ...this.settings, weightDecay: this.#weightDecay };
   }
 
+  /** The rule of one update. */
   protected override rule(
     stepNumber: number,
     learningRate: number,

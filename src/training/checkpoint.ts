@@ -10,6 +10,7 @@ import type { WeightHolder, WeightSource } from "./weight_holder.ts";
 
 /** What {@link loadCheckpoint} found. */
 export interface LoadedCheckpoint extends LoadedRun {
+  /** Number of the generation that was loaded. */
   readonly generation: number;
   /** Newer generations that were damaged and passed over: tell the user. */
   readonly rejected: readonly { readonly path: string; readonly reason: string }[];

@@ -19,6 +19,7 @@ const GENERATION = /^generation-(\d{6,})$/;
 
 /** Files of a generation that passed every check. */
 export interface LoadedGeneration {
+  /** Its number. */
   readonly generation: number;
   /** Content by file name, without the manifest. */
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -37,6 +38,8 @@ export class CheckpointStore {
   readonly #keep: number;
 
   /**
+   * Describes a store; nothing is read or written yet.
+   *
    * @param folder Where the generations live; made at the first save.
    * @param options `keep`: how many generations stay, at least 1; default 3.
    * @throws {ConfigError} when keep is out of range.

@@ -26,7 +26,7 @@ export class EarlyStopping {
   readonly #monitor: string;
   #state: EarlyStoppingState = { best: null, bestEpoch: null };
 
-  /** @throws {ConfigError} when an option is out of range. */
+  /** Starts with nothing seen. @throws {ConfigError} when an option is out of range. */
   constructor({ patience, minDelta = 0, monitor = "loss" }: EarlyStoppingOptions) {
     if (!Number.isSafeInteger(patience) || patience < 1) {
       throw new ConfigError(

@@ -38,7 +38,7 @@ export class Interruption {
   readonly #controller = new AbortController();
   readonly #unsubscribe: () => void;
 
-  /** @param source Where signals come from. */
+  /** Starts listening. @param source Where signals come from. */
   constructor(source: SignalSource) {
     this.#unsubscribe = source.subscribe(() => {
       if (this.signal.aborted) return source.quit();

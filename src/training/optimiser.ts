@@ -12,6 +12,7 @@ export type OptimiserKind = "sgd" | "adam" | "adamw";
 
 /** Everything an optimiser needs to go on as if it had never stopped. */
 export interface OptimiserState {
+  /** Which rule it belongs to. */
   readonly kind: OptimiserKind;
   /** Updates made so far. */
   readonly step: number;
@@ -23,6 +24,7 @@ export interface OptimiserState {
 
 /** Updates variables from gradients. */
 export interface Optimiser {
+  /** Which rule it follows. */
   readonly name: OptimiserKind;
   /** Updates made so far. */
   readonly stepCount: number;
@@ -49,7 +51,9 @@ export interface Optimiser {
 
 /** One variable with its gradient and slots, as an update rule sees it. */
 export interface UpdateTarget {
+  /** To be assigned its new value. */
   readonly variable: tf.Variable;
+  /** Same shape as the variable. */
   readonly gradient: tf.Tensor;
   /** The slot of that name for this variable. */
   slot(name: string): tf.Variable;
@@ -57,12 +61,13 @@ export interface UpdateTarget {
 
 /** Base of the optimisers: a subclass names its slots and says how one variable is updated. */
 export abstract class SlotOptimiser implements Optimiser {
+  /** Which rule it follows. */
   abstract readonly name: OptimiserKind;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
   readonly #slots = new Map<string, tf.Variable>();
   #stepCount = 0;
 
-  /** @param variables Variables to update, by name. @param slotNames Tensors kept per variable, zero at first. */
+  /** Makes the slots. @param variables Variables to update, by name. @param slotNames Tensors kept per variable, zero at first. */
   constructor(
     variables: ReadonlyMap<string, tf.Variable>,
     private readonly slotNames: readonly string[],

@@ -15,6 +15,7 @@ export interface ProgressOutput {
 
 /** Options of {@link Progress}. */
 export interface ProgressOptions {
+  /** Where to write. */
   readonly output: ProgressOutput;
   /** Epochs of the whole run. */
   readonly epochs: number;

@@ -33,6 +33,7 @@ const EPOCH_KEY = "__epoch__";
 
 /** Everything random follows from these two: streams are functions of seed, name and epoch. */
 export interface RandomState {
+  /** The seed of the run. */
   readonly seed: number;
   /** Epochs completed. */
   readonly epoch: number;
@@ -43,12 +44,17 @@ export type LoopState = Omit<TrainingState, "optimiser">;
 
 /** Parts of a run; only the weights are always there. */
 export interface RunContents {
+  /** Parameters and buffers, PyTorch's names and layouts. */
   readonly weights: NamedArrays;
+  /** State of the optimiser. */
   readonly optimiser?: OptimiserState;
+  /** The resolved configuration. */
   readonly config?: JsonRecord;
   /** Epochs completed. */
   readonly epoch?: number;
+  /** Whatever the caller calls the history of the run, for example the metrics of each epoch. */
   readonly history?: unknown;
+  /** Seed, and how far the run has come. */
   readonly random?: RandomState;
   /** How the data were normalised; checked when the weights are used again. */
   readonly normalisation?: JsonRecord;

@@ -37,6 +37,7 @@ import type { WeightHolder, WeightSource } from "./weight_holder.ts";
 /** Parts of a run beside the weights; see {@link RunContents}. */
 export interface SaveRunOptions
   extends Omit<RunContents, "weights" | "optimiser" | "training" | "version"> {
+  /** Its state is saved. */
   readonly optimiser?: Optimiser;
   /** State of the training loop, which includes the optimiser's; `optimiser` is not needed then. */
   readonly training?: TrainingState;

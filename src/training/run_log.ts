@@ -10,6 +10,7 @@ export type LogRow = Readonly<Record<string, unknown>> & { readonly epoch: numbe
 
 /** What {@link readRunLog} found. */
 export interface RunLogContent {
+  /** In the order of the file. */
   readonly rows: readonly LogRow[];
   /** Whether the last line lacks its end; it is left out unless it is whole but for the line break. */
   readonly torn: boolean;

@@ -36,6 +36,7 @@ export interface ScheduleOptions {
 
 /** A schedule. */
 export interface LearningRateSchedule {
+  /** Which formula it follows. */
   readonly name: ScheduleKind;
   /** Learning rate of the update at this position. */
   rateAt(position: TrainingPosition): number;

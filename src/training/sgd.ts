@@ -19,10 +19,13 @@ export interface SgdOptions {
  * it, g + momentum·buffer with Nesterov's look-ahead.
  */
 export class Sgd extends SlotOptimiser {
+  /** Which rule it follows. */
   readonly name: OptimiserKind = "sgd";
   readonly #options: Required<SgdOptions>;
 
   /**
+   * Makes an SGD.
+   *
    * @param variables Variables to update, by name.
    * @param options See {@link SgdOptions}.
    * @throws {ConfigError} when an option is out of range.
@@ -51,10 +54,12 @@ export class Sgd extends SlotOptimiser {
     this.#options = { momentum, nesterov, weightDecay };
   }
 
+  /** Hyper-parameters, for the state. */
   protected options(): Record<string, number | boolean> {
     return { ...this.#options };
   }
 
+  /** The rule of one update. */
   protected rule(_stepNumber: number, learningRate: number): (target: UpdateTarget) => void {
     const { momentum, nesterov, weightDecay } = this.#options;
     const [rate, inertia, decay] = [learningRate, momentum, weightDecay].map(toScalar);
