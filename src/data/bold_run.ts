@@ -12,6 +12,7 @@ import {
   openBytes,
   type OpenOptions,
   pathOf,
+  peekBytes,
 } from "./openers/open_bytes.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
 import { pairOf } from "./nifti_pair.ts";
@@ -68,6 +69,25 @@ export async function openBoldRun(
   const head = new Uint8Array(Math.min(NIFTI_HEAD_BYTES, bytes.size));
   bytes.readInto(0, head);
   return new LocalRun(bytes, readNiftiHeader(head, { source: label, dataFileBytes: bytes.size }));
+}
+
+/**
+ * Reads the header alone: of a compressed file only the beginning is inflated, and whether all voxels are
+ * there shows when the run is opened.
+ *
+ * @param location Path, `http(s):` or `file:` URL, or the file's bytes. @param options `label`.
+ * @throws {FormatError} that says what the file is, when it is not a readable image.
+ */
+export async function readNiftiFacts(
+  location: Location,
+  options: Pick<OpenOptions, "label"> = {},
+): Promise<NiftiHeader> {
+  const pair = isRemote(location) ? undefined : pairOf(location);
+  const source = options.label ?? nameOf(pair?.header ?? location);
+  const header = await peekBytes(pair?.header ?? location, NIFTI_HEAD_BYTES, { label: source });
+  const image = pair ? await peekBytes(pair.image, 0) : header;
+  const allowPair = pair !== undefined;
+  return readNiftiHeader(header.head, { source, dataFileBytes: image.limit, allowPair });
 }
 
 function nameOf(location: Location): string {

@@ -62,11 +62,58 @@ export async function openBytes(
       plan.neededBytes(head.subarray(0, plan.headBytes), raw.size);
       return raw;
     }
-    return await takeIn(raw.label, readChunks(raw), raw.size * MAX_INFLATION, options);
+    const inflated = await takeIn(raw.label, readChunks(raw), raw.size * MAX_INFLATION, options);
+    raw.close();
+    return inflated;
   } catch (fault) {
     raw.close();
     throw fault;
   }
+}
+
+/**
+ * Looks at the beginning of a file's content without taking in the rest.
+ *
+ * @param count Bytes to see, if there are as many.
+ * @returns The bytes, and the most bytes the content can have.
+ * @throws {FormatError} when it cannot be opened or its beginning is damaged.
+ */
+export async function peekBytes(
+  location: Location,
+  count: number,
+  options: Pick<OpenOptions, "label"> = {},
+): Promise<{ readonly head: Uint8Array; readonly limit: number }> {
+  if (isRemote(location)) {
+    const label = options.label ?? String(location);
+    const chunks = await fetchChunks(location, label);
+    return { head: await firstBytes(chunks, count, label), limit: Infinity };
+  }
+  const raw = openLocal(location, options.label);
+  try {
+    if (!isGzip(readHead(raw, 2))) return { head: readHead(raw, count), limit: raw.size };
+    const head = await firstBytes(readChunks(raw), count, raw.label);
+    return { head, limit: raw.size * MAX_INFLATION };
+  } finally {
+    raw.close();
+  }
+}
+
+/** The first `count` bytes of the content of chunks that may be gzip. */
+async function firstBytes(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  count: number,
+  label: string,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  if (count > 0) {
+    for await (const chunk of inflatedIfGzip(chunks, label)) {
+      parts.push(chunk);
+      total += chunk.length;
+      if (total >= count) break;
+    }
+  }
+  return joined(parts).subarray(0, count);
 }
 
 /** The first `count` bytes, or as many as there are. */
@@ -116,7 +163,6 @@ function* readChunks(source: ByteSource): Generator<Uint8Array> {
     source.readInto(at, chunk);
     yield chunk;
   }
-  source.close();
 }
 
 /** Takes chunks in, inflating them if they are gzip, and keeps as much as the plan says is needed. */
@@ -128,7 +174,7 @@ async function takeIn(
 ): Promise<ByteSource> {
   const store = new Store(label, limit, options);
   try {
-    for await (const chunk of await inflatedIfGzip(chunks, label)) store.add(chunk);
+    for await (const chunk of inflatedIfGzip(chunks, label)) store.add(chunk);
     return store.finish();
   } catch (fault) {
     store.discard();
@@ -136,26 +182,29 @@ async function takeIn(
   }
 }
 
-async function inflatedIfGzip(
+async function* inflatedIfGzip(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   label: string,
-): Promise<AsyncIterable<Uint8Array>> {
+): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = Symbol.asyncIterator in chunks
     ? chunks[Symbol.asyncIterator]()
     : chunks[Symbol.iterator]();
   let head: Uint8Array = new Uint8Array(0);
-  while (head.length < 2) {
-    const next = await iterator.next();
-    if (next.done) break;
+  for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
     head = joined([head, next.value]);
+    if (head.length >= 2) break;
   }
   const all = async function* () {
-    yield head;
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-      yield next.value;
+    try {
+      yield head;
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
     }
   };
-  return isGzip(head) ? inflate(all(), label) : all();
+  yield* isGzip(head) ? inflate(all(), label) : all();
 }
 
 /** Collects content: first the head, then, once the plan has spoken, memory or a temporary file. */

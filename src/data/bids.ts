@@ -1,0 +1,82 @@
+/**
+ * BIDS names and sidecars: `sub-01_ses-2_task-rest_run-1_space-MNI_desc-preproc_bold.nii.gz` says which
+ * subject a scan is of, and the JSON file beside it what the header may lack. Source: BIDS 1.9.
+ */
+import { readTextIfThere } from "./openers/directory.ts";
+
+/** What a BIDS file name says; entities that are not there are absent. */
+export interface BidsName {
+  readonly subject?: string;
+  readonly session?: string;
+  readonly task?: string;
+  readonly run?: string;
+  readonly space?: string;
+  readonly desc?: string;
+  /** Last part before the extension: `bold`, `mask`, … */
+  readonly suffix?: string;
+  /** From the first point on: `.nii.gz`. */
+  readonly extension: string;
+}
+
+const ENTITIES: Readonly<Record<string, keyof BidsName>> = {
+  sub: "subject",
+  ses: "session",
+  task: "task",
+  run: "run",
+  space: "space",
+  desc: "desc",
+};
+
+/**
+ * Takes a file name apart. Names that follow no convention give an object with little in it.
+ *
+ * @param path File name or path; only the last part counts.
+ */
+export function parseBidsName(path: string): BidsName {
+  const name = path.split(/[\\/]/).at(-1)!;
+  const point = name.indexOf(".");
+  const stem = point < 0 ? name : name.slice(0, point);
+  const found: Record<string, string> = { extension: point < 0 ? "" : name.slice(point) };
+  for (const part of stem.split("_")) {
+    const match = /^([a-z]+)-([^-]+)$/i.exec(part);
+    if (match && Object.hasOwn(ENTITIES, match[1])) found[ENTITIES[match[1]]] = match[2];
+    else if (!match) found.suffix = part;
+  }
+  return found as unknown as BidsName;
+}
+
+/** What scans are kept together in splits. */
+export type GroupBy = "subject" | "session" | "scan";
+
+/**
+ * The group a scan belongs to.
+ *
+ * @param path File name or path.
+ * @param by `subject`: all scans of a person; `session`: of a person on one day; `scan`: each alone.
+ * @returns A name, equal for scans of one group; names without `sub-` are groups of their own.
+ */
+export function groupName(path: string, by: GroupBy): string {
+  const { subject, session, extension } = parseBidsName(path);
+  const stem = path.split(/[\\/]/).at(-1)!.slice(0, extension ? -extension.length : undefined);
+  if (by === "scan" || subject === undefined) return stem;
+  return by === "session" && session !== undefined
+    ? `sub-${subject}_ses-${session}`
+    : `sub-${subject}`;
+}
+
+/**
+ * The repetition time of the JSON file beside a scan.
+ *
+ * @param path Path of the scan.
+ * @returns Seconds, or null when there is no such file or it has no positive `RepetitionTime`.
+ */
+export function sidecarRepetitionTime(path: string): number | null {
+  const text = readTextIfThere(path.replace(/\.nii(\.gz)?$/, ".json"));
+  if (text === undefined || text === path) return null;
+  try {
+    const seconds = JSON.parse(text)?.RepetitionTime;
+    return typeof seconds === "number" && seconds > 0 && Number.isFinite(seconds) ? seconds : null;
+  } catch {
+    return null;
+  }
+}

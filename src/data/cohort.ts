@@ -1,0 +1,181 @@
+/**
+ * A cohort: the subjects a model is trained or tested on, each a run of frames of one common size. It
+ * holds descriptions and openers, not data; `loader.ts` reads.
+ */
+import type { SpatialShape } from "../base/arrays.ts";
+import { ConfigError, ShapeError } from "../base/errors.ts";
+import { type GroupBy, groupName } from "./bids.ts";
+import { openBoldRun, readNiftiFacts } from "./bold_run.ts";
+import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
+import { joinPath, listSubjectFiles } from "./listing.ts";
+import type { OpenOptions } from "./openers/open_bytes.ts";
+import { subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
+
+/** One row of the subject-offset table. */
+export interface CohortSubject {
+  /** Unique in the cohort: the path of the scan, or a name. */
+  readonly id: string;
+  /** Diagnostic group or any other class: `"CN"`, `"AD"`, `""`. */
+  readonly label: string;
+  /** Scans of one group never straddle a split: the person, usually. */
+  readonly group: string;
+  /** Opens the scan's frames; the caller closes them. */
+  open(options?: OpenOptions): FrameSource | Promise<FrameSource>;
+}
+
+/** Subjects with a common size and number of frames. */
+export interface Cohort {
+  readonly subjects: readonly CohortSubject[];
+  readonly spatialShape: SpatialShape;
+  /** Frames used of each subject (`tolTime`). */
+  readonly frames: number;
+}
+
+/** Options of making a cohort from files. */
+export interface CohortOptions {
+  /** Frames to use of each scan; default as many as the shortest scan has. */
+  readonly tolTime?: number;
+  /** What stays together in splits. Default `"subject"`, read from `sub-…` in the names. */
+  readonly groupBy?: GroupBy;
+}
+
+/** A scan and its class. */
+export interface LabelledFile {
+  readonly path: string;
+  readonly label?: string;
+}
+
+/**
+ * Makes a cohort of NIfTI files. Only headers are read.
+ *
+ * @param files Paths, with or without labels, at least one. @param options See {@link CohortOptions}.
+ * @throws {FormatError} when a file cannot be read or has fewer than `tolTime` frames.
+ * @throws {ShapeError} when the scans differ in size. @throws {ConfigError} for an empty or repeating list.
+ */
+export async function cohortFromFiles(
+  files: readonly (string | LabelledFile)[],
+  options: CohortOptions = {},
+): Promise<Cohort> {
+  const scans = files.map((file) => typeof file === "string" ? { path: file } : file);
+  checkIds(scans.map((scan) => scan.path));
+  let spatialShape: SpatialShape | undefined;
+  let shortest = Infinity;
+  for (const { path } of scans) {
+    const facts = await readNiftiFacts(path);
+    if (options.tolTime !== undefined && facts.frames < options.tolTime) {
+      throw tooFewFrames(path, facts.frames, options.tolTime);
+    }
+    spatialShape ??= facts.spatialShape;
+    if (facts.spatialShape.some((n, axis) => n !== spatialShape![axis])) {
+      throw new ShapeError(
+        `Cannot put "${path}" into the cohort: found ${
+          facts.spatialShape.join("×")
+        } voxels, needs ` +
+          `${spatialShape.join("×")} as in "${scans[0].path}"; resample the scans to one grid`,
+        facts.spatialShape,
+        spatialShape.join("×"),
+      );
+    }
+    shortest = Math.min(shortest, facts.frames);
+  }
+  const { groupBy = "subject" } = options;
+  const subjects = scans.map(({ path, label = "" }) => ({
+    id: path,
+    label,
+    group: groupName(path, groupBy),
+    open: (openOptions?: OpenOptions) => openBoldRun(path, openOptions),
+  }));
+  return { subjects, spatialShape: spatialShape!, frames: options.tolTime ?? shortest };
+}
+
+/**
+ * Makes a cohort of directories of NIfTI files (listed as spec 2.1 does), one label each.
+ *
+ * @param directories Label → path: `{ CN: "data/cn", AD: "data/ad" }`.
+ * @param options See {@link CohortOptions}; `skipPrefix` as in `listSubjectFiles`.
+ * @throws as `cohortFromFiles` and `listSubjectFiles`.
+ */
+export function cohortFromDirectories(
+  directories: Readonly<Record<string, string>>,
+  options: CohortOptions & { readonly skipPrefix?: string } = {},
+): Promise<Cohort> {
+  const files = Object.entries(directories).flatMap(([label, directory]) =>
+    listSubjectFiles(directory, options).map((name) => ({ path: joinPath(directory, name), label }))
+  );
+  return cohortFromFiles(files, options);
+}
+
+/**
+ * Makes a cohort of volumes in memory (the original's dataset, spec 2.4).
+ *
+ * @param volumes `[N, T, Z, Y, X, 1]`; kept, not copied.
+ * @param options `labels` and `ids` of the subjects; default `""` and `"subject 0"`, ….
+ * @throws {ShapeError} ("6D") for another number of axes.
+ */
+export function cohortFromVolumes(
+  volumes: Volumes,
+  options: { readonly labels?: readonly string[]; readonly ids?: readonly string[] } = {},
+): Cohort {
+  const blocks = subjectBlocks(volumes);
+  const [, frames, Z, Y, X] = volumes.shape;
+  const spatialShape: SpatialShape = [X, Y, Z];
+  const ids = options.ids ?? blocks.map((_, n) => `subject ${n}`);
+  checkIds(ids);
+  const subjects = blocks.map((block, n) => ({
+    id: ids[n],
+    label: options.labels?.[n] ?? "",
+    group: ids[n],
+    open: () => memoryFrames(block, { source: ids[n], spatialShape, frames }),
+  }));
+  return { subjects, spatialShape, frames };
+}
+
+/** Frames of one subject in memory, `[T, Z, Y, X]`. */
+export function memoryFrames(
+  data: Float32Array,
+  facts: Pick<FrameSource, "source" | "spatialShape" | "frames">,
+): FrameSource {
+  const voxels = voxelCount(facts.spatialShape);
+  return {
+    ...facts,
+    readFrame(t, into) {
+      const frame = frameTarget(facts, t, into);
+      frame.set(data.subarray(t * voxels, (t + 1) * voxels));
+      return frame;
+    },
+    close: () => {},
+  };
+}
+
+/**
+ * Some of a cohort's subjects, in the given order: the training or test part of a split.
+ *
+ * @param rows 0-based; the new cohort's rows are their positions here.
+ * @throws {ConfigError} when a row does not exist.
+ */
+export function selectSubjects(cohort: Cohort, rows: ArrayLike<number>): Cohort {
+  const subjects = Array.from(rows, (row) => {
+    if (cohort.subjects[row]) return cohort.subjects[row];
+    throw new ConfigError(
+      "rows",
+      `Cannot select subject ${row}: needs 0 to ${cohort.subjects.length - 1}`,
+    );
+  });
+  return { ...cohort, subjects };
+}
+
+function checkIds(ids: readonly string[]): void {
+  if (ids.length === 0) {
+    throw new ConfigError(
+      "files",
+      "Cannot make a cohort: found no scans, needs at least one; check the folder and the skipped prefix",
+    );
+  }
+  const repeated = ids.find((id, i) => ids.indexOf(id) !== i);
+  if (repeated !== undefined) {
+    throw new ConfigError(
+      "files",
+      `Cannot make a cohort: found "${repeated}" twice, needs it once`,
+    );
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Dividing subjects into training and test parts. Scans of one group (a person, usually) always stay on
+ * one side, since a model that has seen a person is not tested on that person.
+ */
+import { ConfigError } from "../base/errors.ts";
+import { RandomStream } from "../base/random.ts";
+import { pythonShuffle } from "../base/torch_random.ts";
+
+/** Rows of the training and of the test subjects. */
+export interface Split {
+  readonly train: readonly number[];
+  readonly test: readonly number[];
+}
+
+/**
+ * The original's folds (spec 6.3): rows shuffled by Python's generator, cut into k consecutive parts, the
+ * first n mod k of them one larger. Neither stratified nor grouped.
+ *
+ * @param n Number of subjects, at least 1. @param k Number of folds, 1 to n; 1 trains on nothing.
+ * @param options `seed` of Python's generator, default 0.
+ * @returns k splits; the training rows in shuffled order.
+ * @throws {ConfigError} for n ≤ 0 or k outside 1 … n.
+ */
+export function splitSubjects(
+  n: number,
+  k: number,
+  options: { readonly seed?: number } = {},
+): Split[] {
+  if (!Number.isInteger(n) || n <= 0) {
+    throw new ConfigError("n", `Cannot split subjects: found n = ${n}, needs at least 1`);
+  }
+  checkFolds(k, n, "subjects");
+  const order = [...pythonShuffle(n, options.seed ?? 0)];
+  let start = 0;
+  return Array.from({ length: k }, (_, fold) => {
+    const end = start + Math.floor(n / k) + (fold < n % k ? 1 : 0);
+    const test = order.slice(start, end);
+    const train = [...order.slice(0, start), ...order.slice(end)];
+    start = end;
+    return { train, test };
+  });
+}
+
+/** Options of the grouped splits. */
+export interface GroupedSplitOptions {
+  /** Class of each subject; the parts get about equal shares of each. Default: all alike. */
+  readonly labels?: readonly string[];
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Folds in which no group is divided and every fold gets about its share of each class.
+ *
+ * Groups are dealt in random order, large ones first, each to the fold that has the fewest subjects of
+ * the group's class, then the fewest subjects.
+ *
+ * @param groups Group of each subject. @param k Number of folds, 2 to the number of groups.
+ * @param options See {@link GroupedSplitOptions}.
+ * @returns k splits, rows ascending; each subject is tested exactly once.
+ * @throws {ConfigError} when there are fewer than k groups.
+ */
+export function groupedFolds(
+  groups: readonly string[],
+  k: number,
+  options: GroupedSplitOptions = {},
+): Split[] {
+  const members = gatherGroups(groups, options);
+  if (k < 2) throw new ConfigError("k", `Cannot make ${k} folds, needs at least 2`);
+  checkFolds(k, members.length, "groups");
+  const folds = Array.from({ length: k }, () => new Part());
+  for (const group of members.sort((a, b) => b.rows.length - a.rows.length)) {
+    smallest(folds, group.label).add(group);
+  }
+  return folds.map(({ rows }) => complement(rows, groups.length));
+}
+
+/**
+ * Folds with about equal shares of each class, for cohorts with one scan a person.
+ *
+ * @param labels Class of each subject. @param k Number of folds. @param options `seed`.
+ * @throws {ConfigError} when there are fewer than k subjects.
+ */
+export function stratifiedFolds(
+  labels: readonly string[],
+  k: number,
+  options: { readonly seed?: number } = {},
+): Split[] {
+  return groupedFolds(labels.map((_, row) => String(row)), k, { ...options, labels });
+}
+
+/**
+ * One split into a training and a test part, no group divided, every class with groups on both sides where
+ * it has at least two.
+ *
+ * @param groups Group of each subject.
+ * @param options `testFraction`: share of the groups of each class to test, default 0.25; the rest as in
+ *   {@link GroupedSplitOptions}.
+ * @returns Rows ascending; both parts have at least one subject.
+ * @throws {ConfigError} when there is only one group, or the fraction is not between 0 and 1.
+ */
+export function trainTestSplit(
+  groups: readonly string[],
+  options: GroupedSplitOptions & { readonly testFraction?: number } = {},
+): Split {
+  const { testFraction = 0.25 } = options;
+  if (!(testFraction > 0 && testFraction < 1)) {
+    throw new ConfigError(
+      "testFraction",
+      `Cannot split subjects: testFraction is ${testFraction}, needs more than 0 and less than 1`,
+    );
+  }
+  const members = gatherGroups(groups, options);
+  if (members.length < 2) {
+    throw new ConfigError(
+      "groups",
+      `Cannot split subjects: found one group ("${
+        groups[0] ?? ""
+      }"), needs at least two; group by ` +
+        `"scan" to split the scans of one person`,
+    );
+  }
+  const test: number[] = [];
+  for (const label of new Set(members.map((group) => group.label))) {
+    const stratum = members.filter((group) => group.label === label);
+    const wanted = Math.round(testFraction * stratum.length);
+    const least = stratum.length > 1 ? 1 : 0;
+    const count = Math.min(Math.max(wanted, least), Math.max(stratum.length - 1, 0));
+    for (const group of stratum.slice(0, count)) test.push(...group.rows);
+  }
+  // Classes of one group each: none of them was divided, so the first goes to the test part.
+  if (test.length === 0) test.push(...members[0].rows);
+  return complement(test, groups.length);
+}
+
+interface Group {
+  readonly label: string;
+  readonly rows: readonly number[];
+}
+
+/** A fold being filled. */
+class Part {
+  readonly rows: number[] = [];
+  readonly #counts = new Map<string, number>();
+
+  add(group: Group): void {
+    this.rows.push(...group.rows);
+    this.#counts.set(group.label, this.count(group.label) + group.rows.length);
+  }
+
+  count(label: string): number {
+    return this.#counts.get(label) ?? 0;
+  }
+}
+
+function smallest(parts: readonly Part[], label: string): Part {
+  return parts.reduce((best, part) => {
+    const difference = part.count(label) - best.count(label) ||
+      part.rows.length - best.rows.length;
+    return difference < 0 ? part : best;
+  });
+}
+
+/** The groups in random order. A group of mixed classes counts as a class of its own. */
+function gatherGroups(groups: readonly string[], options: GroupedSplitOptions): Group[] {
+  const { labels, seed = 0 } = options;
+  if (labels && labels.length !== groups.length) {
+    throw new ConfigError(
+      "labels",
+      `Cannot split subjects: found ${labels.length} labels, needs ${groups.length}`,
+    );
+  }
+  const rowsOf = new Map<string, number[]>();
+  groups.forEach((group, row) => rowsOf.set(group, [...(rowsOf.get(group) ?? []), row]));
+  const gathered = [...rowsOf.values()].map((rows) => ({
+    rows,
+    label: [...new Set(rows.map((row) => labels?.[row] ?? ""))].sort().join("+"),
+  }));
+  const order = RandomStream.fromSeed(seed).split("splits").permutation(gathered.length);
+  return Array.from(order, (i) => gathered[i]);
+}
+
+function complement(test: readonly number[], n: number): Split {
+  const tested = new Set(test);
+  const train = Array.from({ length: n }, (_, row) => row).filter((row) => !tested.has(row));
+  return { train, test: [...test].sort((a, b) => a - b) };
+}
+
+function checkFolds(k: number, most: number, what: string): void {
+  if (!Number.isInteger(k) || k < 1 || k > most) {
+    throw new ConfigError(
+      "k",
+      `Cannot make ${k} folds of ${most} ${what}: needs a whole number from 1 to ${most}`,
+    );
+  }
+}
