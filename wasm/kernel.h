@@ -68,6 +68,22 @@ RECVAE_INLINE v128_t splat(const float* p) { return wasm_v128_load32_splat(p); }
 RECVAE_INLINE void store(float* p, v128_t v) { wasm_v128_store(p, v); }
 RECVAE_INLINE v128_t zero4() { return wasm_f32x4_const_splat(0.0f); }
 
+/* All four lanes = lane `lane` of v, which must be known after unrolling. Runs beside the fma units. */
+RECVAE_INLINE v128_t lane_splat(v128_t v, int lane) {
+  switch (lane) {
+    case 0: return wasm_i32x4_shuffle(v, v, 0, 0, 0, 0);
+    case 1: return wasm_i32x4_shuffle(v, v, 1, 1, 1, 1);
+    case 2: return wasm_i32x4_shuffle(v, v, 2, 2, 2, 2);
+    default: return wasm_i32x4_shuffle(v, v, 3, 3, 3, 3);
+  }
+}
+
+/*
+ * Keeps the compiler from moving the computation of v across other pinned values, which it does to
+ * shorten stack code at the price of registers. Produces no instruction.
+ */
+RECVAE_INLINE void pin(v128_t& v) { asm volatile("" : "+r"(v)); }
+
 RECVAE_INLINE void zero_floats(float* to, int32_t count) {
   __builtin_memset(to, 0, (uint32_t)count * 4u);
 }

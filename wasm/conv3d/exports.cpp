@@ -3,7 +3,11 @@
  * (table.h) and falls back to the general one.
  */
 #include "../conv3d.h"
+#include "filter_gradient_c1.h"
+#include "forward_c1.h"
 #include "general.h"
+#include "input_gradient_c1.h"
+#include "partial_filters.h"
 
 using namespace recvae;
 
@@ -23,52 +27,64 @@ RECVAE_EXPORT(f32_conv3d_forward__slices)
 int32_t f32_conv3d_forward__slices(const Conv3dParams* p) { return p->n * p->out_z; }
 RECVAE_EXPORT(f32_conv3d_forward)
 void f32_conv3d_forward(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  if (forward_c1::fits(p)) return forward_c1::planes(p, begin, end);
   general::gather_planes(p, general::forward_gather(p), begin, end);
 }
 
 RECVAE_EXPORT(f32_conv3d_input_gradient__workspace)
 int32_t f32_conv3d_input_gradient__workspace(const Conv3dParams* p) {
+  if (input_gradient_c1::fits(p)) return input_gradient_c1::workspace_bytes(p);
   return 4 * general::packed_floats(p, false);
 }
 RECVAE_EXPORT(f32_conv3d_input_gradient__scratch)
 int32_t f32_conv3d_input_gradient__scratch(const Conv3dParams*) { return 0; }
 RECVAE_EXPORT(f32_conv3d_input_gradient_prepare__slices)
 int32_t f32_conv3d_input_gradient_prepare__slices(const Conv3dParams* p) {
+  if (input_gradient_c1::fits(p)) return input_gradient_c1::pack_slices(p);
   return general::pack_slices(p, false);
 }
 RECVAE_EXPORT(f32_conv3d_input_gradient_prepare)
 void f32_conv3d_input_gradient_prepare(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  if (input_gradient_c1::fits(p)) return input_gradient_c1::pack(p, begin, end);
   general::pack_filter(p, false, begin, end);
 }
 RECVAE_EXPORT(f32_conv3d_input_gradient__slices)
 int32_t f32_conv3d_input_gradient__slices(const Conv3dParams* p) { return p->n * p->in_z; }
 RECVAE_EXPORT(f32_conv3d_input_gradient)
 void f32_conv3d_input_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  if (input_gradient_c1::fits(p)) return input_gradient_c1::planes(p, begin, end);
   general::gather_planes(p, general::gradient_gather(p), begin, end);
 }
 
 RECVAE_EXPORT(f32_conv3d_filter_gradient__workspace)
 int32_t f32_conv3d_filter_gradient__workspace(const Conv3dParams* p) {
+  if (filter_gradient_c1::fits(p)) return filter_gradient_c1::workspace_bytes(p);
   const general::FilterPartition f = general::filter_partition(p);
   return f.parts > 1 ? 4 * f.parts * f.taps * p->in_c * p->out_c : 0;
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient__scratch)
-int32_t f32_conv3d_filter_gradient__scratch(const Conv3dParams*) { return 0; }
+int32_t f32_conv3d_filter_gradient__scratch(const Conv3dParams* p) {
+  return filter_gradient_c1::fits(p) ? filter_gradient_c1::scratch_bytes(p) : 0;
+}
 RECVAE_EXPORT(f32_conv3d_filter_gradient__slices)
 int32_t f32_conv3d_filter_gradient__slices(const Conv3dParams* p) {
+  if (filter_gradient_c1::fits(p)) return filter_gradient_c1::slices(p);
   const general::FilterPartition f = general::filter_partition(p);
   return f.parts * f.taps * f.channel_blocks;
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient)
-void f32_conv3d_filter_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+void f32_conv3d_filter_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch) {
+  if (filter_gradient_c1::fits(p)) return filter_gradient_c1::run(p, begin, end, scratch);
   general::filter_gradient(p, begin, end);
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient_finish__slices)
 int32_t f32_conv3d_filter_gradient_finish__slices(const Conv3dParams* p) {
+  if (filter_gradient_c1::fits(p)) return partial_slices(p);
   const general::FilterPartition f = general::filter_partition(p);
   return f.parts > 1 ? f.taps : 0;
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient_finish)
 void f32_conv3d_filter_gradient_finish(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  if (filter_gradient_c1::fits(p)) return add_partial_filters(p, filter_gradient_c1::slices(p), begin, end);
   general::filter_gradient_finish(p, begin, end);
 }
