@@ -15,11 +15,11 @@ if (import.meta.main) {
   const [folder] = Deno.args;
   const store = new CheckpointStore(`${folder}/checkpoints`, { keep: 2 });
   const model = {
-    stateDict: () => Promise.resolve(weightsOf(epoch)),
+    stateDict: (): Promise<NamedArrays> => Promise.resolve(weightsOf(epoch)),
     loadStateDict() {},
   };
   const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
-  let epoch = (await loadCheckpoint(store, model))?.epoch ?? 0;
+  let epoch: number = (await loadCheckpoint(store, model))?.epoch ?? 0;
   using log = await RunLog.open(`${folder}/log.jsonl`, { fromEpoch: epoch });
   print("ready");
   for (;;) {
