@@ -71,8 +71,9 @@ export function groupName(path: string, by: GroupBy): string {
  * @returns Seconds, or null when there is no such file or it has no positive `RepetitionTime`.
  */
 export function sidecarRepetitionTime(path: string): number | null {
-  const text = readTextIfThere(path.replace(/\.nii(\.gz)?$/, ".json"));
-  if (text === undefined || text === path) return null;
+  const sidecar = path.replace(/\.nii(\.gz)?$/, ".json");
+  const text = sidecar === path ? undefined : readTextIfThere(sidecar);
+  if (text === undefined) return null;
   try {
     const seconds = JSON.parse(text)?.RepetitionTime;
     return typeof seconds === "number" && seconds > 0 && Number.isFinite(seconds) ? seconds : null;

@@ -53,6 +53,13 @@ export function fileSource(path: string, label: string = path): ByteSource {
   return fromHandle(file, { label, size, dispose: () => {} });
 }
 
+/** The first `count` bytes, or as many as there are. */
+export function readHead(source: ByteSource, count: number): Uint8Array {
+  const head = new Uint8Array(Math.min(count, source.size));
+  source.readInto(0, head);
+  return head;
+}
+
 /** A temporary file that is being filled, and becomes a {@link ByteSource} when it is full. */
 export interface TemporaryFile {
   write(bytes: Uint8Array): void;

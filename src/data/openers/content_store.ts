@@ -1,0 +1,127 @@
+/**
+ * Where unpacked content goes while it arrives: first its head, then, once the format has judged that, into
+ * memory if it fits the budget, else into a temporary file. Nothing beyond what is needed is kept.
+ */
+import { GZIP_RULES } from "../../formats/gzip.ts";
+import { refusals } from "../../formats/rejection.ts";
+import {
+  type ByteSource,
+  memorySource,
+  readHead,
+  type TemporaryFile,
+  temporaryFile,
+} from "./byte_source.ts";
+
+/** Options of {@link openBytes}. */
+export interface OpenOptions {
+  /** Label for messages; default the path or URL, "bytes in memory" for bytes. */
+  readonly label?: string;
+  /** Bytes of unpacked content to keep in memory; more goes to a temporary file. Default 512 MiB. */
+  readonly memoryBudget?: number;
+  /** Folder of temporary files; default the system's. */
+  readonly cacheDirectory?: string;
+}
+
+/** What a format decides from the first bytes. */
+export interface ReadPlan {
+  /** How many first bytes `neededBytes` wants to see. */
+  readonly headBytes: number;
+  /**
+   * How many bytes of content the file has to have. `limit` is the most it can have, as far as known.
+   *
+   * @throws {FormatError} when the head shows that the file cannot be read.
+   */
+  neededBytes(head: Uint8Array, limit: number): number;
+}
+
+const DEFAULT_MEMORY_BUDGET = 512 * 2 ** 20;
+/** Bytes behind the last needed one that are looked through (for the checksum) before giving up. */
+const MAX_SURPLUS_BYTES = 256 * 2 ** 20;
+
+/** Collects content: first the head, then, once the plan has spoken, memory or a temporary file. */
+export class ContentStore {
+  readonly #label: string;
+  readonly #limit: number;
+  readonly #options: OpenOptions & { readonly plan: ReadPlan };
+  #head: Uint8Array[] = [];
+  #headBytes = 0;
+  #needed: number | undefined;
+  #total = 0;
+  #memory: Uint8Array | undefined;
+  #file: TemporaryFile | undefined;
+
+  constructor(label: string, limit: number, options: OpenOptions & { readonly plan: ReadPlan }) {
+    this.#label = label;
+    this.#limit = limit;
+    this.#options = options;
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#needed !== undefined) return this.#keep(chunk);
+    this.#head.push(chunk);
+    this.#headBytes += chunk.length;
+    if (this.#headBytes >= this.#options.plan.headBytes) this.#begin();
+  }
+
+  finish(): ByteSource {
+    if (this.#needed === undefined) this.#begin();
+    // The plan judges again, now knowing how many bytes there are.
+    const source = this.#memory
+      ? memorySource(this.#memory.subarray(0, this.#total), this.#label)
+      : this.#file!.finish();
+    this.#options.plan.neededBytes(readHead(source, this.#options.plan.headBytes), this.#total);
+    return source;
+  }
+
+  discard(): void {
+    this.#memory = undefined;
+    this.#file?.discard();
+  }
+
+  #begin(): void {
+    const head = joined(this.#head);
+    this.#head = [];
+    const needed = this.#options.plan.neededBytes(
+      head.subarray(0, this.#options.plan.headBytes),
+      Infinity,
+    );
+    if (needed > this.#limit) {
+      throw refusals(GZIP_RULES, this.#label)(
+        "gzip.ratio",
+        `its header asks for ${needed} bytes, and at most ${this.#limit} can be in it`,
+      );
+    }
+    this.#needed = needed;
+    if (needed <= (this.#options.memoryBudget ?? DEFAULT_MEMORY_BUDGET)) {
+      this.#memory = new Uint8Array(needed);
+    } else {
+      this.#file = temporaryFile(this.#label, this.#options.cacheDirectory);
+    }
+    this.#keep(head);
+  }
+
+  #keep(chunk: Uint8Array): void {
+    const wanted = chunk.subarray(0, Math.max(0, this.#needed! - this.#total));
+    if (this.#memory) this.#memory.set(wanted, Math.min(this.#total, this.#needed!));
+    else this.#file!.write(wanted);
+    this.#total += chunk.length;
+    if (this.#total > this.#needed! + MAX_SURPLUS_BYTES) {
+      throw refusals(GZIP_RULES, this.#label)(
+        "gzip.size",
+        `more than ${MAX_SURPLUS_BYTES} bytes behind the last voxel`,
+      );
+    }
+  }
+}
+
+/** Parts as one array. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

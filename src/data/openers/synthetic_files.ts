@@ -1,0 +1,75 @@
+/** Synthetic cohorts as NIfTI files, so that full-size runs can be tried without data. */
+import { createNiftiFile, type NiftiFileWriter } from "./nifti_file.ts";
+import { voxelCount } from "../frame_source.ts";
+import { joinPath } from "../listing.ts";
+import { syntheticCohort, type SyntheticOptions } from "../synthetic.ts";
+
+/** Options of {@link writeSyntheticCohort}. */
+export interface SyntheticFileOptions extends SyntheticOptions {
+  /** Write `.nii.gz`. Default false: reading compressed files costs an inflation at the start. */
+  readonly gzip?: boolean;
+  /** Seconds between frames in the headers. Default 3. */
+  readonly repetitionTime?: number;
+  /** Millimetres of a voxel's edge in the headers. Default 2. */
+  readonly voxelSize?: number;
+  /** Called after each file. */
+  readonly onFile?: (path: string) => void;
+}
+
+/**
+ * Writes a synthetic cohort (spec 2.5) into the subdirectories `CN` and `AD`, frame by frame: memory is
+ * that of five volumes, however many frames and subjects there are.
+ *
+ * @param directory Path; made if it does not exist.
+ * @param options See {@link SyntheticFileOptions}; the values are those of `syntheticCohort`, float32.
+ * @returns The paths written, in the cohort's order.
+ * @throws {ConfigError} as `syntheticCohort`.
+ */
+export async function writeSyntheticCohort(
+  directory: string,
+  options: SyntheticFileOptions = {},
+): Promise<string[]> {
+  const { gzip = false, repetitionTime = 3, voxelSize = 2 } = options;
+  const cohort = syntheticCohort(options);
+  const { spatialShape, frames } = cohort;
+  const frame = new Float32Array(voxelCount(spatialShape));
+  const paths: string[] = [];
+  for (const subject of cohort.subjects) {
+    const folder = joinPath(directory, subject.label);
+    Deno.mkdirSync(folder, { recursive: true });
+    const path = joinPath(folder, `${subject.id}_task-synthetic_bold.nii${gzip ? ".gz" : ""}`);
+    const run = await subject.open();
+    const file = createNiftiFile(path, {
+      spatialShape,
+      frames,
+      repetitionTime,
+      affine: centredAffine(spatialShape, voxelSize),
+      description: "synthetic cohort of recvae",
+    });
+    await fill(file, frames, (t) => run.readFrame(t, frame));
+    paths.push(path);
+    options.onFile?.(path);
+  }
+  return paths;
+}
+
+/** Writes all frames and finishes, or leaves nothing behind. */
+async function fill(
+  file: NiftiFileWriter,
+  frames: number,
+  frameAt: (t: number) => Float32Array,
+): Promise<void> {
+  try {
+    for (let t = 0; t < frames; t++) await file.writeFrame(frameAt(t));
+  } catch (fault) {
+    file.discard();
+    throw fault;
+  }
+  await file.close();
+}
+
+/** Voxels of one size, the origin in the middle of the volume. */
+function centredAffine(shape: readonly [number, number, number], size: number): number[] {
+  const [x, y, z] = shape.map((n) => -size * (n - 1) / 2);
+  return [size, 0, 0, x, 0, size, 0, y, 0, 0, size, z, 0, 0, 0, 1];
+}
