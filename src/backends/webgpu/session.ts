@@ -13,6 +13,12 @@ import { registerGpuKernels } from "./kernels.ts";
 /** Name known to TensorFlow.js (which splits kernel names at `_`). */
 const TF_NAME = "recvae-webgpu";
 
+/**
+ * The one matrix product of the stock backend that is always used. Left alone it picks, for products with a long
+ * inner axis (2000 and more) and columns in fours, a variant that splits that axis and gives wrong sums.
+ */
+const PACKED_MATMUL = 3;
+
 /** Activations of one chunk. WebGPU does not tell how much memory a GPU has; any has this much. */
 const CHUNK_BYTES = 2 * 2 ** 30;
 
@@ -40,6 +46,7 @@ export async function startSession(): Promise<ActiveEngine> {
   removeBackend("webgpu"); // the stock factory cannot open a device here, and must not be tried
   removeBackend(TF_NAME);
   registerGpuKernels(TF_NAME);
+  tf.env().set("WEBGPU_MATMUL_PROGRAM_TYPE", PACKED_MATMUL);
   tf.registerBackend(TF_NAME, () => backend, 0);
   if (!await tf.setBackend(TF_NAME)) {
     throw new BackendError(
