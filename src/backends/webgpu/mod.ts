@@ -4,16 +4,18 @@
  * kernel_contract.ts.
  */
 import type { Engine, ProbeResult } from "../engine.ts";
+import { probeInChild } from "../probe_child.ts";
 import { describeAdapter, findAdapter, summaryLine } from "./adapter.ts";
 
 /** The engine; see the head of this module. */
 export const engine: Engine = {
   name: "webgpu",
-  probe,
+  probe: () => probeInChild("webgpu", { permissions: [], inProcess: probeHere }),
   start: async () => (await import("./session.ts")).startSession(),
 };
 
-async function probe(): Promise<ProbeResult> {
+/** Looks for an adapter in this process; a broken driver can take the process down with it. */
+export async function probeHere(): Promise<ProbeResult> {
   const adapter = await findAdapter();
   if (adapter === null) {
     return {

@@ -1,0 +1,35 @@
+/** The table of kernels this engine adds to TensorFlow's (kernel_contract.ts), each composed of those. */
+import { tf } from "../../deps/tfjs.ts";
+import { KERNEL } from "../kernel_contract.ts";
+import { conv3d, conv3dFilterGradient, conv3dInputGradient } from "./convolutions.ts";
+import { normActivation, normActivationGradient } from "./norm_activation.ts";
+import { tanhSquaredError } from "./tanh_error.ts";
+
+type Composition = (inputs: never, attributes: never) => tf.Tensor | tf.Tensor[];
+
+const KERNELS: Readonly<Record<string, Composition>> = {
+  [KERNEL.conv3d]: conv3d,
+  [KERNEL.conv3dInputGradient]: conv3dInputGradient,
+  [KERNEL.conv3dFilterGradient]: conv3dFilterGradient,
+  [KERNEL.normActivation]: normActivation,
+  [KERNEL.normActivationGradient]: normActivationGradient,
+  [KERNEL.tanhSquaredError]: tanhSquaredError,
+};
+
+/**
+ * Registers the compositions, unless that was done before.
+ *
+ * @param tfName Name of the TensorFlow.js backend.
+ */
+export function registerCompositions(tfName: string): void {
+  for (const [kernelName, composition] of Object.entries(KERNELS)) {
+    if (tf.getKernel(kernelName, tfName) != null) continue;
+    tf.registerKernel({
+      kernelName,
+      backendName: tfName,
+      // A kernel may call operations: they are not on the tape, and tidy frees what is in between.
+      kernelFunc: ({ inputs, attrs }) =>
+        tf.tidy(() => composition(inputs as never, attrs as never)) as tf.Tensor | tf.Tensor[],
+    });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The engines `cuda` and `tensorflow`: native TensorFlow through tfjs-node, on an NVIDIA GPU or on the CPU.
+ * Never needed; loaded when asked for, or by `auto` when it is installed and sees a GPU. The addon is built
+ * by `recvae backends install-tensorflow` (install.ts) against a TensorFlow that is there already.
+ */
+import type { Engine, ProbeResult } from "../engine.ts";
+import { probeInChild } from "../probe_child.ts";
+import { addonPath, INSTALL_COMMAND } from "./addon.ts";
+import type { TensorFlowName } from "./session.ts";
+
+/** Permissions of a probing child: read the package and the library, load it, silence its log. */
+const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-env", "--allow-sys"];
+
+/** Native TensorFlow on the CPU. */
+export const engine: Engine = tensorFlowEngine("tensorflow");
+
+/** Native TensorFlow on an NVIDIA GPU. */
+export const cudaEngine: Engine = tensorFlowEngine("cuda");
+
+function tensorFlowEngine(name: TensorFlowName): Engine {
+  return {
+    name,
+    probe: () => probe(name),
+    start: async (options = {}) => (await import("./session.ts")).startSession(name, options),
+  };
+}
+
+async function probe(name: TensorFlowName): Promise<ProbeResult> {
+  const { missingPermission } = await import("./session.ts");
+  const hint = missingPermission();
+  if (hint !== null) return unavailable(name, "not looked for", hint);
+  const found = await probeInChild(name, {
+    permissions: PERMISSIONS,
+    inProcess: () => probeHere(name),
+  });
+  // A child may not download, so without the package it fails before it can say anything.
+  return /--cached-only|not found in cache/i.test(found.hint ?? "")
+    ? unavailable(name, "not installed", `build it with "${INSTALL_COMMAND}"`)
+    : found;
+}
+
+/**
+ * Looks for TensorFlow by loading it into this process.
+ *
+ * @param name Engine that is asked for.
+ */
+export async function probeHere(name: TensorFlowName): Promise<ProbeResult> {
+  const { detailLine, loadTensorFlow } = await import("./session.ts");
+  const { loadTensorFlowPackage } = await import("../../deps/tfjs_node.ts");
+  const { fileExists } = await import("../../deps/node_fs.ts");
+  if (!fileExists(addonPath((await loadTensorFlowPackage()).folder))) {
+    return unavailable(name, "not installed", `build it with "${INSTALL_COMMAND}"`);
+  }
+  const { version, gpu } = await loadTensorFlow(name);
+  const detail = detailLine(version, gpu);
+  if (name === "cuda") {
+    return gpu
+      ? { name, available: true, automatic: true, detail }
+      : unavailable(name, `${detail} only`, "needs an NVIDIA GPU and TensorFlow built for CUDA");
+  }
+  const hint = "wasm is faster on a CPU; use it with --backend tensorflow";
+  return { name, available: true, automatic: false, detail, hint };
+}
+
+function unavailable(name: TensorFlowName, detail: string, hint: string): ProbeResult {
+  return { name, available: false, automatic: false, detail, hint };
+}
