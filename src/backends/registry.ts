@@ -15,6 +15,7 @@ import type {
   EngineOptions,
   ProbeResult,
 } from "./engine.ts";
+import { messageOf, probeEngine } from "./probing.ts";
 
 /** Loads each engine; the order is the order of listing. */
 const LOADERS: Readonly<Record<BackendName, () => Promise<Engine>>> = {
@@ -31,9 +32,6 @@ export const BACKEND_NAMES = Object.keys(LOADERS) as readonly BackendName[];
 
 /** What `auto` tries, in this order. */
 const AUTOMATIC: readonly BackendName[] = ["cuda", "webgpu", "wasm", "cpu"];
-
-/** A probe that takes longer is given up. Its answer should come within two seconds. */
-const PROBE_LIMIT_MS = 10_000;
 
 /** Engines that run, by name, and the one TensorFlow.js calls go to: the only state of this library. */
 const started = new Map<BackendName, { engine: ActiveEngine; threads: number | undefined }>();
@@ -90,28 +88,11 @@ export function probeBackends(): Promise<ProbeResult[]> {
 /**
  * Probes one engine; a failure or a probe that hangs is a result like any other.
  *
- * @param name Its name. @param limitMs Time after which the probe is given up.
+ * @param name Its name.
  * @throws {ConfigError} for a name that does not exist.
  */
-export async function probeBackend(
-  name: BackendName,
-  limitMs: number = PROBE_LIMIT_MS,
-): Promise<ProbeResult> {
-  const load = LOADERS[checkedName(name)];
-  const unavailable = (hint: string): ProbeResult => ({
-    name,
-    available: false,
-    automatic: false,
-    detail: "not available",
-    hint,
-  });
-  try {
-    const probe = load().then((engine) => engine.probe());
-    return await withinTime(probe, limitMs) ??
-      unavailable(`the probe gave no answer within ${limitMs / 1000} s`);
-  } catch (error) {
-    return unavailable(messageOf(error));
-  }
+export function probeBackend(name: BackendName): Promise<ProbeResult> {
+  return probeEngine(name, LOADERS[checkedName(name)]);
 }
 
 async function activate(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
@@ -166,21 +147,4 @@ function checkedName(name: string): BackendName {
     "backend",
     `Choosing an engine: found "${name}", needs auto, ${BACKEND_NAMES.join(", ")}`,
   );
-}
-
-/** The value, or undefined when it does not come in time. */
-async function withinTime<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), limitMs);
-  });
-  try {
-    return await Promise.race([value, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -132,13 +132,10 @@ function addAll({ inputs, backend }: Call): tf.TensorInfo {
   return backend.output(result, tensors[0].shape, tensors[0].dtype);
 }
 
+/** TensorFlow.js has broadcast the three inputs to one shape. */
 function select({ inputs: { condition, t, e }, backend }: Call): tf.TensorInfo {
   const [test, yes, no] = [backend.values(condition), backend.values(t), backend.values(e)];
-  const inner = yes.length / Math.max(1, test.length);
-  const result = Float64Array.from(
-    { length: yes.length },
-    (_, i) => test[Math.floor(i / inner)] ? yes[i] : no[i],
-  );
+  const result = Float64Array.from({ length: yes.length }, (_, i) => test[i] ? yes[i] : no[i]);
   return backend.output(result, t.shape, t.dtype);
 }
 

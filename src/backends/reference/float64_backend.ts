@@ -39,7 +39,9 @@ export function asStored(values: ArrayLike<number>, dtype: string): Values {
 /** The storage; kernels are registered for its name by mod.ts. */
 export class Float64Backend extends tf.KernelBackend implements StorageTraits {
   readonly storesFloat64 = true;
-  readonly #data = new Map<tf.DataId, Bucket>();
+  /** Asks the engine of TensorFlow.js for values that live on another backend. */
+  readonly #data = new tf.DataStorage<Bucket>(this, tf.engine());
+  #bytes = 0;
 
   /** Values of a tensor, as stored; not to be changed. */
   values(tensor: tf.TensorInfo): Values {
@@ -84,6 +86,7 @@ export class Float64Backend extends tf.KernelBackend implements StorageTraits {
     const given = (values ?? new Float64Array(size)) as ArrayLike<number>;
     const stored = asStored(given, dtype);
     this.#data.set(dataId, { values: stored, dtype: dtype as StoredType, references });
+    this.#bytes += stored.byteLength;
   }
 
   override readSync(dataId: tf.DataId): tf.BackendValues {
@@ -95,7 +98,7 @@ export class Float64Backend extends tf.KernelBackend implements StorageTraits {
   }
 
   override refCount(dataId: tf.DataId): number {
-    return this.#data.get(dataId)?.references ?? 0;
+    return this.#data.has(dataId) ? this.#data.get(dataId).references : 0;
   }
 
   override incRef(dataId: tf.DataId): void {
@@ -103,16 +106,17 @@ export class Float64Backend extends tf.KernelBackend implements StorageTraits {
   }
 
   override disposeData(dataId: tf.DataId, force = false): boolean {
+    if (!this.#data.has(dataId)) return true;
     const bucket = this.#data.get(dataId);
-    if (bucket === undefined) return true;
     bucket.references--;
     if (!force && bucket.references > 0) return false;
     this.#data.delete(dataId);
+    this.#bytes -= bucket.values.byteLength;
     return true;
   }
 
   override numDataIds(): number {
-    return this.#data.size;
+    return this.#data.numDataIds();
   }
 
   override memory(): { unreliable: boolean } {
@@ -121,9 +125,7 @@ export class Float64Backend extends tf.KernelBackend implements StorageTraits {
 
   /** Bytes held by tensors. */
   bytes(): number {
-    let sum = 0;
-    for (const { values } of this.#data.values()) sum += values.byteLength;
-    return sum;
+    return this.#bytes;
   }
 
   override floatPrecision(): 16 | 32 {
@@ -134,15 +136,16 @@ export class Float64Backend extends tf.KernelBackend implements StorageTraits {
     return false;
   }
 
-  override dispose(): void {
-    this.#data.clear();
-  }
+  override dispose(): void {}
 
   #bucket(dataId: tf.DataId): Bucket {
-    const bucket = this.#data.get(dataId);
-    if (bucket === undefined) {
-      throw new BackendError("reference", "Reading a tensor: its values were disposed of");
+    try {
+      return this.#data.get(dataId);
+    } catch (error) {
+      throw new BackendError(
+        "reference",
+        `Reading a tensor: it holds no values any more (${error})`,
+      );
     }
-    return bucket;
   }
 }
