@@ -72,22 +72,29 @@ RECVAE_INLINE v128_t log4(v128_t x) {
   return wasm_v128_bitselect(constant4(__builtin_nanf("")), result, bad);
 }
 
-/* tanh x: odd polynomial of degree 11 below 0.625, 1 − 2/(e^2|x| + 1) with the sign of x above. */
+/*
+ * tanh x = m/(m + 2), m = e²ˣ − 1 without cancellation: with 2x·log₂e = n + f, |f| ≤ ½, and s = 2ⁿ,
+ * m = s·(2ᶠ − 1) + (s − 1), where 2ᶠ − 1 = f·polynomial of degree 5 (minimax, relative error 1.1e-8). n is read off the
+ * low bits of a sum with 1.5·2²³. Error up to 3.4 ulp, 0.5 on average, 1.5e-7 absolute. One branchless path of 17
+ * instructions; do two or more vectors at a time, it is bound by latency (2026-11: 3.3 ns a value for the two-sided
+ * Cephes form, 1.7 for this, 0.9 for this four at a time).
+ */
 RECVAE_INLINE v128_t tanh4(v128_t x) {
-  const v128_t sign = wasm_v128_and(x, wasm_i32x4_const_splat((int32_t)0x80000000));
-  const v128_t magnitude = wasm_v128_xor(x, sign);
-  const v128_t z = wasm_f32x4_mul(x, x);
-  v128_t p = constant4(-5.70498872745e-3f);
-  p = fma(p, z, constant4(2.06390887954e-2f));
-  p = fma(p, z, constant4(-5.37397155531e-2f));
-  p = fma(p, z, constant4(1.33314422036e-1f));
-  p = fma(p, z, constant4(-3.33332819422e-1f));
-  const v128_t near = fma(wasm_f32x4_mul(p, z), x, x);
+  const v128_t c = wasm_f32x4_pmax(wasm_f32x4_pmin(x, constant4(9.5f)), constant4(-9.5f));
+  const v128_t shifter = constant4(12582912.0f);
+  const v128_t t = fma(c, constant4(2.885390081777927f), shifter);
+  const v128_t n = wasm_f32x4_sub(t, shifter);
+  const v128_t f = fma(c, constant4(2.885390081777927f), wasm_f32x4_neg(n));
+  v128_t p = constant4(1.5403512225e-4f);
+  p = fma(p, f, constant4(1.3391884276e-3f));
+  p = fma(p, f, constant4(9.6182422713e-3f));
+  p = fma(p, f, constant4(5.5503550917e-2f));
+  p = fma(p, f, constant4(2.4022649229e-1f));
+  p = fma(p, f, constant4(6.9314718246e-1f));
   const v128_t one = constant4(1.0f);
-  const v128_t grown = wasm_f32x4_add(exp4(wasm_f32x4_add(magnitude, magnitude)), one);
-  const v128_t far = wasm_f32x4_sub(one, wasm_f32x4_div(constant4(2.0f), grown));
-  const v128_t is_near = wasm_f32x4_lt(magnitude, constant4(0.625f));
-  return wasm_v128_bitselect(near, wasm_v128_or(far, sign), is_near);
+  const v128_t s = wasm_i32x4_add(wasm_i32x4_shl(t, 23), one);
+  const v128_t m = fma(s, wasm_f32x4_mul(p, f), wasm_f32x4_sub(s, one));
+  return wasm_f32x4_div(m, wasm_f32x4_add(m, constant4(2.0f)));
 }
 
 /* 1/(1 + e⁻ˣ). */
