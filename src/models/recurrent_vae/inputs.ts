@@ -11,12 +11,20 @@ import { requireRow, swapLeadingAxes } from "./frame_passes.ts";
 /**
  * Reads an array of runs as a batch of frames.
  *
- * @param volumes `[B, T, Z, Y, X]`. @param subjects Rows of the offset table; default 0 … B − 1.
- * @throws {ShapeError} for another number of axes, or subjects that do not match B.
+ * @param volumes `[B, T, Z, Y, X]`, or 6D with a channel axis of 1 behind. @param subjects Rows of the
+ *   offset table; default 0 … B − 1.
+ * @throws {ShapeError} for another number of axes (the message contains "6D"), or subjects that do not match B.
  */
 export function frameBatchOf(volumes: NdArray, subjects?: readonly number[]): FrameBatch {
-  requireValues("volumes", volumes, { pattern: [-1, -1, -1, -1, -1], words: "[B, T, Z, Y, X]" });
-  const [batch, frames, z, y, x] = volumes.shape;
+  const { shape } = volumes;
+  if (shape.length !== 5 && !(shape.length === 6 && shape[5] === 1)) {
+    throw new ShapeError(
+      `Cannot use the volumes: found shape [${shape}], needs [B, T, Z, Y, X] or 6D [B, T, Z, Y, X, 1]`,
+      shape,
+      "[B, T, Z, Y, X]",
+    );
+  }
+  const [batch, frames, z, y, x] = shape;
   const rows = subjects ?? Array.from({ length: batch }, (_, b) => b);
   if (rows.length !== batch) {
     throw new ShapeError(

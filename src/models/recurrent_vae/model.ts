@@ -195,7 +195,8 @@ export class RecurrentVae implements ModelParts {
    * The whole rollout over `tolTime` frames (spec 3.5); in training mode the running statistics advance
    * once per frame.
    *
-   * @param volumes `[B, T, Z, Y, X]`, or a batch that reads frames; surplus frames are ignored.
+   * @param volumes `[B, T, Z, Y, X]` (a channel axis of 1 may follow), or a batch that reads frames;
+   *   surplus frames are ignored.
    * @throws {ShapeError} with fewer than `tolTime` frames; the message contains "timepoints".
    */
   async forward<V extends Values>(
