@@ -47,8 +47,13 @@ export interface OrderOptions {
   readonly torchOrder?: boolean;
 }
 
+/** A batch whose frames are at hand. */
+export interface LoadedBatch extends FrameBatch {
+  read(start: number, count: number): Float32Array;
+}
+
 /** Batches of a cohort; made by {@link buildDataLoader}. */
-export interface DataLoader extends BatchLoader<FrameBatch> {
+export interface DataLoader extends BatchLoader<LoadedBatch> {
   readonly cohort: Cohort;
   /** Number of subjects N: rows of the offset table. */
   readonly subjects: number;
@@ -69,9 +74,9 @@ export interface DataLoader extends BatchLoader<FrameBatch> {
   /** Rows in the order epoch e visits them, length N. */
   order(epoch: number): Int32Array;
   /** The batches of an epoch, one after the other. Read from one batch at a time: they share a buffer. */
-  batches(epoch: number): Generator<FrameBatch, void, undefined>;
+  batches(epoch: number): Generator<LoadedBatch, void, undefined>;
   /** A batch of these rows, in this order. */
-  batch(rows: ArrayLike<number>): FrameBatch;
+  batch(rows: ArrayLike<number>): LoadedBatch;
   /** Closes files and forgets frames. */
   close(): void;
 }
@@ -200,7 +205,7 @@ function makeBatch(
   stores: readonly SubjectFrames[],
   rows: ArrayLike<number>,
   buffer: SharedBuffer,
-): FrameBatch {
+): LoadedBatch {
   const subjects = Array.from(rows);
   const missing = subjects.find((row) => stores[row] === undefined);
   if (missing !== undefined || subjects.length === 0) {
