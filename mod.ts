@@ -1,0 +1,118 @@
+/**
+ * recvae: latent dynamics of fMRI with a recurrent 3-D convolutional variational autoencoder.
+ *
+ * The index of the library: public names only, by what they are for. The command line is `./cli`.
+ *
+ * ```ts ignore
+ * import { buildDataLoader, cohortFromDirectories, fit, RecurrentVae, selectBackend } from "./mod.ts";
+ *
+ * await selectBackend();
+ * const loader = await buildDataLoader(await cohortFromDirectories({ CN: "scans/cn", AD: "scans/ad" }));
+ * const model = new RecurrentVae(
+ *   { spatialShape: loader.spatialShape, tolTime: loader.frames },
+ *   { subjects: loader.subjects },
+ * );
+ * const { trainLossHistory } = await fit(model, loader, { optimiser: "adamw", learningRate: 1e-3, epochs: 30 });
+ * ```
+ *
+ * @module
+ */
+
+// Engines
+export { probeBackends, selectBackend } from "./src/backends/registry.ts";
+export type {
+  ActiveEngine,
+  BackendChoice,
+  BackendName,
+  EngineOptions,
+  ProbeResult,
+} from "./src/backends/engine.ts";
+
+// The model
+export { RecurrentVae } from "./src/models/recurrent_vae/model.ts";
+export type { ForwardOptions, GradientOptions } from "./src/models/recurrent_vae/model.ts";
+export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
+export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
+export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
+export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
+export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
+export type { StateDict } from "./src/models/recurrent_vae/weights.ts";
+export { solveTransitionMatrix } from "./src/linalg/ridge.ts";
+export { eigenvalues } from "./src/linalg/eigenvalues.ts";
+
+// Losses
+export type { LossTerms } from "./src/losses/terms.ts";
+export { klTemporalLoss, squaredTemporalLoss } from "./src/losses/temporal.ts";
+export { reconstructionLoss, squaredErrorSum } from "./src/losses/reconstruction.ts";
+export { offsetPenalty, transitionPenalty } from "./src/losses/penalties.ts";
+
+// Data
+export { listSubjectFiles } from "./src/data/listing.ts";
+export {
+  denormalizePerSubject,
+  fromTorchOrder,
+  loadSubjectVolumes,
+  normalizePerSubject,
+  toTorchOrder,
+} from "./src/data/volumes.ts";
+export type { NormalizedVolumes, Volumes } from "./src/data/volumes.ts";
+export {
+  cohortFromDirectories,
+  cohortFromFiles,
+  cohortFromVolumes,
+  selectSubjects,
+} from "./src/data/cohort.ts";
+export type { Cohort, CohortSubject } from "./src/data/cohort.ts";
+export { buildDataLoader } from "./src/data/loader.ts";
+export type { DataLoader, LoaderOptions } from "./src/data/loader.ts";
+export { syntheticCohort, torchSyntheticCohort } from "./src/data/synthetic.ts";
+export type { SyntheticOptions } from "./src/data/synthetic.ts";
+export { groupedFolds, splitSubjects, stratifiedFolds, trainTestSplit } from "./src/data/splits.ts";
+export type { Split } from "./src/data/splits.ts";
+export { openBoldRun } from "./src/data/bold_run.ts";
+export type { BoldRun } from "./src/data/bold_run.ts";
+export type { Normalization, NormalizationKind } from "./src/data/normalization.ts";
+
+// Training
+export { fit } from "./src/training/fit.ts";
+export type { FitOptions, FitResult } from "./src/training/fit.ts";
+export { runTraining } from "./src/training/loop.ts";
+export type { BatchReport, EpochMetrics, LoopOptions, TrainingState } from "./src/training/loop.ts";
+export type { Trainable } from "./src/training/trainable.ts";
+export { createOptimiser } from "./src/training/optimisers.ts";
+export type { Optimiser, OptimiserKind } from "./src/training/optimisers.ts";
+export { createSchedule, klRamp } from "./src/training/schedules.ts";
+export { loadRun, saveRun } from "./src/training/run_folder.ts";
+export { loadCheckpoint, saveCheckpoint } from "./src/training/checkpoint.ts";
+
+// Evaluation
+export { evaluate } from "./src/evaluation/evaluate.ts";
+export { evaluateHeldOut } from "./src/evaluation/held_out.ts";
+export type { HeldOutOptions, HeldOutResult } from "./src/evaluation/held_out.ts";
+export { compareWithBaselines, meanImage } from "./src/evaluation/baselines.ts";
+export { scoreReconstruction } from "./src/evaluation/reconstruction_score.ts";
+export type { ReconstructionScore } from "./src/evaluation/reconstruction_score.ts";
+export { fitPca } from "./src/linalg/pca.ts";
+
+// Files
+export { readSafetensors, writeSafetensors } from "./src/formats/safetensors.ts";
+export { readTorchState } from "./src/formats/torch_state.ts";
+export { writeNifti } from "./src/formats/nifti_write.ts";
+
+// Random numbers, arrays, errors
+export { RandomStream } from "./src/base/random.ts";
+export { TorchGenerator } from "./src/base/torch_random.ts";
+export type { FloatArray, NdArray, NumericArray, SpatialShape } from "./src/base/arrays.ts";
+export type { BatchLoader } from "./src/base/batches.ts";
+export type { FrameBatch } from "./src/base/frames.ts";
+export {
+  BackendError,
+  CheckpointError,
+  ConfigError,
+  DivergenceError,
+  FormatError,
+  InterruptedError,
+  RecvaeError,
+  ShapeError,
+  SingularMatrixError,
+} from "./src/base/errors.ts";
