@@ -1,6 +1,5 @@
-import type { BackendName } from "../../src/backends/engine.ts";
-import { currentEngine, probeBackend, selectBackend } from "../../src/backends/registry.ts";
 import { assert, assertEquals } from "../../src/deps/std.ts";
+import { forEachBackend } from "../support/engines.ts";
 import { compareFamily, type Family } from "./battery.ts";
 import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_families.ts";
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
@@ -22,39 +21,19 @@ const FAMILIES: readonly Family[] = [
   MOVEMENT_FAMILY,
 ];
 
-/** Engines under test and their cases per family; fewer where a software GPU takes milliseconds per call. */
-const ENGINES: readonly (readonly [BackendName, number])[] = [
-  ["cpu", 500],
-  ["wasm", 500],
-  ["webgpu", 200],
-  ["tensorflow", 500],
-];
+/** Cases per family and engine. */
+const CASES = 500;
 
-for (const [name, count] of ENGINES) {
-  const probe = await probeBackend(name);
-  const reason = probe.available ? "" : ` (skipped: ${probe.hint ?? probe.detail})`;
-  Deno.test({
-    name: `${name} agrees with the float64 reference${reason}`,
-    ignore: !probe.available,
-    // Engines keep workers and devices until they are stopped, which is after the last step.
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn(t) {
-      await selectBackend(name);
-      try {
-        for (const family of FAMILIES) {
-          await t.step(`${family.name}, ${count} cases`, async () => {
-            const { cases, values, failures } = await compareFamily(name, family, count);
-            assertEquals(cases, count);
-            assert(values > count, `only ${values} values were compared`);
-            const shown = failures.slice(0, 5).join("\n");
-            assert(failures.length === 0, `${failures.length} of ${count} cases fail:\n${shown}`);
-          });
-        }
-      } finally {
-        await selectBackend(name);
-        await currentEngine()?.stop();
-      }
-    },
+/** The same for webgpu, where a software adapter takes milliseconds per call. */
+const CASES_WEBGPU = 200;
+
+for (const family of FAMILIES) {
+  await forEachBackend(`${family.name}: all cases agree with float64`, async ({ name }) => {
+    const count = name === "webgpu" ? CASES_WEBGPU : CASES;
+    const { cases, values, failures } = await compareFamily(name, family, count);
+    assertEquals(cases, count);
+    assert(values > count, `only ${values} values were compared`);
+    const shown = failures.slice(0, 5).join("\n");
+    assert(failures.length === 0, `${failures.length} of ${count} cases fail:\n${shown}`);
   });
 }
