@@ -84,6 +84,19 @@ RECVAE_INLINE v128_t lane_splat(v128_t v, int lane) {
  */
 RECVAE_INLINE void pin(v128_t& v) { asm volatile("" : "+r"(v)); }
 
+/* acc += a·b, at this place in the instruction stream. */
+RECVAE_INLINE void add_product(v128_t& acc, v128_t a, v128_t b) {
+  acc = fma(a, b, acc);
+  pin(acc);
+}
+
+/* A load at this place in the instruction stream. */
+RECVAE_INLINE v128_t load_here(const float* p) {
+  v128_t v = load(p);
+  pin(v);
+  return v;
+}
+
 RECVAE_INLINE void zero_floats(float* to, int32_t count) {
   __builtin_memset(to, 0, (uint32_t)count * 4u);
 }

@@ -20,43 +20,39 @@ RECVAE_INLINE void add_row(const float* x, int32_t in_x, const float* da, const 
   int32_t m = 0;
   RECVAE_NO_UNROLL
   for (; m < full; ++m, x += 4) {
-    const v128_t xv = load(x);
+    const v128_t xv = load_here(x);
     v128_t s = lane_splat(xv, 0);
-    acc[1] = fma(s, a1, acc[1]);
-    acc[5] = fma(s, b1, acc[5]);
-    acc[3] = fma(s, a0, acc[3]);
-    acc[7] = fma(s, b0, acc[7]);
-    pin(acc[3]);
-    pin(acc[7]);
+    pin(s);
+    add_product(acc[3], s, a0);
+    add_product(acc[7], s, b0);
+    add_product(acc[1], s, a1);
+    add_product(acc[5], s, b1);
     da += step;
     db += step;
-    a0 = load(da);
-    b0 = load(db);
+    a0 = load_here(da);
+    b0 = load_here(db);
     s = lane_splat(xv, 1);
-    acc[2] = fma(s, a1, acc[2]);
-    acc[6] = fma(s, b1, acc[6]);
-    acc[0] = fma(s, a0, acc[0]);
-    acc[4] = fma(s, b0, acc[4]);
-    pin(acc[0]);
-    pin(acc[4]);
+    pin(s);
+    add_product(acc[2], s, a1);
+    add_product(acc[6], s, b1);
+    add_product(acc[0], s, a0);
+    add_product(acc[4], s, b0);
     s = lane_splat(xv, 2);
-    acc[3] = fma(s, a1, acc[3]);
-    acc[7] = fma(s, b1, acc[7]);
-    acc[1] = fma(s, a0, acc[1]);
-    acc[5] = fma(s, b0, acc[5]);
-    pin(acc[3]);
-    pin(acc[7]);
+    pin(s);
+    add_product(acc[3], s, a1);
+    add_product(acc[7], s, b1);
+    add_product(acc[1], s, a0);
+    add_product(acc[5], s, b0);
     da += step;
     db += step;
-    a1 = load(da);
-    b1 = load(db);
+    a1 = load_here(da);
+    b1 = load_here(db);
     s = lane_splat(xv, 3);
-    acc[2] = fma(s, a0, acc[2]);
-    acc[6] = fma(s, b0, acc[6]);
-    acc[0] = fma(s, a1, acc[0]);
-    acc[4] = fma(s, b1, acc[4]);
-    pin(acc[0]);
-    pin(acc[4]);
+    pin(s);
+    add_product(acc[2], s, a0);
+    add_product(acc[6], s, b0);
+    add_product(acc[0], s, a1);
+    add_product(acc[4], s, b1);
   }
   /* The last columns one at a time: column c meets o = (c + 1 − k) / 2 for k of the parity of c + 1. */
   da -= 2 * m * step;
@@ -145,16 +141,14 @@ bool fits(const Conv3dParams* p) {
   return halves(p) && p->in_c == 1 && p->out_c % 4 == 0 && p->out_x > 0 && !p->input_scale && !p->output_scale;
 }
 
-int32_t slices(const Conv3dParams* p) { return ceil_div(p->n * p->out_z, kPlanes); }
-
-int32_t workspace_bytes(const Conv3dParams* p) { return 4 * slices(p) * filter_floats(p); }
+int32_t slices(const Conv3dParams* p) { return larger(1, ceil_div(p->n * p->out_z, kPlanes)); }
 
 int32_t scratch_bytes(const Conv3dParams* p) { return 4 * p->out_x * p->out_c; }
 
 void run(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch) {
   zero_floats((float*)scratch, p->out_x * p->out_c);
   for (int32_t slice = begin; slice < end; ++slice) {
-    float* sums = (float*)p->workspace + slice * filter_floats(p);
+    float* sums = slices(p) == 1 ? p->filter : (float*)p->workspace + slice * filter_floats(p);
     zero_floats(sums, filter_floats(p));
     const int32_t last = smaller((slice + 1) * kPlanes, p->n * p->out_z);
     for (int32_t plane = slice * kPlanes; plane < last; ++plane) {

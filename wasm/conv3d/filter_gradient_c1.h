@@ -16,8 +16,8 @@ namespace recvae {
 namespace filter_gradient_c1 {
 
 bool fits(const Conv3dParams* p);
-int32_t workspace_bytes(const Conv3dParams* p);
 int32_t scratch_bytes(const Conv3dParams* p);
+/* Slices, which are also the partial filters; 1 = written in place. */
 int32_t slices(const Conv3dParams* p);
 void run(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch);
 

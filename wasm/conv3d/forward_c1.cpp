@@ -30,28 +30,19 @@ RECVAE_INLINE void tile(const Row& r, float* to) {
     for (int32_t b = r.taps_y; b > 0; --b, x += r.row_floats, w += 4 * r.tap_floats) {
       v128_t wk[4];
       RECVAE_UNROLL
-      for (int k = 0; k < 4; ++k) {
-        wk[k] = load(w + k * r.tap_floats);
-        pin(wk[k]);
-      }
+      for (int k = 0; k < 4; ++k) wk[k] = load_here(w + k * r.tap_floats);
       RECVAE_UNROLL
       for (int v = 0; v < POSITIONS; v += 4) {
         const int base = v + 4 <= POSITIONS ? v : POSITIONS - 4;
-        v128_t xv = load(x + base);
-        pin(xv);
+        const v128_t xv = load_here(x + base);
         RECVAE_UNROLL
         for (int j = v; j < base + 4; ++j) {
           if (LEFT && j == 0) continue;
-          const v128_t s = lane_splat(xv, j - base);
+          v128_t s = lane_splat(xv, j - base);
+          pin(s);
           const int c = j >> 1, k = j & 1;
-          if (c > 0) {
-            acc[c - 1] = fma(s, wk[k + 2], acc[c - 1]);
-            pin(acc[c - 1]);
-          }
-          if (c < COLS) {
-            acc[c] = fma(s, wk[k], acc[c]);
-            pin(acc[c]);
-          }
+          if (c > 0) add_product(acc[c - 1], s, wk[k + 2]);
+          if (c < COLS) add_product(acc[c], s, wk[k]);
         }
       }
     }

@@ -39,13 +39,11 @@ void gather_planes(const Conv3dParams* p, const Gather& g, int32_t begin, int32_
 struct FilterPartition {
   int32_t taps;
   int32_t channel_blocks; /* ceil(in_c / 4) */
-  int32_t parts;          /* partial sums per filter value; 1 writes the filter directly */
+  int32_t parts;          /* partial sums per filter value; 1 writes the filter directly, more are added by the finish */
   int32_t planes;         /* n · out_z */
 };
 FilterPartition filter_partition(const Conv3dParams* p);
 void filter_gradient(const Conv3dParams* p, int32_t begin, int32_t end);
-/* Sums the parts in order; slice = tap. */
-void filter_gradient_finish(const Conv3dParams* p, int32_t begin, int32_t end);
 
 }  // namespace general
 }  // namespace recvae

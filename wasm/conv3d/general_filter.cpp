@@ -15,8 +15,6 @@ namespace {
 
 /* Parts are made until there are about this many slices, so that any sensible number of threads is busy. */
 constexpr int32_t kSlicesWanted = 128;
-/* Multiply–adds below which a part is not worth its overhead. */
-constexpr int32_t kPlaneRunLeast = 1;
 
 /* One axis: outputs o in [first, last) whose input index stride·o + offset lies inside the volume. */
 struct Reach {
@@ -138,7 +136,7 @@ FilterPartition filter_partition(const Conv3dParams* p) {
   const int32_t blocks = ceil_div(p->in_c, 4);
   const int32_t planes = p->n * p->out_z;
   const int32_t wanted = ceil_div(kSlicesWanted, taps * blocks);
-  const int32_t parts = larger(1, smaller(wanted, planes / kPlaneRunLeast));
+  const int32_t parts = larger(1, smaller(wanted, planes));
   return {taps, blocks, parts, planes};
 }
 
@@ -158,18 +156,6 @@ void filter_gradient(const Conv3dParams* p, int32_t begin, int32_t end) {
     s.plane_end = (int32_t)((int64_t)f.planes * (part + 1) / f.parts);
     float* sums = f.parts == 1 ? p->filter : (float*)p->workspace + part * filter_floats;
     write_slice(p, s, sums + (tap * p->in_c + s.channel) * p->out_c);
-  }
-}
-
-void filter_gradient_finish(const Conv3dParams* p, int32_t begin, int32_t end) {
-  const FilterPartition f = filter_partition(p);
-  const int32_t row = p->in_c * p->out_c;
-  const int32_t filter_floats = f.taps * row;
-  const float* parts = (const float*)p->workspace;
-  for (int32_t at = begin * row; at < end * row; ++at) {
-    double sum = 0.0;
-    for (int32_t part = 0; part < f.parts; ++part) sum += parts[part * filter_floats + at];
-    p->filter[at] = (float)sum;
   }
 }
 

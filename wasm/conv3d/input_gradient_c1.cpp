@@ -26,15 +26,12 @@ template <int WIDTH, int ROW>
 RECVAE_INLINE void store_row(float* to, const Target& target, const v128_t* acc) {
   RECVAE_UNROLL
   for (int i = 0; i < WIDTH; i += 2) {
-    const v128_t second = i + 1 < WIDTH ? acc[i + 1] : acc[i];
-    const v128_t v = ROW ? wasm_i64x2_shuffle(acc[i], second, 1, 3) : wasm_i64x2_shuffle(acc[i], second, 0, 2);
+    const v128_t v = ROW ? wasm_i64x2_shuffle(acc[i], acc[i + 1], 1, 3)
+                         : wasm_i64x2_shuffle(acc[i], acc[i + 1], 0, 2);
     float* at = to + 2 * i;
     const bool first = i == 0 && target.left;
     const bool last = i + 2 >= WIDTH && target.right;
-    if (WIDTH == 1) {
-      if (!first) wasm_v128_store32_lane(at, v, 0);
-      if (!last) wasm_v128_store32_lane(at + 1, v, 1);
-    } else if (first || last) {
+    if (first || last) {
       if (!first) wasm_v128_store32_lane(at, v, 0);
       wasm_v128_store32_lane(at + 1, v, 1);
       wasm_v128_store32_lane(at + 2, v, 2);
@@ -63,24 +60,22 @@ RECVAE_INLINE void tile(const Tile& t, const Target& target) {
       const float* w = w_row;
       RECVAE_NO_UNROLL
       for (int32_t pairs = t.channels >> 1; pairs > 0; --pairs, d += 2, w += 16) {
-        v128_t w00 = load(w), w01 = load(w + 4), w10 = load(w + 8), w11 = load(w + 12);
-        pin(w00);
-        pin(w01);
-        pin(w10);
-        pin(w11);
+        const v128_t w00 = load_here(w), w01 = load_here(w + 4);
+        const v128_t w10 = load_here(w + 8), w11 = load_here(w + 12);
         const float* dj = d;
         RECVAE_UNROLL
         for (int q = 0; q <= WIDTH; ++q, dj += t.channels) {
           if ((LEFT && q == 0) || (RIGHT && q == WIDTH)) continue;
-          const v128_t v = wasm_v128_load64_zero(dj);
-          const v128_t s0 = lane_splat(v, 0);
-          if (q > 0) acc[q - 1] = fma(s0, w00, acc[q - 1]);
-          if (q < WIDTH) acc[q] = fma(s0, w01, acc[q]);
-          const v128_t s1 = lane_splat(v, 1);
-          if (q > 0) acc[q - 1] = fma(s1, w10, acc[q - 1]);
-          if (q < WIDTH) acc[q] = fma(s1, w11, acc[q]);
-          if (q > 0) pin(acc[q - 1]);
-          if (q < WIDTH) pin(acc[q]);
+          v128_t v = wasm_v128_load64_zero(dj);
+          pin(v);
+          v128_t s = lane_splat(v, 0);
+          pin(s);
+          if (q > 0) add_product(acc[q - 1], s, w00);
+          if (q < WIDTH) add_product(acc[q], s, w01);
+          s = lane_splat(v, 1);
+          pin(s);
+          if (q > 0) add_product(acc[q - 1], s, w10);
+          if (q < WIDTH) add_product(acc[q], s, w11);
         }
       }
     }
@@ -95,28 +90,43 @@ struct RowPair {
 };
 
 template <int WIDTH>
+void edge_tile(const Conv3dParams* p, const RowPair& pair, int32_t first) {
+  const bool left = first == 0, right = first + WIDTH == p->in_x / 2 + 1;
+  Tile t = pair.tile;
+  Target target = pair.target;
+  t.dy += first * p->out_c;
+  if (target.upper) target.upper += 2 * first;
+  if (target.lower) target.lower += 2 * first;
+  target.left = left;
+  target.right = right && p->in_x % 2 == 0;
+  if (!left && !right) {
+    tile<WIDTH, false, false>(t, target);
+  } else if (!right) {
+    tile<WIDTH, true, false>(t, target);
+  } else if (!left) {
+    tile<WIDTH, false, true>(t, target);
+  } else {
+    tile<WIDTH, true, true>(t, target);
+  }
+}
+
+/* Tiles of 8, then of 6, 4 or 2; a tile may begin before the last one ended and repeat what it did. */
 void row_pair(const Conv3dParams* p, const RowPair& pair) {
   const int32_t positions = p->in_x / 2 + 1;
-  const int32_t tiles = ceil_div(positions, WIDTH);
-  for (int32_t i = 0; i < tiles; ++i) {
-    const int32_t first = smaller(i * WIDTH, positions - WIDTH);
-    const bool left = first == 0, right = first + WIDTH == positions;
-    Tile t = pair.tile;
-    Target target = pair.target;
-    t.dy += first * p->out_c;
-    if (target.upper) target.upper += 2 * first;
-    if (target.lower) target.lower += 2 * first;
-    target.left = left;
-    target.right = right && p->in_x % 2 == 0;
-    if (!left && !right) {
-      tile<WIDTH, false, false>(t, target);
-    } else if (!right) {
-      tile<WIDTH, true, false>(t, target);
-    } else if (!left) {
-      tile<WIDTH, false, true>(t, target);
-    } else {
-      tile<WIDTH, true, true>(t, target);
+  for (int32_t first = 0; first < positions;) {
+    const int32_t left = positions - first;
+    const int32_t width = left > 6 && positions >= 8   ? 8
+                          : left > 4 && positions >= 6 ? 6
+                          : left > 2 && positions >= 4 ? 4
+                                                       : 2;
+    first = smaller(first, positions - width);
+    switch (width) {
+      case 8: edge_tile<8>(p, pair, first); break;
+      case 6: edge_tile<6>(p, pair, first); break;
+      case 4: edge_tile<4>(p, pair, first); break;
+      default: edge_tile<2>(p, pair, first); break;
     }
+    first += width;
   }
 }
 
@@ -125,7 +135,6 @@ void plane(const Conv3dParams* p, int32_t slice) {
   const int32_t jz = (iz + 1) / 2, pz = (iz + 1) % 2;
   const int32_t row_floats = p->out_x * p->out_c, plane_floats = p->out_y * row_floats;
   const int32_t az = jz < p->out_z ? 0 : 1; /* first shift whose dy plane exists */
-  const int32_t positions = p->in_x / 2 + 1;
   for (int32_t jy = 0; jy <= p->in_y / 2; ++jy) {
     const int32_t ay = jy < p->out_y ? 0 : 1;
     float* row = p->input + (slice * p->in_y + 2 * jy - 1) * p->in_x - 1;
@@ -139,13 +148,7 @@ void plane(const Conv3dParams* p, int32_t slice) {
     pair.tile.channels = p->out_c;
     pair.target.upper = jy > 0 ? row : 0;
     pair.target.lower = 2 * jy < p->in_y ? row + p->in_x : 0;
-    if (positions >= 8) {
-      row_pair<8>(p, pair);
-    } else if (positions >= 4) {
-      row_pair<4>(p, pair);
-    } else {
-      row_pair<1>(p, pair);
-    }
+    row_pair(p, pair);
   }
 }
 
