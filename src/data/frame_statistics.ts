@@ -97,18 +97,23 @@ export function scalingFor(
       return { kind: "z-score", mean: statistics.mean, std: statistics.std };
     case "train-z-score":
       return { kind: "z-score", mean: normalization.mean, std: normalization.std };
+    case "train-residual": {
+      const { image, spread } = normalization;
+      return { kind: "residual", min: statistics.min, max: statistics.max, image, spread };
+    }
     case "none":
       return { kind: "none" };
   }
 }
 
 /**
- * The method of a kind for these training subjects: only `train-z-score` depends on them.
+ * The method of a kind for these training subjects: only `train-z-score` depends on them here;
+ * `train-residual` needs the frames (training_mean.ts).
  *
  * @param kind Name of the method. @param training Statistics of each training subject.
  */
 export function fitNormalization(
-  kind: NormalizationKind,
+  kind: Exclude<NormalizationKind, "train-residual">,
   training: readonly FrameStatistics[],
 ): Normalization {
   if (kind !== "train-z-score") return { kind };

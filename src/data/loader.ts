@@ -23,6 +23,7 @@ import {
   surveyIntoMemory,
   surveyOnDisk,
 } from "./subject_frames.ts";
+import { fitTrainingMean } from "./training_mean.ts";
 import { tooFewFrames } from "./volumes.ts";
 
 /** Options of {@link buildDataLoader}. */
@@ -106,7 +107,11 @@ export async function buildDataLoader(
   const cached = bytes <= memoryBudget;
   const surveyed = await surveyAll(cohort, { ...options, memoryBudget, cached });
   const statistics = surveyed.map((subject) => subject.statistics);
-  const normalization = typeof wanted === "string" ? fitNormalization(wanted, statistics) : wanted;
+  const normalization = wanted === "train-residual"
+    ? fitTrainingMean(surveyed, cohort)
+    : typeof wanted === "string"
+    ? fitNormalization(wanted, statistics)
+    : wanted;
   const scalings = statistics.map((s) => scalingFor(normalization, s));
   const stores = surveyed.map((subject, row) => subject.normalized(scalings[row]));
   const order = (epoch: number) => epochOrder(stores.length, epoch, options);

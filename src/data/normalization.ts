@@ -5,7 +5,8 @@
  * comes to for one subject. The default is the original's: minimum and maximum of each subject to −1 and 1
  * (spec 2.3).
  */
-import { ConfigError } from "../base/errors.ts";
+import { bytesFromBase64, bytesToBase64 } from "../base/base64.ts";
+import { ConfigError, ShapeError } from "../base/errors.ts";
 
 /** How volumes are normalised; plain JSON. */
 export type Normalization =
@@ -15,6 +16,11 @@ export type Normalization =
   | { readonly kind: "z-score" }
   /** All subjects with mean and standard deviation of the training subjects. */
   | { readonly kind: "train-z-score"; readonly mean: number; readonly std: number }
+  /**
+   * Each subject's extrema to −1 and 1, then what remains after the mean image of the training subjects,
+   * in units of `spread`: anatomy is common to all frames and drowns the signal that changes in time.
+   */
+  | { readonly kind: "train-residual"; readonly image: Float32Array; readonly spread: number }
   /** Values as they are. */
   | { readonly kind: "none" };
 
@@ -25,6 +31,13 @@ export type NormalizationKind = Normalization["kind"];
 export type SubjectScaling =
   | { readonly kind: "min-max"; readonly min: number; readonly max: number }
   | { readonly kind: "z-score"; readonly mean: number; readonly std: number }
+  | {
+    readonly kind: "residual";
+    readonly min: number;
+    readonly max: number;
+    readonly image: Float32Array;
+    readonly spread: number;
+  }
   | { readonly kind: "none" };
 
 /**
@@ -32,13 +45,13 @@ export type SubjectScaling =
  *
  * min-max: v ← 2·((v − min)/span − 0.5) with span = max − min, or 1 where that is 0; every operation is
  * rounded to float32 in this order, as the original does (spec 2.3). z-score: v ← (v − mean)/std, std 1
- * where it is 0, rounded once.
+ * where it is 0, rounded once. residual: min-max, then v ← (v − image)/spread voxel by voxel.
  *
- * @param values Any number of voxels of the subject. @param scaling From `fitScaling` or the stored run.
+ * @param values Any number of voxels of the subject; whole frames `[…, Z, Y, X]` for a residual. @param scaling From `fitScaling` or the stored run.
  * @returns `values`.
  */
 export function applyScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
-  if (scaling.kind === "min-max") {
+  if (scaling.kind === "min-max" || scaling.kind === "residual") {
     const min = Math.fround(scaling.min);
     const span = spanOf(scaling);
     for (let i = 0; i < values.length; i++) {
@@ -50,6 +63,10 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
     const std = scaling.std || 1;
     for (let i = 0; i < values.length; i++) values[i] = (values[i] - mean) / std;
   }
+  if (scaling.kind === "residual") {
+    const { image, spread } = scaling;
+    overFrames(values, image, (i, voxel) => (values[i] - image[voxel]) / spread);
+  }
   return values;
 }
 
@@ -60,7 +77,11 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
  * @returns `values`.
  */
 export function invertScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
-  if (scaling.kind === "min-max") {
+  if (scaling.kind === "residual") {
+    const { image, spread } = scaling;
+    overFrames(values, image, (i, voxel) => values[i] * spread + image[voxel]);
+  }
+  if (scaling.kind === "min-max" || scaling.kind === "residual") {
     const min = Math.fround(scaling.min);
     const span = spanOf(scaling);
     for (let i = 0; i < values.length; i++) values[i] = (0.5 * values[i] + 0.5) * span + min;
@@ -72,15 +93,50 @@ export function invertScaling(values: Float32Array, scaling: SubjectScaling): Fl
   return values;
 }
 
+/** Sets every value of whole frames from its index and its voxel. */
+function overFrames(
+  values: Float32Array,
+  image: Float32Array,
+  valueOf: (i: number, voxel: number) => number,
+): void {
+  if (values.length % image.length !== 0) {
+    throw new ShapeError(
+      `Cannot apply the training-mean image: found ${values.length} values, needs whole frames of ` +
+        `${image.length} voxels; resample the scan to the grid of the training scans`,
+      [values.length],
+      `a multiple of ${image.length}`,
+    );
+  }
+  for (let start = 0; start < values.length; start += image.length) {
+    for (let voxel = 0; voxel < image.length; voxel++) {
+      values[start + voxel] = valueOf(start + voxel, voxel);
+    }
+  }
+}
+
 /** max − min in float32; 1 for a constant subject, which then becomes −1 everywhere. */
 function spanOf(scaling: { readonly min: number; readonly max: number }): number {
   return Math.fround(Math.fround(scaling.max) - Math.fround(scaling.min)) || 1;
 }
 
 /**
+ * A method as plain JSON, to be stored with the weights; {@link parseNormalization} reads it back.
+ *
+ * @param normalization Any method; an image becomes base64 of little-endian float32.
+ */
+export function normalizationToJson(
+  normalization: Normalization,
+): Record<string, string | number> {
+  if (normalization.kind !== "train-residual") return { ...normalization };
+  const { kind, image, spread } = normalization;
+  const bytes = new Uint8Array(image.buffer, image.byteOffset, image.byteLength);
+  return { kind, spread, voxels: image.length, image: bytesToBase64(bytes) };
+}
+
+/**
  * Reads a stored method.
  *
- * @param value Parsed JSON.
+ * @param value Parsed JSON, or a method as it is in memory.
  * @throws {ConfigError} when it describes no method.
  */
 export function parseNormalization(value: unknown): Normalization {
@@ -94,11 +150,29 @@ export function parseNormalization(value: unknown): Normalization {
   if (kind === "train-z-score" && isNumber(mean) && isNumber(std) && std > 0) {
     return { kind, mean, std };
   }
+  if (kind === "train-residual" && isNumber(record.spread) && record.spread > 0) {
+    const image = imageOf(record);
+    if (image) return { kind, image, spread: record.spread };
+  }
   throw new ConfigError(
     "normalization",
-    `Cannot use the normalisation ${JSON.stringify(value)}: needs kind "min-max", "z-score", ` +
-      `"train-z-score" (with mean and std > 0) or "none"`,
+    `Cannot use the normalisation ${describeValue(value)}: needs kind "min-max", "z-score", ` +
+      `"train-z-score" (with mean and std > 0), "train-residual" (with image and spread > 0) or "none"`,
   );
+}
+
+function describeValue(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+}
+
+/** The image of a stored residual, or null when it is damaged. */
+function imageOf({ image, voxels }: Record<string, unknown>): Float32Array | null {
+  if (image instanceof Float32Array) return image;
+  const bytes = typeof image === "string" ? bytesFromBase64(image) : null;
+  if (!bytes || bytes.length === 0 || bytes.length !== 4 * Number(voxels)) return null;
+  const values = new Float32Array(bytes.buffer);
+  return values.every(Number.isFinite) ? values : null;
 }
 
 /**
@@ -128,7 +202,18 @@ export function describeNormalization(normalization: Normalization): string {
       return "z-score per subject";
     case "train-z-score":
       return `z-score with mean ${normalization.mean} and standard deviation ${normalization.std}`;
+    case "train-residual":
+      return `min-max per subject, then the difference from a training-mean image (sum ${
+        imageSum(normalization.image)
+      }) over ${normalization.spread}`;
     case "none":
       return "nothing (raw values)";
   }
+}
+
+/** Tells images apart in messages and comparisons. */
+function imageSum(image: Float32Array): number {
+  let sum = 0;
+  for (let voxel = 0; voxel < image.length; voxel++) sum += image[voxel] * (1 + voxel % 7);
+  return sum;
 }

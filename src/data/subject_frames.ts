@@ -19,6 +19,8 @@ export interface SubjectFrames {
 /** A subject whose frames have been looked through once. */
 export interface SurveyedSubject {
   readonly statistics: FrameStatistics;
+  /** Copies frame t as it is in the file, `[Z, Y, X]`; only before {@link normalized}. */
+  copyRaw(t: number, into: Float32Array): void;
   /** Fixes the scaling and gives the frames. */
   normalized(scaling: SubjectScaling): SubjectFrames;
   close(): void;
@@ -47,6 +49,7 @@ export function surveyIntoMemory(source: FrameSource, frames: number): SurveyedS
     cache.subarray(start * voxels, (start + count) * voxels);
   return {
     statistics: gatherer.finish(),
+    copyRaw: (t, into) => into.set(view(t, 1)),
     normalized(scaling) {
       applyScaling(cache, scaling);
       return { copyFrame: (t, into) => into.set(view(t, 1)), view, close: () => {} };
@@ -74,6 +77,7 @@ export function surveyOnDisk(source: FrameSource, frames: number): SurveyedSubje
   const close = () => source.close();
   return {
     statistics: gatherer.finish(),
+    copyRaw: (t, into) => void source.readFrame(t, into),
     normalized: (scaling) => ({
       copyFrame: (t, into) => void applyScaling(source.readFrame(t, into), scaling),
       close,
