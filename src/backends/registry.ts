@@ -33,7 +33,20 @@ export const BACKEND_NAMES = Object.keys(LOADERS) as readonly BackendName[];
 /** What `auto` tries, in this order. */
 const AUTOMATIC: readonly BackendName[] = ["cuda", "webgpu", "wasm", "cpu"];
 
-/** Engines that run, by name, and the one TensorFlow.js calls go to: the only state of this library. */
+/**
+ * Engines that cannot be started once another one has run in the same process, with the reason. The other
+ * order works.
+ */
+const CLASHES: Partial<Record<BackendName, { readonly after: BackendName; readonly why: string }>> =
+  {
+    tensorflow: { after: "webgpu", why: "TensorFlow and Mesa's GPU drivers each bring an LLVM" },
+    cuda: { after: "webgpu", why: "TensorFlow and Mesa's GPU drivers each bring an LLVM" },
+  };
+
+/** Engines that have run in this process, stopped or not. */
+const seen = new Set<BackendName>();
+
+/** Engines that run, by name, and the one TensorFlow.js calls go to: with `seen`, the only state of this library. */
 const started = new Map<BackendName, { engine: ActiveEngine; threads: number | undefined }>();
 let current: ActiveEngine | undefined;
 
@@ -111,9 +124,19 @@ async function activate(name: BackendName, options: EngineOptions): Promise<Acti
 }
 
 async function startEngine(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
+  const clash = CLASHES[name];
+  if (clash !== undefined && seen.has(clash.after)) {
+    throw new BackendError(
+      name,
+      `Cannot start engine ${name}: ${clash.after} has run in this process, and the process would ` +
+        `crash (${clash.why}); start ${name} first, or in a process of its own`,
+    );
+  }
   try {
     const engine = await LOADERS[name]();
-    return await engine.start(options);
+    const active = await engine.start(options);
+    seen.add(name);
+    return active;
   } catch (error) {
     if (error instanceof BackendError || error instanceof ConfigError) throw error;
     throw new BackendError(
