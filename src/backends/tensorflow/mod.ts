@@ -29,14 +29,7 @@ async function probe(name: TensorFlowName): Promise<ProbeResult> {
   const { missingPermission } = await import("./session.ts");
   const hint = missingPermission();
   if (hint !== null) return unavailable(name, "not looked for", hint);
-  const found = await probeInChild(name, {
-    permissions: PERMISSIONS,
-    inProcess: () => probeHere(name),
-  });
-  // A child may not download, so without the package it fails before it can say anything.
-  return /--cached-only|not found in cache/i.test(found.hint ?? "")
-    ? unavailable(name, "not installed", `build it with "${INSTALL_COMMAND}"`)
-    : found;
+  return await probeInChild(name, { permissions: PERMISSIONS, inProcess: () => probeHere(name) });
 }
 
 /**
@@ -48,7 +41,9 @@ export async function probeHere(name: TensorFlowName): Promise<ProbeResult> {
   const { detailLine, loadTensorFlow } = await import("./session.ts");
   const { loadTensorFlowPackage } = await import("../../deps/tfjs_node.ts");
   const { fileExists } = await import("../../deps/node_fs.ts");
-  if (!fileExists(addonPath((await loadTensorFlowPackage()).folder))) {
+  // A probing child may not download: without the package in the cache, loading it fails.
+  const found = await loadTensorFlowPackage().catch(() => null);
+  if (found === null || !fileExists(addonPath(found.folder))) {
     return unavailable(name, "not installed", `build it with "${INSTALL_COMMAND}"`);
   }
   const { version, gpu } = await loadTensorFlow(name);
