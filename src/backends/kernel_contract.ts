@@ -96,7 +96,7 @@ export interface NormResult {
 
 /**
  * y = leaky(gamma·(x − mean)/√(variance + epsilon) + beta) with the block statistics of x.
- * x `[N, ...voxels, C]`, gamma and beta `[C]`.
+ * x `[N, ...voxels, C]`, gamma and beta `[C]`. N may be 0; statistics of blocks without values are unspecified.
  */
 export function runNormActivation(
   x: tf.Tensor,

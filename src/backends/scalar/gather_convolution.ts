@@ -2,8 +2,8 @@
  * The one loop behind convolution and transposed convolution: every output voxel gathers the source
  * voxels that its taps reach. Scalar, float64 sums, channels last.
  *
- * Loop order: sample, output voxel, block of four output channels (four sums in registers), tap, source
- * channel. Source and weights are float64 copies, so that the inner loop sees one array type whatever the
+ * Loop order: sample, output row (z, y), taps z and y, block of four output channels (four sums in registers),
+ * x along the row, tap x, source channel. Source and weights are float64 copies, so that the inner loop sees one array type whatever the
  * engine stores and converts nothing; a voxel is read by many taps, the copy is made once.
  */
 import type { FloatArray } from "../../base/arrays.ts";
@@ -97,50 +97,58 @@ interface RowTask {
   readonly oy: number;
 }
 
+/** Computes one row of output voxels: one pass along the row for every pair of z and y taps. */
 function gatherRow(row: Float64Array, sample: Float64Array, task: RowTask): void {
-  const { outputChannels, sourceChannels, kernel } = task.plan;
-  const blockWeights = volume(kernel) * sourceChannels;
-  let channel = 0;
-  for (; channel + BLOCK <= outputChannels; channel += BLOCK) {
-    gatherRowOfFour(row, sample, task, channel, channel * blockWeights);
-  }
-  for (; channel < outputChannels; channel++) {
-    gatherRowOfOne(row, sample, task, channel, channel * blockWeights);
+  const { plan, weights, bias, oz, oy } = task;
+  const { sourceChannels, outputChannels, kernel: [, ky, kx] } = plan;
+  const [z, y] = plan.taps;
+  const [, sourceY, sourceX] = plan.sourceSize;
+  const blockWeights = volume(plan.kernel) * sourceChannels;
+  for (let start = 0; start < row.length; start += outputChannels) row.set(bias, start);
+  for (let tz = z.first[oz]; tz < z.first[oz + 1]; tz++) {
+    for (let ty = y.first[oy]; ty < y.first[oy + 1]; ty++) {
+      const sourceRow = (z.source[tz] * sourceY + y.source[ty]) * sourceX;
+      const firstTap = (z.tap[tz] * ky + y.tap[ty]) * kx;
+      const pass = { plan, sample, weights, source: sourceRow * sourceChannels };
+      let channel = 0;
+      for (; channel + BLOCK <= outputChannels; channel += BLOCK) {
+        const weight = channel * blockWeights + firstTap * sourceChannels * BLOCK;
+        addToFour(row, channel, { ...pass, weight });
+      }
+      for (; channel < outputChannels; channel++) {
+        const weight = channel * blockWeights + firstTap * sourceChannels;
+        addToOne(row, channel, { ...pass, weight });
+      }
+    }
   }
 }
 
-function gatherRowOfFour(
-  row: Float64Array,
-  sample: Float64Array,
-  task: RowTask,
-  channel: number,
-  weightStart: number,
-): void {
-  const { plan, weights, bias, oz, oy } = task;
-  const [z, y, x] = plan.taps;
-  const { sourceChannels, outputChannels } = plan;
-  const [, sourceY, sourceX] = plan.sourceSize;
-  const [, ky, kx] = plan.kernel;
-  const { first, tap, source, length } = x;
-  const b0 = bias[channel], b1 = bias[channel + 1], b2 = bias[channel + 2], b3 = bias[channel + 3];
+/** One pass along a row of output voxels. */
+interface Pass {
+  readonly plan: GatherPlan;
+  readonly sample: Float64Array;
+  readonly weights: Float64Array;
+  /** Position of the source row. */
+  readonly source: number;
+  /** Position of the weights of tap x = 0. */
+  readonly weight: number;
+}
+
+/** Adds to four neighbouring channels, from `channel` on, of every voxel of the row. */
+function addToFour(row: Float64Array, channel: number, pass: Pass): void {
+  const { sample, weights, plan: { sourceChannels, outputChannels, taps } } = pass;
+  const { first, tap, source, length } = taps[2];
   for (let ox = 0, at = channel; ox < length; ox++, at += outputChannels) {
-    let s0 = b0, s1 = b1, s2 = b2, s3 = b3;
-    const tapStart = first[ox], tapEnd = first[ox + 1];
-    for (let tz = z.first[oz]; tz < z.first[oz + 1]; tz++) {
-      for (let ty = y.first[oy]; ty < y.first[oy + 1]; ty++) {
-        const sourceRow = (z.source[tz] * sourceY + y.source[ty]) * sourceX;
-        const tapRow = (z.tap[tz] * ky + y.tap[ty]) * kx;
-        for (let tx = tapStart; tx < tapEnd; tx++) {
-          let i = (sourceRow + source[tx]) * sourceChannels;
-          let w = weightStart + (tapRow + tap[tx]) * sourceChannels * BLOCK;
-          for (const end = i + sourceChannels; i < end; i++, w += BLOCK) {
-            const value = sample[i];
-            s0 += value * weights[w];
-            s1 += value * weights[w + 1];
-            s2 += value * weights[w + 2];
-            s3 += value * weights[w + 3];
-          }
-        }
+    let s0 = row[at], s1 = row[at + 1], s2 = row[at + 2], s3 = row[at + 3];
+    for (let t = first[ox], tapEnd = first[ox + 1]; t < tapEnd; t++) {
+      let i = pass.source + source[t] * sourceChannels;
+      let w = pass.weight + tap[t] * sourceChannels * BLOCK;
+      for (const end = i + sourceChannels; i < end; i++, w += BLOCK) {
+        const value = sample[i];
+        s0 += value * weights[w];
+        s1 += value * weights[w + 1];
+        s2 += value * weights[w + 2];
+        s3 += value * weights[w + 3];
       }
     }
     row[at] = s0;
@@ -150,34 +158,26 @@ function gatherRowOfFour(
   }
 }
 
-function gatherRowOfOne(
-  row: Float64Array,
-  sample: Float64Array,
-  task: RowTask,
-  channel: number,
-  weightStart: number,
-): void {
-  const { plan, weights, bias, oz, oy } = task;
-  const [z, y, x] = plan.taps;
-  const { sourceChannels, outputChannels } = plan;
-  const [, sourceY, sourceX] = plan.sourceSize;
-  const [, ky, kx] = plan.kernel;
-  const { first, tap, source, length } = x;
+/** Adds to one channel of every voxel of the row. */
+function addToOne(row: Float64Array, channel: number, pass: Pass): void {
+  const { sample, weights, plan: { sourceChannels, outputChannels, taps } } = pass;
+  const { first, tap, source, length } = taps[2];
   for (let ox = 0, at = channel; ox < length; ox++, at += outputChannels) {
-    let sum = bias[channel];
-    const tapStart = first[ox], tapEnd = first[ox + 1];
-    for (let tz = z.first[oz]; tz < z.first[oz + 1]; tz++) {
-      for (let ty = y.first[oy]; ty < y.first[oy + 1]; ty++) {
-        const sourceRow = (z.source[tz] * sourceY + y.source[ty]) * sourceX;
-        const tapRow = (z.tap[tz] * ky + y.tap[ty]) * kx;
-        for (let tx = tapStart; tx < tapEnd; tx++) {
-          let i = (sourceRow + source[tx]) * sourceChannels;
-          let w = weightStart + (tapRow + tap[tx]) * sourceChannels;
-          for (const end = i + sourceChannels; i < end; i++, w++) sum += sample[i] * weights[w];
-        }
+    // Four sums, so that one addition need not wait for the last.
+    let s0 = row[at], s1 = 0, s2 = 0, s3 = 0;
+    for (let t = first[ox], tapEnd = first[ox + 1]; t < tapEnd; t++) {
+      let i = pass.source + source[t] * sourceChannels;
+      let w = pass.weight + tap[t] * sourceChannels;
+      const end = i + sourceChannels;
+      for (; i + 4 <= end; i += 4, w += 4) {
+        s0 += sample[i] * weights[w];
+        s1 += sample[i + 1] * weights[w + 1];
+        s2 += sample[i + 2] * weights[w + 2];
+        s3 += sample[i + 3] * weights[w + 3];
       }
+      for (; i < end; i++, w++) s0 += sample[i] * weights[w];
     }
-    row[at] = sum;
+    row[at] = (s0 + s1) + (s2 + s3);
   }
 }
 
