@@ -28,6 +28,9 @@ const END_SIGNATURE = 0x06054b50;
 const DIRECTORY_SIGNATURE = 0x02014b50;
 const LOCAL_SIGNATURE = 0x04034b50;
 const END_BYTES = 22;
+const ZIP64_END_SIGNATURE = 0x06064b50;
+/** The ZIP64 end record and its locator. */
+const ZIP64_END_BYTES = 56 + 20;
 const MAX_COMMENT_BYTES = 0xffff;
 
 /** Options of {@link readStoredZip}. */
@@ -113,11 +116,28 @@ function findDirectory(view: DataView, source: string): Directory {
   if (disk !== 0 || directoryDisk !== 0 || onDisk !== entries) {
     throw refuse("zip.disks", `disk ${disk}, ${onDisk} of ${entries} entries`);
   }
-  // PyTorch may put ZIP64 records in between even where no field needs them.
-  if (begin + size > at) {
+  if (begin + size !== at && !isZip64Echo(view, begin + size, { at, entries, size, begin })) {
     throw refuse("zip.directory", `a directory of ${size} bytes at byte ${begin}, end at ${at}`);
   }
   return { begin, end: begin + size, entries };
+}
+
+/** PyTorch writes ZIP64 end records even where nothing needs them; they must then say the same. */
+function isZip64Echo(
+  view: DataView,
+  start: number,
+  end: {
+    readonly at: number;
+    readonly entries: number;
+    readonly size: number;
+    readonly begin: number;
+  },
+): boolean {
+  if (start + ZIP64_END_BYTES !== end.at || view.getUint32(start, true) !== ZIP64_END_SIGNATURE) {
+    return false;
+  }
+  const stated = [24, 32, 40, 48].map((at) => view.getBigUint64(start + at, true));
+  return [end.entries, end.entries, end.size, end.begin].every((n, i) => BigInt(n) === stated[i]);
 }
 
 function isEndRecord(view: DataView, at: number): boolean {

@@ -25,26 +25,37 @@ export interface ZipEnd {
 
 /** Builds an archive of stored entries. */
 export function zipFile(entries: readonly ZipEntry[], end: ZipEnd = {}): Uint8Array {
-  const parts: number[] = [];
+  const parts: ArrayLike<number>[] = [];
   const directory: number[] = [];
+  let at = 0;
   for (const entry of entries) {
     const { name, content, method = 0, flags = 0x800 } = entry;
     const crc = entry.crc ?? crc32(content);
     const sizes = [...u32(crc), ...u32(entry.packedBytes ?? content.length)]
       .concat(u32(entry.bytes ?? content.length));
     const shared = [...u16(flags), ...u16(method), 0, 0, 0, 0, ...sizes];
-    const at = entry.at ?? parts.length;
     const localName = utf8(entry.localName ?? name);
-    parts.push(...u32(0x04034b50), ...u16(20), ...shared, ...u16(localName.length), 0, 0);
-    parts.push(...localName, ...content);
+    const local = [...u32(0x04034b50), ...u16(20), ...shared, ...u16(localName.length), 0, 0];
+    parts.push(local, localName, content);
     directory.push(...u32(0x02014b50), 0, 0, ...u16(20), ...shared, ...u16(utf8(name).length));
-    directory.push(...new Array(12).fill(0), ...u32(at), ...utf8(name));
+    directory.push(...new Array(12).fill(0), ...u32(entry.at ?? at), ...utf8(name));
+    at += local.length + localName.length + content.length;
   }
   const record = [...u32(0x06054b50), ...u16(end.disk ?? 0), 0, 0]
     .concat(u16(end.entries ?? entries.length), u16(end.entries ?? entries.length))
-    .concat(u32(end.directoryBytes ?? directory.length), u32(end.directoryAt ?? parts.length))
+    .concat(u32(end.directoryBytes ?? directory.length), u32(end.directoryAt ?? at))
     .concat([0, 0]);
-  return new Uint8Array([...parts, ...directory, ...record]);
+  return joined([...parts, directory, record]);
+}
+
+function joined(parts: readonly ArrayLike<number>[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** A `.pt` archive around a pickle. */
@@ -61,8 +72,10 @@ export function torchFile(
 
 /** A pickle from opcodes: numbers are bytes, text is put in as its characters. */
 export function pickle(...parts: (number | string | number[])[]): Uint8Array {
-  const body = parts.flatMap((part) => typeof part === "string" ? utf8(part) : part);
-  return new Uint8Array([0x80, 2, ...body]);
+  const body = parts.map((part) =>
+    typeof part === "string" ? utf8(part) : typeof part === "number" ? [part] : part
+  );
+  return joined([[0x80, 2], ...body]);
 }
 
 /** BINUNICODE with its text. */
