@@ -63,15 +63,19 @@ double run(const TanhErrorParams* p, int32_t start, int32_t from, int32_t count)
     float* d = p->derivative + start + from + i;
     int32_t j = 0;
     RECVAE_NO_UNROLL
-    for (; j + 8 <= run; j += 8) {
-      const v128_t w0 = WEIGHTED ? load(w + j) : constant4(1.0f), w1 = WEIGHTED ? load(w + j + 4) : w0;
-      const Element e0 = element(load(a + j), load(t + j), w0, factor);
-      const Element e1 = element(load(a + j + 4), load(t + j + 4), w1, factor);
-      store(d + j, e0.derivative);
-      store(d + j + 4, e1.derivative);
-      const v128_t pair = wasm_f32x4_add(e0.error, e1.error);
-      low = wasm_f64x2_add(low, wasm_f64x2_promote_low_f32x4(pair));
-      high = wasm_f64x2_add(high, wasm_f64x2_promote_low_f32x4(wasm_i32x4_shuffle(pair, pair, 2, 3, 2, 3)));
+    for (; j + 16 <= run; j += 16) {
+      Element e[4];
+      RECVAE_UNROLL
+      for (int q = 0; q < 4; ++q) {
+        const int32_t at = j + 4 * q;
+        e[q] = element(load(a + at), load(t + at), WEIGHTED ? load(w + at) : constant4(1.0f), factor);
+      }
+      RECVAE_UNROLL
+      for (int q = 0; q < 4; ++q) store(d + j + 4 * q, e[q].derivative);
+      const v128_t sum = wasm_f32x4_add(wasm_f32x4_add(e[0].error, e[1].error),
+                                        wasm_f32x4_add(e[2].error, e[3].error));
+      low = wasm_f64x2_add(low, wasm_f64x2_promote_low_f32x4(sum));
+      high = wasm_f64x2_add(high, wasm_f64x2_promote_low_f32x4(wasm_i32x4_shuffle(sum, sum, 2, 3, 2, 3)));
     }
     RECVAE_NO_UNROLL
     for (; j < run; ++j) {

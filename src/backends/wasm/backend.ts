@@ -23,6 +23,8 @@ export interface Output {
 export class WasmBackend extends tf.KernelBackend {
   /** Block length that the CPU matrix product reads from its backend. */
   readonly blockSize = 48;
+  /** {@link write} copies, so callers need not (see tensors.ts). */
+  readonly copiesOnWrite = true;
   readonly data: tf.DataStorage<TensorStorage>;
   readonly #runtime: KernelRuntime;
   #temporaries: number[] = [];

@@ -46,8 +46,8 @@ export interface WorkerStart {
   readonly thread: number;
   /** Top of this thread's stack in the memory, in bytes. */
   readonly stackTop: number;
-  /** Looks at the gate before falling asleep. */
-  readonly spins: number;
+  /** How long to look at the gate before falling asleep, in milliseconds. */
+  readonly spinTime: number;
   /** {@link CONTROL}, because a worker's source imports nothing. */
   readonly words: typeof CONTROL;
   readonly failureTextLength: number;

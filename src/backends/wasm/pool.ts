@@ -17,10 +17,11 @@ import {
 import { workerSource } from "./worker.ts";
 
 /**
- * Looks at the gate before a worker falls asleep; about 100 µs, the gap between two kernels of a training
- * step. Waking a sleeping thread costs about as much.
+ * How long a worker looks at the gate before it falls asleep, in milliseconds: longer than most gaps between
+ * the kernels of a training step. Waking a sleeper costs the main thread about 40 µs and as much again passes
+ * before it works.
  */
-const WORKER_SPINS = 2000;
+const WORKER_SPIN_TIME = 0.2;
 /** Looks at the count of active workers before the main thread falls asleep. */
 const MAIN_SPINS = 4000;
 /** Grabs per thread that a job is divided into at most: balance against traffic on the counter. */
@@ -137,7 +138,7 @@ export class WorkerPool {
           control,
           thread,
           stackTop: stackTop(thread),
-          spins: WORKER_SPINS,
+          spinTime: WORKER_SPIN_TIME,
           words: CONTROL,
           failureTextLength: FAILURE_TEXT_LENGTH,
         };

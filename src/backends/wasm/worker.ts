@@ -35,10 +35,13 @@ export function runWorker(start: WorkerStart): void {
 
   /** Waits until the gate differs from `seen`, first spinning, then asleep. */
   function awaitGate(seen: number): void {
-    for (let i = 0; i < start.spins; i++) {
-      if (Atomics.load(control, words.gate) !== seen) return;
-      pause();
-    }
+    const deadline = performance.now() + start.spinTime;
+    do {
+      for (let i = 0; i < 32; i++) {
+        if (Atomics.load(control, words.gate) !== seen) return;
+        pause();
+      }
+    } while (performance.now() < deadline);
     Atomics.add(control, words.sleepers, 1);
     Atomics.wait(control, words.gate, seen);
     Atomics.sub(control, words.sleepers, 1);
