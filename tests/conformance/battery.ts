@@ -2,8 +2,8 @@
  * The conformance battery: one table of cases per family of operations, the same for every engine, compared
  * with the float64 reference engine at tolerances that follow from float32 arithmetic (rounding.ts).
  *
- * `conformance_test.ts` runs it for every engine that starts on this machine; `compareFamily` is for whoever
- * wants the figures.
+ * `conformance_test.ts` runs it for every engine that starts on this machine; `runConformance` (families.ts) is for
+ * whoever wants the figures.
  */
 import type { NdArray } from "../../src/base/arrays.ts";
 import type { BackendName } from "../../src/backends/engine.ts";

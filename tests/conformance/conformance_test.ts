@@ -1,25 +1,7 @@
 import { assert, assertEquals } from "../../src/deps/std.ts";
 import { forEachBackend } from "../support/engines.ts";
-import { compareFamily, type Family } from "./battery.ts";
-import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_families.ts";
-import { TANH_ERROR_FAMILY } from "./error_family.ts";
-import { LINEAR } from "./linear_family.ts";
-import { FIXED_NORM, NORM, NORM_GRADIENT } from "./norm_families.ts";
-import { ELEMENTWISE_FAMILY, MOVEMENT_FAMILY, REDUCTION_FAMILY } from "./stock_families.ts";
-
-const FAMILIES: readonly Family[] = [
-  CONVOLUTION,
-  INPUT_GRADIENT,
-  FILTER_GRADIENT,
-  NORM,
-  FIXED_NORM,
-  NORM_GRADIENT,
-  TANH_ERROR_FAMILY,
-  LINEAR,
-  ELEMENTWISE_FAMILY,
-  REDUCTION_FAMILY,
-  MOVEMENT_FAMILY,
-];
+import { compareFamily } from "./battery.ts";
+import { FAMILIES } from "./families.ts";
 
 /** Cases per family and engine. */
 const CASES = 500;
