@@ -4,7 +4,7 @@
 import type { NdArray } from "../base/arrays.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import type { tf } from "../deps/tfjs.ts";
-import type { ForwardOptions, RecurrentVae } from "../models/recurrent_vae/model.ts";
+import type { ForwardOptions, RecurrentVae, ResultKind } from "../models/recurrent_vae/model.ts";
 import type { ForwardResult } from "../models/recurrent_vae/rollout_result.ts";
 
 /**
@@ -19,10 +19,10 @@ import type { ForwardResult } from "../models/recurrent_vae/rollout_result.ts";
  * const { mu, losses } = await evaluate(model, batch);
  * ```
  */
-export async function evaluate<V extends NdArray | tf.Tensor = NdArray>(
+export async function evaluate<V extends NdArray | tf.Tensor | FrameBatch>(
   model: RecurrentVae,
-  volumes: V | FrameBatch,
+  volumes: V,
   options: ForwardOptions = {},
-): Promise<ForwardResult<V>> {
+): Promise<ForwardResult<ResultKind<V>>> {
   return await model.eval().forward(volumes, options);
 }

@@ -69,6 +69,10 @@ export interface GradientOptions extends Omit<ForwardOptions, "subjects" | "offs
   readonly klWeight?: number;
 }
 
+/** Tensors for tensors, arrays for arrays and for batches of frames. */
+export type ResultKind<Input extends Values | FrameBatch> = Input extends tf.Tensor ? tf.Tensor
+  : NdArray;
+
 /** The model. Holds tensors: call {@link dispose} when it is no longer needed. */
 export class RecurrentVae implements ModelParts {
   readonly config: RecurrentVaeConfig;
@@ -199,13 +203,13 @@ export class RecurrentVae implements ModelParts {
    *   surplus frames are ignored.
    * @throws {ShapeError} with fewer than `tolTime` frames; the message contains "timepoints".
    */
-  async forward<V extends Values>(
-    volumes: V | FrameBatch,
+  async forward<V extends Values | FrameBatch>(
+    volumes: V,
     options: ForwardOptions = {},
-  ): Promise<ForwardResult<V>> {
+  ): Promise<ForwardResult<ResultKind<V>>> {
     const isValues = "shape" in volumes;
     const batch = isValues
-      ? frameBatchOf(await onHost(volumes as V), options.subjects)
+      ? frameBatchOf(await onHost(volumes as Values), options.subjects)
       : volumes as FrameBatch;
     const { tolTime } = this.config;
     const shape = [batch.subjects.length, tolTime, ...[...this.config.spatialShape].reverse()];
@@ -220,7 +224,7 @@ export class RecurrentVae implements ModelParts {
       },
     });
     const x = { data: seen, shape };
-    const kind = (isValues ? volumes : x) as V;
+    const kind = (isValues ? volumes : x) as ResultKind<V>;
     return new ForwardResult({ ...summary, x, mu: { data: mu!, shape } }, kind);
   }
 
