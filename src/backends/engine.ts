@@ -11,6 +11,7 @@ export type BackendChoice = BackendName | "auto";
 
 /** What a probe found out, without starting the engine in this process. */
 export interface ProbeResult {
+  /** Engine that was probed. */
   readonly name: BackendName;
   /** True when `start` is expected to succeed. */
   readonly available: boolean;
@@ -42,6 +43,7 @@ export interface ChunkRequest {
 
 /** A started engine: TensorFlow.js calls go to it until another one is selected. */
 export interface ActiveEngine {
+  /** Name it was chosen by. */
   readonly name: BackendName;
   /** Name under which TensorFlow.js knows it (contains no `_`). */
   readonly tfName: string;
@@ -59,6 +61,7 @@ export interface ActiveEngine {
 
 /** An engine that can be probed and started. */
 export interface Engine {
+  /** Name to choose it by. */
   readonly name: BackendName;
   /** Looks, within about two seconds and without side effects. */
   probe(): Promise<ProbeResult>;

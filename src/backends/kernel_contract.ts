@@ -25,6 +25,7 @@ export const KERNEL = {
 
 /** Geometry of a convolution (dilation 1). Output length per axis: floor((n + 2·padding − kernel)/stride) + 1. */
 export interface ConvAttributes {
+  /** Step between outputs, each at least 1. */
   readonly stride: Triple;
   /** Zero padding on both sides of each axis. */
   readonly padding: Triple;
@@ -77,8 +78,11 @@ export function runConv3dFilterGradient(
  * Group norm: S = N, K = number of channel groups.
  */
 export interface NormAttributes {
+  /** S; divides N. */
   readonly sampleGroups: number;
+  /** K; divides C. */
   readonly channelGroups: number;
+  /** Added to the variance. */
   readonly epsilon: number;
   /** LeakyReLU: v if v > 0, else slope·v (slope also at exactly 0). 1 means no activation. */
   readonly slope: number;

@@ -13,7 +13,9 @@ export interface ConvGeometry {
 
 /** {@link ConvGeometry} with every axis spelt out. */
 export interface ResolvedGeometry {
+  /** Step between outputs, each at least 1. */
   readonly stride: Triple;
+  /** Zeros on both sides of each axis, each at least 0. */
   readonly padding: Triple;
 }
 

@@ -27,6 +27,7 @@ export interface Affine {
 
 /** Mean and variance that a normalisation used or shall use. */
 export interface Statistics {
+  /** Σx/n. */
   readonly mean: tf.Tensor;
   /** Biased: Σ(x−m)²/n. */
   readonly variance: tf.Tensor;
