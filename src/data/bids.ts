@@ -6,11 +6,17 @@ import { readTextIfThere } from "./openers/directory.ts";
 
 /** What a BIDS file name says; entities that are not there are absent. */
 export interface BidsName {
+  /** Person: `sub-…`. */
   readonly subject?: string;
+  /** Visit: `ses-…`. */
   readonly session?: string;
+  /** `task-…`. */
   readonly task?: string;
+  /** Repetition: `run-…`. */
   readonly run?: string;
+  /** Template or grid: `space-…`. */
   readonly space?: string;
+  /** Processing: `desc-…`. */
   readonly desc?: string;
   /** Last part before the extension: `bold`, `mask`, … */
   readonly suffix?: string;

@@ -19,6 +19,7 @@ import { pairOf } from "./nifti_pair.ts";
 
 /** A 3-D or 4-D NIfTI image, open for reading. */
 export interface BoldRun extends FrameSource {
+  /** `[X, Y, Z]` in voxels. */
   readonly spatialShape: SpatialShape;
   /** Seconds between frames; null when the header has none or an impossible one. */
   readonly repetitionTime: number | null;
@@ -28,6 +29,7 @@ export interface BoldRun extends FrameSource {
   readonly voxelSizes: readonly [number, number, number];
   /** Everything else the header says. */
   readonly header: NiftiHeader;
+  /** Closes the run at the end of a `using` block. */
   [Symbol.dispose](): void;
 }
 

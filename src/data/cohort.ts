@@ -25,7 +25,9 @@ export interface CohortSubject {
 
 /** Subjects with a common size and number of frames. */
 export interface Cohort {
+  /** In row order. */
   readonly subjects: readonly CohortSubject[];
+  /** `[X, Y, Z]` in voxels. */
   readonly spatialShape: SpatialShape;
   /** Frames used of each subject (`tolTime`). */
   readonly frames: number;
@@ -41,7 +43,9 @@ export interface CohortOptions {
 
 /** A scan and its class. */
 export interface LabelledFile {
+  /** Path of the NIfTI file. */
   readonly path: string;
+  /** Diagnostic group or any other class. */
   readonly label?: string;
 }
 

@@ -9,6 +9,7 @@ import { ConfigError, ShapeError } from "../base/errors.ts";
 export interface FrameSource {
   /** Path, URL or label for messages. */
   readonly source: string;
+  /** `[X, Y, Z]` in voxels. */
   readonly spatialShape: SpatialShape;
   /** Number of frames that can be read. */
   readonly frames: number;

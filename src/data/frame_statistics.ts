@@ -10,9 +10,13 @@ import type { Normalization, NormalizationKind, SubjectScaling } from "./normali
 
 /** Statistics of a number of values; sums are kept in float64. */
 export interface FrameStatistics {
+  /** Number of values. */
   readonly count: number;
+  /** Smallest value. */
   readonly min: number;
+  /** Largest value. */
   readonly max: number;
+  /** Σv/count. */
   readonly mean: number;
   /** Biased: √(Σ(v − mean)²/count). */
   readonly std: number;

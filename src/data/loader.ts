@@ -50,19 +50,23 @@ export interface OrderOptions {
 
 /** A batch whose frames are at hand. */
 export interface LoadedBatch extends FrameBatch {
+  /** As in `FrameBatch`, at once: `[count, B, Z, Y, X]`, valid until the next call. */
   read(start: number, count: number): Float32Array;
 }
 
 /** Batches of a cohort; made by {@link buildDataLoader}. */
 export interface DataLoader extends BatchLoader<LoadedBatch> {
+  /** The subjects. */
   readonly cohort: Cohort;
   /** Number of subjects N: rows of the offset table. */
   readonly subjects: number;
+  /** Subjects per batch. */
   readonly batchSize: number;
   /** ceil(N / batchSize). */
   readonly batchesPerEpoch: number;
   /** Frames of each subject, T. */
   readonly frames: number;
+  /** `[X, Y, Z]` in voxels. */
   readonly spatialShape: SpatialShape;
   /** The method used, to be stored with the weights. */
   readonly normalization: Normalization;

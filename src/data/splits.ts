@@ -8,7 +8,9 @@ import { pythonShuffle } from "../base/torch_random.ts";
 
 /** Rows of the training and of the test subjects. */
 export interface Split {
+  /** To fit on. */
   readonly train: readonly number[];
+  /** To score on. */
   readonly test: readonly number[];
 }
 

@@ -13,16 +13,19 @@ export interface SubjectFrames {
   copyFrame(t: number, into: Float32Array): void;
   /** Frames `start … start + count − 1` without a copy, where they are in memory. */
   view?(start: number, count: number): Float32Array;
+  /** Gives files and memory back. */
   close(): void;
 }
 
 /** A subject whose frames have been looked through once. */
 export interface SurveyedSubject {
+  /** Over all frames, before normalisation. */
   readonly statistics: FrameStatistics;
   /** Copies frame t as it is in the file, `[Z, Y, X]`; only before {@link normalized}. */
   copyRaw(t: number, into: Float32Array): void;
   /** Fixes the scaling and gives the frames. */
   normalized(scaling: SubjectScaling): SubjectFrames;
+  /** Gives files and memory back. */
   close(): void;
 }
 
@@ -86,7 +89,11 @@ export function surveyOnDisk(source: FrameSource, frames: number): SurveyedSubje
   };
 }
 
-/** @throws {ConfigError} unless the frames `start … start + count − 1` exist. */
+/**
+ * Checks a range of frames.
+ *
+ * @throws {ConfigError} unless the frames `start … start + count − 1` exist.
+ */
 export function checkRange(start: number, count: number, frames: number): void {
   const whole = Number.isInteger(start) && Number.isInteger(count);
   if (!whole || start < 0 || count < 1 || start + count > frames) {

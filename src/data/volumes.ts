@@ -80,8 +80,9 @@ export function tooFewFrames(source: string, found: number, needed: number): For
 export interface NormalizedVolumes {
   /** The same object that was given: it is changed in place. */
   readonly volumes: Volumes;
-  /** `[N]`: largest and smallest value of each subject before. */
+  /** `[N]`: largest value of each subject before. */
   readonly max: Float32Array;
+  /** `[N]`: smallest value of each subject before. */
   readonly min: Float32Array;
 }
 
@@ -163,7 +164,11 @@ export function subjectBlocks({ data, shape }: Volumes): Float32Array[] {
   return Array.from({ length: shape[0] }, (_, n) => data.subarray(n * size, (n + 1) * size));
 }
 
-/** @throws {ShapeError} unless there are six axes. */
+/**
+ * Checks the number of axes.
+ *
+ * @throws {ShapeError} unless there are six.
+ */
 export function checkAxes(shape: readonly number[]): void {
   if (shape.length !== 6) {
     throw new ShapeError(

@@ -15,7 +15,9 @@ export type NiftiDatatype =
 
 /** A readable element type. */
 export interface DatatypeFacts {
+  /** As in `NiftiDatatype`. */
   readonly name: NiftiDatatype;
+  /** Bytes per voxel. */
   readonly bytes: 1 | 2 | 4 | 8;
 }
 

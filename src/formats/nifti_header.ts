@@ -40,21 +40,27 @@ const MAX_FRAMES = 10_000_000;
 
 /** What a validated header says. */
 export interface NiftiHeader {
+  /** NIfTI-1 or NIfTI-2. */
   readonly version: 1 | 2;
+  /** Byte order of header and voxels. */
   readonly littleEndian: boolean;
   /** True for the .hdr of a .hdr/.img pair: the voxels are in another file. */
   readonly pair: boolean;
   /** Number of axes stored, 3 or 4. */
   readonly axes: 3 | 4;
+  /** `[X, Y, Z]` in voxels. */
   readonly spatialShape: SpatialShape;
   /** Number of volumes; 1 for a 3-D file. */
   readonly frames: number;
+  /** Element type as stored. */
   readonly datatype: NiftiDatatype;
+  /** 1, 2, 4 or 8. */
   readonly bytesPerVoxel: number;
   /** First byte of the first voxel. */
   readonly dataOffset: number;
   /** value = stored·slope + intercept. 1 and 0 where the header asks for no scaling (slope 0 or NaN). */
   readonly slope: number;
+  /** See `slope`. */
   readonly intercept: number;
   /** Millimetres along x, y, z. */
   readonly voxelSizes: readonly [number, number, number];
@@ -64,6 +70,7 @@ export interface NiftiHeader {
   readonly affine: readonly number[];
   /** Which of the header's three methods the affine comes from. */
   readonly affineSource: "sform" | "qform" | "pixdim";
+  /** The field `descrip`, for people. */
   readonly description: string;
   /** Oddities that do not stop the reader, as sentences for a person. */
   readonly remarks: readonly string[];

@@ -7,10 +7,15 @@ import type { NiftiDatatype } from "./nifti_datatypes.ts";
 
 /** How voxels are stored; a `NiftiHeader` satisfies it. */
 export interface VoxelEncoding {
+  /** Element type as stored. */
   readonly datatype: NiftiDatatype;
+  /** 1, 2, 4 or 8. */
   readonly bytesPerVoxel: number;
+  /** Byte order of the voxels. */
   readonly littleEndian: boolean;
+  /** value = stored·slope + intercept. */
   readonly slope: number;
+  /** See `slope`. */
   readonly intercept: number;
 }
 

@@ -6,6 +6,7 @@ import { encodeVoxels, int16Scaling, type WrittenDatatype } from "./nifti_voxels
 
 /** What the header of a written file says. */
 export interface NiftiImageFacts {
+  /** `[X, Y, Z]` in voxels, 1 to 32767 each. */
   readonly spatialShape: SpatialShape;
   /** Number of volumes; leave out for a 3-D image. */
   readonly frames?: number;
@@ -17,6 +18,7 @@ export interface NiftiImageFacts {
   readonly datatype?: WrittenDatatype;
   /** value = stored·slope + intercept, for int16. */
   readonly slope?: number;
+  /** See `slope`. */
   readonly intercept?: number;
   /** At most 79 ASCII characters. */
   readonly description?: string;

@@ -28,11 +28,13 @@ const MAX_MEMO = 1_000_000;
 
 /** A name in `module name` form, as GLOBAL pushes it. */
 export class PickleGlobal {
+  /** Names a global. @param name Module and name, with a space between. */
   constructor(readonly name: string) {}
 }
 
 /** A `dict` or an `OrderedDict`. */
 export class PickleDict {
+  /** Keys in the order they were set. */
   readonly entries = new Map<string, PickleValue>();
   /** Set by BUILD: Python attributes, such as PyTorch's `_metadata`. */
   attributes: PickleDict | undefined;
@@ -40,6 +42,7 @@ export class PickleDict {
 
 /** An immutable sequence. */
 export class PickleTuple {
+  /** Keeps the elements. @param items In order. */
   constructor(readonly items: readonly PickleValue[]) {}
 }
 

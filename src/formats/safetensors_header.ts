@@ -57,11 +57,15 @@ export const SAFETENSORS_RULES = {
 
 /** One tensor as the header describes it. */
 export interface TensorEntry {
+  /** Name of the tensor. */
   readonly name: string;
+  /** Element type. */
   readonly dtype: SafetensorsDtype;
+  /** Lengths of the axes; `[]` for a scalar. */
   readonly shape: readonly number[];
-  /** First byte and the byte after the last, relative to the start of the data. */
+  /** First byte, relative to the start of the data. */
   readonly begin: number;
+  /** The byte after the last. */
   readonly end: number;
 }
 
@@ -69,6 +73,7 @@ export interface TensorEntry {
 export interface SafetensorsHeader {
   /** In the order of the header. */
   readonly entries: readonly TensorEntry[];
+  /** The `__metadata__`, `{}` where there is none. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Byte of the file at which the tensors' data begin. */
   readonly dataStart: number;

@@ -3,8 +3,11 @@ import type { NumericArray } from "../base/arrays.ts";
 
 /** Where a tensor's elements lie in its storage; strides and offset count elements. */
 export interface StridedView {
+  /** Element at index 0, 0, …. */
   readonly offset: number;
+  /** Lengths of the axes. */
   readonly shape: readonly number[];
+  /** Elements from one index to the next, per axis. */
   readonly strides: readonly number[];
 }
 

@@ -62,6 +62,7 @@ export function readHead(source: ByteSource, count: number): Uint8Array {
 
 /** A temporary file that is being filled, and becomes a {@link ByteSource} when it is full. */
 export interface TemporaryFile {
+  /** Appends bytes. */
   write(bytes: Uint8Array): void;
   /** Ends the writing. */
   finish(): ByteSource;

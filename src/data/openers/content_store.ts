@@ -50,12 +50,14 @@ export class ContentStore {
   #memory: Uint8Array | undefined;
   #file: TemporaryFile | undefined;
 
+  /** Starts empty. @param label Label for messages. @param limit The most bytes that can come. @param options Budget and plan. */
   constructor(label: string, limit: number, options: OpenOptions & { readonly plan: ReadPlan }) {
     this.#label = label;
     this.#limit = limit;
     this.#options = options;
   }
 
+  /** Takes the next bytes of content. */
   add(chunk: Uint8Array): void {
     if (this.#needed !== undefined) return this.#keep(chunk);
     this.#head.push(chunk);
@@ -63,6 +65,7 @@ export class ContentStore {
     if (this.#headBytes >= this.#options.plan.headBytes) this.#begin();
   }
 
+  /** Ends the content. @throws {FormatError} when the plan is not satisfied with it. */
   finish(): ByteSource {
     if (this.#needed === undefined) this.#begin();
     // The plan judges again, now knowing how many bytes there are.
@@ -73,6 +76,7 @@ export class ContentStore {
     return source;
   }
 
+  /** Gives everything back. */
   discard(): void {
     this.#memory = undefined;
     this.#file?.discard();
