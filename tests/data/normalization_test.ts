@@ -1,3 +1,4 @@
+import { RandomStream } from "../../src/base/random.ts";
 import { ConfigError, FormatError, ShapeError } from "../../src/base/errors.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "../../src/deps/std.ts";
 import { memoryFrames } from "../../src/data/cohort.ts";
@@ -127,6 +128,22 @@ Deno.test("z-scores: per subject, and with the mean and deviation of the trainin
   const back = invertScaling(applyScaling(values.slice(), scaling), scaling);
   assertAlmostEquals(back[0], 5, 1e-5);
   assertAlmostEquals(back[1], -7, 1e-5);
+});
+
+Deno.test("min-max equals the literal formula, every operation rounded to float32, bit for bit", () => {
+  const random = RandomStream.fromSeed(11);
+  for (let round = 0; round < 200; round++) {
+    const scale = 2 ** (random.integer(60) - 30);
+    const values = random.normals(500).map((v) => v * scale + (round % 3) * 100 * scale);
+    const min = Math.min(...values);
+    const max = Math.max(...values);
+    const span = Math.fround(max - min);
+    const expected = values.map((v) =>
+      Math.fround(2 * Math.fround(Math.fround(Math.fround(v - min) / span) - 0.5))
+    );
+    const found = applyScaling(values.slice(), { kind: "min-max", min, max });
+    assertEquals(found, expected, `round ${round}`);
+  }
 });
 
 Deno.test("a constant subject has z-scores of zero", () => {
