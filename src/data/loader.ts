@@ -16,6 +16,7 @@ import { type FrameSource, voxelCount } from "./frame_source.ts";
 import { fitNormalization, type FrameStatistics, scalingFor } from "./frame_statistics.ts";
 import type { Normalization, NormalizationKind, SubjectScaling } from "./normalization.ts";
 import type { OpenOptions } from "./openers/open_bytes.ts";
+import { createFrameScaler } from "./simd_scaling.ts";
 import {
   checkRange,
   type SubjectFrames,
@@ -170,13 +171,17 @@ async function surveyAll(
   const { memoryBudget, cached, cacheDirectory } = options;
   // Frames that stay on disk may be inflated first; all inflated files together get the budget.
   const share = cached ? memoryBudget : Math.floor(memoryBudget / cohort.subjects.length);
+  const scaler = createFrameScaler(cached ? 0 : voxelCount(cohort.spatialShape));
   const surveyed: SurveyedSubject[] = [];
   try {
     for (const subject of cohort.subjects) {
       const source = await subject.open({ memoryBudget: share, cacheDirectory });
       checkSource(source, subject, cohort);
-      const survey = cached ? surveyIntoMemory : surveyOnDisk;
-      surveyed.push(survey(source, cohort.frames));
+      surveyed.push(
+        cached
+          ? surveyIntoMemory(source, cohort.frames)
+          : surveyOnDisk(source, cohort.frames, scaler),
+      );
     }
   } catch (fault) {
     surveyed.forEach((subject) => subject.close());

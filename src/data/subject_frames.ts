@@ -6,6 +6,7 @@ import { ConfigError } from "../base/errors.ts";
 import type { FrameSource } from "./frame_source.ts";
 import { type FrameStatistics, StatisticsGatherer } from "./frame_statistics.ts";
 import { applyScaling, type SubjectScaling } from "./normalization.ts";
+import type { FrameScaler } from "./simd_scaling.ts";
 
 /** Normalised frames of one subject. */
 export interface SubjectFrames {
@@ -65,11 +66,15 @@ export function surveyIntoMemory(source: FrameSource, frames: number): SurveyedS
  * Looks through all frames, one in memory at a time, and leaves the source open for reading again.
  *
  * @param source Frames of the subject. @param frames How many of them.
+ * @param scaler Room for one frame; the subjects of a loader may share it.
  * @throws {FormatError} when a frame cannot be read or is not finite; the source is closed.
  */
-export function surveyOnDisk(source: FrameSource, frames: number): SurveyedSubject {
-  const [X, Y, Z] = source.spatialShape;
-  const frame = new Float32Array(X * Y * Z);
+export function surveyOnDisk(
+  source: FrameSource,
+  frames: number,
+  scaler: FrameScaler,
+): SurveyedSubject {
+  const { frame } = scaler;
   const gatherer = new StatisticsGatherer();
   try {
     for (let t = 0; t < frames; t++) gatherer.add(source.readFrame(t, frame), { run: source, t });
@@ -82,7 +87,11 @@ export function surveyOnDisk(source: FrameSource, frames: number): SurveyedSubje
     statistics: gatherer.finish(),
     copyRaw: (t, into) => void source.readFrame(t, into),
     normalized: (scaling) => ({
-      copyFrame: (t, into) => void applyScaling(source.readFrame(t, into), scaling),
+      copyFrame(t, into) {
+        source.readFrame(t, frame);
+        scaler.apply(scaling);
+        into.set(frame);
+      },
       close,
     }),
     close,

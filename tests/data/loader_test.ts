@@ -115,6 +115,17 @@ Deno.test("a method stored with weights is used as it is", async () => {
   assert(fitted.normalization.kind === "train-z-score" && fitted.normalization.std > 0);
 });
 
+Deno.test("every method gives the same frames from memory and from files", async () => {
+  for (const normalization of ["z-score", "train-z-score", "none", "min-max"] as const) {
+    const [kept, streamed] = await Promise.all(
+      [1e9, 0].map((memoryBudget) => buildDataLoader(cohort(3), { memoryBudget, normalization })),
+    );
+    const expected = kept.batch([1, 2, 0]).read(0, FRAMES).slice();
+    assertEquals(streamed.batch([1, 2, 0]).read(0, FRAMES), expected, normalization);
+    assertEquals(kept.normalization, streamed.normalization);
+  }
+});
+
 Deno.test("frames, rows and batch sizes out of range are refused", async () => {
   const loader = await buildDataLoader(cohort(3));
   const batch = loader.batch([0, 1]);

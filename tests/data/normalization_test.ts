@@ -10,6 +10,7 @@ import {
   type Normalization,
   parseNormalization,
 } from "../../src/data/normalization.ts";
+import { createFrameScaler } from "../../src/data/simd_scaling.ts";
 import {
   denormalizePerSubject,
   fromTorchOrder,
@@ -134,7 +135,9 @@ Deno.test("min-max equals the literal formula, every operation rounded to float3
   const random = RandomStream.fromSeed(11);
   for (let round = 0; round < 200; round++) {
     const scale = 2 ** (random.integer(60) - 30);
-    const values = random.normals(500).map((v) => v * scale + (round % 3) * 100 * scale);
+    const values = random.normals(497 + (round % 4)).map((v) =>
+      v * scale + (round % 3) * 100 * scale
+    );
     const min = Math.min(...values);
     const max = Math.max(...values);
     const span = Math.fround(max - min);
@@ -143,6 +146,10 @@ Deno.test("min-max equals the literal formula, every operation rounded to float3
     );
     const found = applyScaling(values.slice(), { kind: "min-max", min, max });
     assertEquals(found, expected, `round ${round}`);
+    const scaler = createFrameScaler(values.length);
+    scaler.frame.set(values);
+    scaler.apply({ kind: "min-max", min, max });
+    assertEquals(scaler.frame.slice(), expected, `round ${round}, four at a time`);
   }
 });
 
