@@ -11,6 +11,7 @@ import { type ReconstructionScore, ScoreGatherer } from "./reconstruction_score.
 
 /** Scores of the model and of what it is compared with. */
 export interface BaselineComparison {
+  /** The model's own reconstruction. */
   readonly model: ReconstructionScore;
   /** Every frame predicted by the mean of all training frames. */
   readonly trainingMean: ReconstructionScore;
@@ -34,6 +35,11 @@ export interface ComparisonOptions {
   readonly noise?: (batch: number) => NdArray;
   /** Voxels that count, `[Z, Y, X]`. Default all. */
   readonly mask?: NdArray;
+  /**
+   * Most training frames the components are fitted to, evenly spaced over all of them; the cost grows with
+   * their square. Default all.
+   */
+  readonly pcaFrames?: number;
 }
 
 /**
@@ -56,26 +62,18 @@ export async function compareWithBaselines(
   }
   const { tolTime, latentDim } = model.config;
   const trainingMean = await meanImage(training, tolTime);
-  const pca = await fitPca(frameRows(training, tolTime), latentDim);
+  const pca = await fitPca(frameRows(training, tolTime, options.pcaFrames), latentDim);
   const mask = options.mask?.data ?? null;
   const gatherers = {
-    model: new ScoreGatherer(mask),
     trainingMean: new ScoreGatherer(mask),
     ownMean: new ScoreGatherer(mask),
     pca: new ScoreGatherer(mask),
   };
-  const { training: wasTraining } = model;
-  model.eval();
-  try {
-    for (const [index, batch] of heldOut.entries()) {
-      await scoreModel(model, batch, { ...options, index, gatherer: gatherers.model });
-      await scoreBaselines(batch, tolTime, { trainingMean, pca, gatherers });
-    }
-  } finally {
-    model.training = wasTraining;
+  for (const batch of heldOut) {
+    await scoreBaselines(batch, tolTime, { trainingMean, pca, gatherers });
   }
   return {
-    model: gatherers.model.result(),
+    model: await scoreModel(model, heldOut, options),
     trainingMean: gatherers.trainingMean.result(),
     ownMean: gatherers.ownMean.result(),
     pca: gatherers.pca.result(),
@@ -106,13 +104,38 @@ export async function meanImage(
   return sum.map((value) => value / count);
 }
 
-/** Frames of some batches as rows of a matrix, batch by batch, subject by subject. */
-function frameRows(batches: readonly FrameBatch[], frames: number): RowSource {
+/**
+ * Scores a model's reconstruction of some batches, alone. The model's mode is kept.
+ *
+ * @param model Trained. @param batches Which runs. @param options Offsets, noise and mask.
+ */
+export async function scoreModel(
+  model: RecurrentVae,
+  batches: readonly FrameBatch[],
+  options: Pick<ComparisonOptions, "offsets" | "noise" | "mask"> = {},
+): Promise<ReconstructionScore> {
+  const gatherer = new ScoreGatherer(options.mask?.data ?? null);
+  const { training: wasTraining } = model;
+  model.eval();
+  try {
+    for (const [index, batch] of batches.entries()) {
+      await scoreRollout(model, batch, { ...options, index, gatherer });
+    }
+  } finally {
+    model.training = wasTraining;
+  }
+  return gatherer.result();
+}
+
+/** Frames of some batches as rows of a matrix, batch by batch, subject by subject; at most `most` of them. */
+function frameRows(batches: readonly FrameBatch[], frames: number, most = Infinity): RowSource {
   const [x, y, z] = batches[0].spatialShape;
   const columns = x * y * z;
-  const places = batches.flatMap((batch) =>
+  const all = batches.flatMap((batch) =>
     batch.subjects.flatMap((_, b) => Array.from({ length: frames }, (_, t) => ({ batch, b, t })))
   );
+  const count = Math.min(most, all.length);
+  const places = Array.from({ length: count }, (_, i) => all[Math.floor(i * all.length / count)]);
   return {
     rows: places.length,
     columns,
@@ -123,10 +146,13 @@ function frameRows(batches: readonly FrameBatch[], frames: number): RowSource {
   };
 }
 
-async function scoreModel(
+async function scoreRollout(
   model: RecurrentVae,
   batch: FrameBatch,
-  options: ComparisonOptions & { readonly index: number; readonly gatherer: ScoreGatherer },
+  options: Pick<ComparisonOptions, "offsets" | "noise"> & {
+    readonly index: number;
+    readonly gatherer: ScoreGatherer;
+  },
 ): Promise<void> {
   const { tolTime, latentDim } = model.config;
   const subjects = batch.subjects.length;
