@@ -24,25 +24,43 @@ export type {
   ActiveEngine,
   BackendChoice,
   BackendName,
+  ChunkRequest,
   EngineOptions,
   ProbeResult,
 } from "./src/backends/engine.ts";
 
 // The model
 export { RecurrentVae } from "./src/models/recurrent_vae/model.ts";
-export type { ForwardOptions, GradientOptions } from "./src/models/recurrent_vae/model.ts";
+export type {
+  ForwardOptions,
+  GradientOptions,
+  ResultKind,
+} from "./src/models/recurrent_vae/model.ts";
 export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
 export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
+export type {
+  Architecture,
+  LevelSize,
+  StateEntry,
+} from "./src/models/recurrent_vae/architecture.ts";
+export type { ModelParts } from "./src/models/recurrent_vae/frame_passes.ts";
+export type { ModelState, StepStatistics } from "./src/models/recurrent_vae/state.ts";
+export type { Like, Values } from "./src/models/recurrent_vae/arrays_or_tensors.ts";
 export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
 export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
+export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
 export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
+export type { SessionOptions } from "./src/models/recurrent_vae/training_session.ts";
 export type { StateDict } from "./src/models/recurrent_vae/weights.ts";
 export { solveTransitionMatrix } from "./src/linalg/ridge.ts";
+export type { PenaltyRule, TransitionProblem } from "./src/linalg/ridge.ts";
 export { eigenvalues } from "./src/linalg/eigenvalues.ts";
+export type { Eigenvalue } from "./src/linalg/eigenvalues.ts";
 
 // Losses
-export type { LossTerms } from "./src/losses/terms.ts";
+export type { LossScale, LossTerms } from "./src/losses/terms.ts";
 export { klTemporalLoss, squaredTemporalLoss } from "./src/losses/temporal.ts";
+export type { Trajectory } from "./src/losses/temporal.ts";
 export { reconstructionLoss, squaredErrorSum } from "./src/losses/reconstruction.ts";
 export { offsetPenalty, transitionPenalty } from "./src/losses/penalties.ts";
 
@@ -55,55 +73,103 @@ export {
   normalizePerSubject,
   toTorchOrder,
 } from "./src/data/volumes.ts";
-export type { NormalizedVolumes, Volumes } from "./src/data/volumes.ts";
+export type { LoadOptions, NormalizedVolumes, Volumes } from "./src/data/volumes.ts";
 export {
   cohortFromDirectories,
   cohortFromFiles,
   cohortFromVolumes,
   selectSubjects,
 } from "./src/data/cohort.ts";
-export type { Cohort, CohortSubject } from "./src/data/cohort.ts";
+export type { Cohort, CohortOptions, CohortSubject, LabelledFile } from "./src/data/cohort.ts";
 export { buildDataLoader } from "./src/data/loader.ts";
-export type { DataLoader, LoaderOptions } from "./src/data/loader.ts";
+export type { DataLoader, LoadedBatch, LoaderOptions, OrderOptions } from "./src/data/loader.ts";
 export { syntheticCohort, torchSyntheticCohort } from "./src/data/synthetic.ts";
-export type { SyntheticOptions } from "./src/data/synthetic.ts";
+export type { SyntheticCohort, SyntheticOptions } from "./src/data/synthetic.ts";
 export { groupedFolds, splitSubjects, stratifiedFolds, trainTestSplit } from "./src/data/splits.ts";
-export type { Split } from "./src/data/splits.ts";
+export type { GroupedSplitOptions, Split } from "./src/data/splits.ts";
 export { openBoldRun } from "./src/data/bold_run.ts";
 export type { BoldRun } from "./src/data/bold_run.ts";
-export type { Normalization, NormalizationKind } from "./src/data/normalization.ts";
+export type { NiftiHeader } from "./src/formats/nifti_header.ts";
+export type { NiftiDatatype } from "./src/formats/nifti_datatypes.ts";
+export type { GroupBy } from "./src/data/bids.ts";
+export type { FrameSource } from "./src/data/frame_source.ts";
+export type { FrameStatistics } from "./src/data/frame_statistics.ts";
+export type { Normalization, NormalizationKind, SubjectScaling } from "./src/data/normalization.ts";
+export type { Location, OpenOptions } from "./src/data/openers/open_bytes.ts";
 
 // Training
 export { fit } from "./src/training/fit.ts";
 export type { FitOptions, FitResult } from "./src/training/fit.ts";
 export { runTraining } from "./src/training/loop.ts";
-export type { BatchReport, EpochMetrics, LoopOptions, TrainingState } from "./src/training/loop.ts";
-export type { Trainable } from "./src/training/trainable.ts";
+export type {
+  BatchReport,
+  EndReason,
+  EpochCallback,
+  EpochMetrics,
+  LoopOptions,
+  LoopResult,
+  RunControls,
+  TrainingState,
+} from "./src/training/loop.ts";
+export type { StepOutcome, SubjectBatch, Trainable } from "./src/training/trainable.ts";
 export { createOptimiser } from "./src/training/optimisers.ts";
-export type { Optimiser, OptimiserKind } from "./src/training/optimisers.ts";
+export type {
+  AdamOptions,
+  Optimiser,
+  OptimiserKind,
+  OptimiserOptions,
+  OptimiserState,
+  SgdOptions,
+} from "./src/training/optimisers.ts";
 export { createSchedule, klRamp } from "./src/training/schedules.ts";
+export type {
+  LearningRateSchedule,
+  ScheduleKind,
+  ScheduleOptions,
+  TrainingPosition,
+} from "./src/training/schedules.ts";
+export type { EarlyStoppingOptions, EarlyStoppingState } from "./src/training/early_stopping.ts";
 export { loadRun, saveRun } from "./src/training/run_folder.ts";
+export type { LoadedRun, SaveRunOptions } from "./src/training/run_folder.ts";
 export { loadCheckpoint, saveCheckpoint } from "./src/training/checkpoint.ts";
+export type { LoadedCheckpoint } from "./src/training/checkpoint.ts";
+export { CheckpointStore } from "./src/training/checkpoint_store.ts";
+export type { LoadedGeneration } from "./src/training/checkpoint_store.ts";
+export type {
+  JsonRecord,
+  LoopState,
+  RandomState,
+  RunContents,
+} from "./src/training/run_contents.ts";
+export type { NamedArrays, WeightHolder, WeightSource } from "./src/training/weight_holder.ts";
 
 // Evaluation
 export { evaluate } from "./src/evaluation/evaluate.ts";
 export { evaluateHeldOut } from "./src/evaluation/held_out.ts";
 export type { HeldOutOptions, HeldOutResult } from "./src/evaluation/held_out.ts";
 export { compareWithBaselines, meanImage } from "./src/evaluation/baselines.ts";
+export type { BaselineComparison, ComparisonOptions } from "./src/evaluation/baselines.ts";
 export { scoreReconstruction } from "./src/evaluation/reconstruction_score.ts";
 export type { ReconstructionScore } from "./src/evaluation/reconstruction_score.ts";
 export { fitPca } from "./src/linalg/pca.ts";
+export type { Pca, RowSource } from "./src/linalg/pca.ts";
 
 // Files
 export { readSafetensors, writeSafetensors } from "./src/formats/safetensors.ts";
+export type { SafetensorsFile, SafetensorsTensor } from "./src/formats/safetensors.ts";
+export { ELEMENT_BYTES } from "./src/formats/safetensors_header.ts";
+export type { SafetensorsDtype } from "./src/formats/safetensors_header.ts";
 export { readTorchState } from "./src/formats/torch_state.ts";
+export type { TorchStateOptions } from "./src/formats/torch_state.ts";
 export { writeNifti } from "./src/formats/nifti_write.ts";
+export type { NiftiImageFacts, WriteNiftiOptions } from "./src/formats/nifti_write.ts";
+export type { WrittenDatatype } from "./src/formats/nifti_voxels.ts";
 
 // Random numbers, arrays, errors
 export { RandomStream } from "./src/base/random.ts";
 export { TorchGenerator } from "./src/base/torch_random.ts";
 export type { FloatArray, NdArray, NumericArray, SpatialShape } from "./src/base/arrays.ts";
-export type { BatchLoader } from "./src/base/batches.ts";
+export type { BatchLoader, StepPosition } from "./src/base/batches.ts";
 export type { FrameBatch } from "./src/base/frames.ts";
 export {
   BackendError,

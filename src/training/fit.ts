@@ -42,6 +42,7 @@ export interface FitResult {
   readonly lastIndex: readonly number[] | null;
   /** All metrics of every epoch. */
   readonly metrics: readonly EpochMetrics[];
+  /** Why the run ended. */
   readonly ended: EndReason;
   /** Copies the training state to the host, for a checkpoint. */
   state(): Promise<TrainingState>;

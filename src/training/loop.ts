@@ -21,15 +21,19 @@ import { checkLosses, checkTensors } from "./watchdog.ts";
 export type EpochMetrics = Readonly<Record<string, number>> & {
   /** 0-based epoch. */
   readonly epoch: number;
+  /** Mean loss. */
   readonly loss: number;
 };
 
 /** What is known after a batch. */
 export interface BatchReport extends StepPosition {
+  /** Rows of its subjects. */
   readonly subjects: readonly number[];
+  /** Loss terms by name. */
   readonly losses: Readonly<Record<string, number>>;
   /** Joint norm of all gradients, before clipping. */
   readonly gradientNorm: number;
+  /** Step size of the update. */
   readonly learningRate: number;
   /** Updates made so far, this one included. */
   readonly step: number;
@@ -45,7 +49,9 @@ export interface TrainingState {
   readonly totals: Readonly<Record<string, number>>;
   /** Rows of the last batch, null before the first. */
   readonly lastIndex: readonly number[] | null;
+  /** Slots and step count. */
   readonly optimiser: OptimiserState;
+  /** Best value so far; null without early stopping. */
   readonly earlyStopping: EarlyStoppingState | null;
   /** The model's own, e.g. the trajectory buffer. */
   readonly model: ReadonlyMap<string, NdArray<NumericArray>>;
@@ -70,12 +76,17 @@ export interface RunControls {
 export interface LoopOptions {
   /** Epochs of the whole run, those before a resumption included. */
   readonly epochs: number;
+  /** Updates the variables. */
   readonly optimiser: Optimiser;
+  /** Step size over time. */
   readonly schedule: LearningRateSchedule;
   /** Largest joint gradient norm; default: no clipping. */
   readonly clipNorm?: number;
+  /** Ends training when a metric no longer improves. Default: never. */
   readonly earlyStopping?: EarlyStoppingOptions;
+  /** Called after every epoch with at least one batch, in this order. */
   readonly callbacks?: readonly EpochCallback[];
+  /** Called after every update. */
   readonly onBatch?: (report: BatchReport) => void;
   /** Further metrics of an epoch, e.g. held-out scores. */
   readonly validate?: (epoch: number) => Promise<Readonly<Record<string, number>>>;
@@ -90,6 +101,7 @@ export type EndReason = "completed" | "early-stopping" | "callback" | "interrupt
 
 /** Result of a run. */
 export interface LoopResult {
+  /** Why the run ended. */
   readonly ended: EndReason;
   /** Metrics of every epoch with at least one batch. */
   readonly metrics: readonly EpochMetrics[];

@@ -18,8 +18,11 @@ import type { StatisticsLog } from "./statistics_log.ts";
 
 /** A model's configuration, sizes and numbers. */
 export interface ModelParts {
+  /** The complete configuration. */
   readonly config: RecurrentVaeConfig;
+  /** Sizes and parameter table. */
   readonly architecture: Architecture;
+  /** Variables and buffers. */
   readonly state: ModelState;
 }
 

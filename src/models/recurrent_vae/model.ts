@@ -75,7 +75,9 @@ export type ResultKind<Input extends Values | FrameBatch> = Input extends tf.Ten
 
 /** The model. Holds tensors: call {@link dispose} when it is no longer needed. */
 export class RecurrentVae implements ModelParts {
+  /** The complete configuration. */
   readonly config: RecurrentVaeConfig;
+  /** Sizes and parameter table that follow from it. */
   readonly architecture: Architecture;
   /** Rows N of the offset table. */
   readonly subjects: number;

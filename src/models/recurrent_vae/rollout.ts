@@ -58,8 +58,9 @@ export interface RolloutSummary {
   readonly h: NdArray;
   /** Prior means F·h of the step before. */
   readonly gh: NdArray;
-  /** Posterior mean μ and log-variance ℓ. */
+  /** Posterior mean μ. */
   readonly posteriorMean: NdArray;
+  /** Posterior log-variance ℓ. */
   readonly posteriorLogVar: NdArray;
   /** Encoder outputs `[B, T, E]`. */
   readonly features: NdArray;

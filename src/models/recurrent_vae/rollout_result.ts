@@ -34,7 +34,11 @@ export class ForwardResult<V extends Values = NdArray> implements Iterable<V[]> 
   readonly #kind: V;
   readonly #host: readonly NdArray[];
 
-  /** @param arrays On the host. @param kind A value whose kind the fields take on. */
+  /**
+   * Made by the model.
+   *
+   * @param arrays On the host. @param kind A value whose kind the fields take on.
+   */
   constructor(
     arrays: {
       readonly x: NdArray;

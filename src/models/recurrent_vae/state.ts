@@ -17,8 +17,9 @@ const MOMENTUM = 0.1;
 export interface StepStatistics {
   /** Layer, e.g. `"encoder1.1"`. */
   readonly layer: string;
-  /** `[frames, C]` means and biased variances. */
+  /** `[frames, C]` means. */
   readonly mean: FloatArray;
+  /** `[frames, C]` biased variances. */
   readonly variance: FloatArray;
   /** Values behind each mean, n = B·voxels. */
   readonly count: number;
@@ -33,6 +34,8 @@ export class ModelState {
   readonly #counters = new Map<string, bigint>();
 
   /**
+   * Puts a state dictionary on the current engine.
+   *
    * @param entries Table of the network. @param initial A state dictionary that fits it.
    * @throws {CheckpointError} when it does not.
    */

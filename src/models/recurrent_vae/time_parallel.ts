@@ -63,6 +63,7 @@ export interface StepInput {
 
 /** Result of one step; no weight has been changed. */
 export interface StepResult {
+  /** The loss and its parts. */
   readonly losses: LossTerms;
   /** By parameter name, every parameter, memory layout; the caller disposes them. */
   readonly gradients: Gradients;

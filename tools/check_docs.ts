@@ -1,0 +1,34 @@
+/**
+ * Checks that every public name and member is documented and refers to public types only: `deno doc --lint`
+ * on mod.ts, without its complaints about types of npm packages, which mod.ts cannot export without taking over
+ * the whole package's documentation.
+ *
+ * Run with: deno run --allow-read=. --allow-run=deno tools/check_docs.ts
+ */
+import { report, ROOT } from "./repository.ts";
+
+/** Types of TensorFlow.js in public signatures. */
+const FOREIGN = /references private type '(Tensor|Variable)'/;
+
+/** One diagnostic: what is wrong, and where. */
+async function diagnostics(): Promise<string[]> {
+  const { stderr } = await new Deno.Command("deno", {
+    args: ["doc", "--lint", "mod.ts"],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  const lines = new TextDecoder().decode(stderr).split("\n");
+  return lines.flatMap((line, i) => {
+    const found = /^error\[[\w-]+\]: (.*)$/.exec(line);
+    const place = /-->\s*(.*)$/.exec(lines[i + 1] ?? "");
+    return found ? [`${place?.[1] ?? "mod.ts"}: ${found[1]}`] : [];
+  });
+}
+
+if (import.meta.main) {
+  const problems = await diagnostics();
+  const own = problems.filter((problem) => !FOREIGN.test(problem));
+  report("documentation of the public names", own, `${problems.length - own.length} foreign types`);
+}
