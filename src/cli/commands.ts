@@ -2,9 +2,11 @@
 import type { Command } from "./command.ts";
 import { backendsCommand } from "./backends.ts";
 import { convertCommand } from "./convert.ts";
+import { trainCommand } from "./train.ts";
 
 /** The table. */
 export const COMMANDS: readonly Command[] = [
+  trainCommand,
   backendsCommand,
   convertCommand,
 ];

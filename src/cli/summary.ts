@@ -1,0 +1,165 @@
+/** The summary of a run: facts as plain data, and the page of text people read. */
+import type { ActiveEngine } from "../backends/engine.ts";
+import type { ReconstructionScore } from "../evaluation/reconstruction_score.ts";
+import type { Eigenvalue } from "../linalg/eigenvalues.ts";
+import type { EndReason, EpochMetrics } from "../training/loop.ts";
+import { formatDuration } from "../training/progress.ts";
+import type { PreparedData } from "./prepared_data.ts";
+import type { RunConfig } from "./run_folder_layout.ts";
+import { explained, type Scores } from "./scores.ts";
+
+/** Everything the summary says. */
+export interface RunSummary {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly engine: { readonly name: string; readonly detail: string };
+  readonly data: {
+    readonly runs: number;
+    readonly trained: number;
+    readonly heldOut: number;
+    readonly repetitionTime: number | null;
+  };
+  readonly training: {
+    readonly ended: EndReason;
+    readonly epochs: number;
+    readonly seconds: number;
+    readonly firstLoss: number;
+    readonly lastLoss: number;
+  };
+  /** Null when nothing was held out. */
+  readonly scores: Scores | null;
+  /** Reconstruction of the runs that were trained on. */
+  readonly trainedOn: ReconstructionScore;
+  readonly eigenvalues: readonly Eigenvalue[];
+  readonly notes: readonly string[];
+}
+
+/** What {@link summarise} gathers from. */
+export interface SummarySources {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly engine: ActiveEngine;
+  readonly data: PreparedData;
+  readonly metrics: readonly EpochMetrics[];
+  readonly ended: EndReason;
+  readonly seconds: number;
+  readonly scores: Scores | null;
+  readonly trainedOn: ReconstructionScore;
+  readonly eigenvalues: readonly Eigenvalue[];
+  readonly repetitionTime: number | null;
+}
+
+/** Gathers the facts. */
+export function summarise(sources: SummarySources): RunSummary {
+  const { folder, config, engine, data, metrics, scores, trainedOn } = sources;
+  return {
+    folder,
+    config,
+    engine: { name: engine.name, detail: engine.detail },
+    data: {
+      runs: data.cohort.subjects.length,
+      trained: data.train.subjects,
+      heldOut: data.heldOut?.subjects ?? 0,
+      repetitionTime: sources.repetitionTime,
+    },
+    training: {
+      ended: sources.ended,
+      epochs: metrics.length,
+      seconds: sources.seconds,
+      firstLoss: metrics[0]?.loss ?? NaN,
+      lastLoss: metrics.at(-1)?.loss ?? NaN,
+    },
+    scores,
+    trainedOn,
+    eigenvalues: sources.eigenvalues,
+    notes: data.notes,
+  };
+}
+
+/**
+ * The summary as text, for standard output and summary.txt.
+ *
+ * @param summary The facts. @returns Lines, with a final newline.
+ */
+export function summaryText(summary: RunSummary): string {
+  const { config: { model, data, training }, engine } = summary;
+  const facts = summary.data;
+  const time = facts.repetitionTime === null ? "" : `, TR ${digits(facts.repetitionTime)} s`;
+  const source = { shipped: "Haxby 2001 at 25 mm", files: "your files", synthetic: "synthetic" };
+  return [
+    `Run       ${summary.folder}`,
+    `Data      ${facts.runs} runs (${facts.trained} trained on, ${facts.heldOut} held out), ` +
+    `${model.spatialShape.join("×")} voxels, ${model.tolTime} frames${time}: ${source[data.kind]}`,
+    `Model     ${model.latentDim} latent dimensions, ${model.channels.length} levels of ` +
+    `${model.channels.join(", ")} channels, preset ${training.preset}, seed ${model.seed}`,
+    `Training  ${summary.training.epochs} of ${model.epochs} epochs on ${engine.name} ` +
+    `(${engine.detail}) in ${formatDuration(summary.training.seconds * 1000)}; mean loss ` +
+    `${digits(summary.training.firstLoss)} -> ${digits(summary.training.lastLoss)}`,
+    ...summary.notes.map((note) => `Note      ${note}`),
+    "",
+    ...scoreLines(summary),
+    "",
+    ...dynamicsLines(summary),
+    "",
+    `Open ${summary.folder}/report.html for figures. weights.safetensors loads in PyTorch.`,
+  ].join("\n") + "\n";
+}
+
+function scoreLines({ scores, trainedOn, config }: RunSummary): string[] {
+  const inside = config.data.mask === undefined ? "" : ", inside the mask";
+  if (scores === null) {
+    return [
+      `Reconstruction of the runs that were TRAINED ON${inside} (says nothing about new data):`,
+      `  spatial correlation ${digits(trainedOn.correlation)}, contrast ${
+        digits(trainedOn.contrast)
+      }`,
+      "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
+    ];
+  }
+  const row = (name: string, score: ReconstructionScore) =>
+    `  ${name.padEnd(42)} ${percent(explained(score, scores))}   ${digits(score.mse).padStart(9)}`;
+  return [
+    `Reconstruction of the ${scores.runs} held-out runs${inside}:`,
+    `  ${"".padEnd(42)} variance   mean sq.`,
+    `  ${"what predicts every frame".padEnd(42)} explained     error`,
+    row("mean image of the training runs", scores.trainingMean),
+    row("this model, no offset (z = 0)", scores.model),
+    ...(scores.fitted ? [row("this model, offset z fitted to the run *", scores.fitted)] : []),
+    row(`PCA with ${scores.components} components`, scores.pca),
+    row("the held-out run's own mean image *", scores.ownMean),
+    "  Variance is about the mean image of the training runs. * has seen the held-out run.",
+    `  Trained-on runs, for comparison: mean squared error ${digits(trainedOn.mse)}.`,
+  ];
+}
+
+function dynamicsLines({ eigenvalues, data }: RunSummary): string[] {
+  const largest = eigenvalues[0];
+  if (!largest) return [];
+  const pairs = eigenvalues.filter(({ imaginary }) => imaginary > 0);
+  const unit = data.repetitionTime === null ? "frames" : "s";
+  const step = data.repetitionTime ?? 1;
+  const { modulus } = largest;
+  const memory = modulus < 1
+    ? `decays with a time constant of ${digits(-step / Math.log(modulus))} ${unit}`
+    : "does not decay";
+  const periods = pairs.map(({ real, imaginary }) =>
+    2 * Math.PI * step / Math.atan2(imaginary, real)
+  );
+  const oscillation = periods.length === 0
+    ? "no mode oscillates"
+    : `${periods.length} oscillating ${
+      periods.length === 1 ? "pair" : "pairs"
+    }, the slowest with a ` +
+      `period of ${digits(Math.max(...periods))} ${unit}`;
+  return [
+    `Dynamics  the slowest mode of F (modulus ${digits(modulus)}) ${memory}; ${oscillation}.`,
+  ];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`.padStart(9);
+}
+
+function digits(value: number): string {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "n/a";
+}

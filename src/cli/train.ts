@@ -1,0 +1,240 @@
+/** `recvae train`: from scans to a run folder and a summary. */
+import { resolveConfig } from "../models/recurrent_vae/config.ts";
+import { scoreModel } from "../evaluation/baselines.ts";
+import { Interruption } from "../training/interruption.ts";
+import { RUN_FILES } from "../training/run_contents.ts";
+import { saveRun } from "../training/run_folder.ts";
+import { defineCommand } from "./command.ts";
+import { startEngine } from "./engine_options.ts";
+import { EXIT } from "./failures.ts";
+import { type Parsed, UsageError } from "./options.ts";
+import { printJson, toJson, writeWhole } from "./output.ts";
+import { batchesInOrder, prepareData, type PreparedData } from "./prepared_data.ts";
+import { writeReport, writeResults } from "./results.ts";
+import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import { scoreHeldOut } from "./scores.ts";
+import { summarise, summaryText } from "./summary.ts";
+import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
+import { type TrainedRun, trainRun } from "./training_run.ts";
+
+const MEBIBYTE = 2 ** 20;
+
+/** Options that may accompany --resume. */
+const WITH_RESUME = [
+  "resume",
+  "epochs",
+  "backend",
+  "threads",
+  "memory",
+  "checkpoint-every",
+  "json",
+  "quiet",
+  "debug",
+  "help",
+];
+
+/** The command. */
+export const trainCommand = defineCommand({
+  name: "train",
+  summary: "Train a model on NIfTI scans and score it on held-out ones",
+  usage: "train [options] [FILE…]",
+  description:
+    "Trains a recurrent VAE and writes a folder with weights, configuration, history, latents, the " +
+    "transition matrix F, reconstructions as NIfTI, figures and a summary. Scans are NIfTI files of one size; a quarter " +
+    "of the subjects is held out and scored unless --held-out says otherwise. Without any data it trains on " +
+    "eight real runs that ship with the project.\n\nCtrl-C saves a checkpoint; --resume goes on from it.",
+  options: TRAIN_OPTIONS,
+  examples: [
+    { line: "recvae train", does: "the runs that ship with the project, in about ten seconds" },
+    { line: "recvae train --cn scans/cn --ad scans/ad --out runs/first", does: "two groups" },
+    {
+      line: "recvae train sub-*_bold.nii.gz --latent-dim 20 --epochs 200",
+      does: "a list of files, a wider latent state, longer",
+    },
+    { line: "recvae train --resume runs/first", does: "go on after Ctrl-C or a crash" },
+    {
+      line: "recvae train --synthetic --spatial 33,35,40 --tol-time 16",
+      does: "made-up data, to try things",
+    },
+  ],
+  positionals: [0, Infinity],
+  run: (parsed) => runTrain(parsed),
+});
+
+async function runTrain({ values, positionals }: Parsed<typeof TRAIN_OPTIONS>): Promise<number> {
+  const { folder, config, data } = values.resume === undefined
+    ? await startRun(values, positionals)
+    : await reopenRun(values, positionals);
+  try {
+    return await trainAndReport(values, { folder, config, data });
+  } finally {
+    data.close();
+  }
+}
+
+interface Run {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly data: PreparedData;
+}
+
+/** Plans a new run, opens its data, and only then makes its folder. */
+async function startRun(values: TrainValues, files: readonly string[]): Promise<Run> {
+  const plan = planRun(values, files);
+  const folder = values.out ?? defaultFolder(plan.data.kind);
+  if (!values.force && holdsSomething(folder)) {
+    throw new UsageError(
+      `"${folder}" is not empty; --resume ${folder} goes on with the run in it, --force replaces it`,
+    );
+  }
+  const { batchSize, seed } = resolveConfig({
+    batchSize: plan.model.batchSize,
+    seed: plan.model.seed,
+  });
+  const data = await prepareData(plan.data, {
+    batchSize,
+    seed,
+    memoryBudget: memoryBudget(values),
+  });
+  try {
+    const model = resolveConfig({
+      ...plan.model,
+      spatialShape: data.cohort.spatialShape,
+      tolTime: data.cohort.frames,
+    });
+    const config = { model, training: plan.training, data: plan.data };
+    if (values.force) removeRun(folder);
+    Deno.mkdirSync(folder, { recursive: true });
+    writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
+    return { folder, config, data };
+  } catch (error) {
+    data.close();
+    throw error;
+  }
+}
+
+/** Reads an interrupted run's configuration and opens the same data. */
+async function reopenRun(values: TrainValues, files: readonly string[]): Promise<Run> {
+  const folder = values.resume!.replace(/[\\/]+$/, "");
+  const extra = Object.entries(values).filter(([name, value]) =>
+    !WITH_RESUME.includes(name) && (Array.isArray(value) ? value.length > 0 : Boolean(value))
+  ).map(([name]) => `--${name}`);
+  if (extra.length > 0 || files.length > 0) {
+    throw new UsageError(
+      `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
+    );
+  }
+  const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
+  const saved = configFromJson(json, folder);
+  const epochs = values.epochs ?? saved.model.epochs;
+  const config = { ...saved, model: { ...saved.model, epochs } };
+  const data = await prepareData(config.data, {
+    batchSize: config.model.batchSize,
+    seed: config.model.seed,
+    memoryBudget: memoryBudget(values),
+  });
+  return { folder, config, data };
+}
+
+async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
+  const { folder, config, data } = run;
+  const engine = await startEngine(values);
+  const started = performance.now();
+  let trained: TrainedRun;
+  {
+    using interruption = listenForInterruption();
+    trained = await trainRun({
+      ...run,
+      resume: values.resume !== undefined,
+      ...(values["checkpoint-every"] ? { checkpointEvery: values["checkpoint-every"] } : {}),
+      signal: interruption.signal,
+      quiet: values.quiet || values.json,
+    });
+  }
+  const { model, result } = trained;
+  if (result.ended === "interrupted") {
+    const { epoch, batch } = trained.position;
+    console.error(
+      `Stopped after ${epoch} epochs${batch > 0 ? ` and ${batch} batches` : ""}; ` +
+        `go on with: recvae train --resume ${folder}`,
+    );
+    await engine.stop();
+    return EXIT.interrupted;
+  }
+  const seconds = (performance.now() - started) / 1000;
+  await saveRun(folder, model, trained.parts);
+  const scores = data.heldOut && await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
+    fitOffsets: config.training.fitOffsets,
+    ...(data.mask ? { mask: data.mask } : {}),
+  });
+  const trainedOn = await scoreModel(model, batchesInOrder(data.train), {
+    ...(data.mask ? { mask: data.mask } : {}),
+  });
+  const results = await writeResults(folder, model, data);
+  const { metrics, ended } = result;
+  const summary = summarise({
+    ...run,
+    engine,
+    metrics,
+    ended,
+    seconds,
+    scores,
+    trainedOn,
+    eigenvalues: results.eigenvalues,
+    repetitionTime: results.repetitionTime,
+  });
+  const text = summaryText(summary);
+  writeReport(folder, results, {
+    history: metrics,
+    spatialShape: config.model.spatialShape,
+    summary: text,
+  });
+  writeWhole(`${folder}/${RUN_LAYOUT.summaryJson}`, toJson(summary) + "\n");
+  writeWhole(`${folder}/${RUN_LAYOUT.summaryText}`, text);
+  if (values.json) printJson(summary);
+  else console.log(`\n${text.trimEnd()}`);
+  model.dispose();
+  await engine.stop();
+  return EXIT.ok;
+}
+
+function listenForInterruption(): Interruption {
+  return new Interruption({
+    subscribe(listener) {
+      Deno.addSignalListener("SIGINT", listener);
+      return () => Deno.removeSignalListener("SIGINT", listener);
+    },
+    quit: () => Deno.exit(EXIT.interrupted),
+    notify: (message) => console.error(`\n${message}`),
+  });
+}
+
+function memoryBudget(values: TrainValues): number | undefined {
+  return values.memory === undefined ? undefined : values.memory * MEBIBYTE;
+}
+
+function defaultFolder(kind: string): string {
+  const name = { shipped: "haxby2001", synthetic: "synthetic" }[kind] ?? "run";
+  const time = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
+  return `runs/${name}-${time}`;
+}
+
+function holdsSomething(folder: string): boolean {
+  try {
+    return [...Deno.readDirSync(folder)].length > 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Removes what an earlier run wrote, and nothing else. */
+function removeRun(folder: string): void {
+  for (const name of [...Object.values(RUN_LAYOUT), ...Object.values(RUN_FILES)]) {
+    try {
+      Deno.removeSync(`${folder}/${name}`, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}

@@ -1,0 +1,245 @@
+/** Options of `recvae train`, and the complete plan of a run they come to. */
+import type { NormalizationKind } from "../data/normalization.ts";
+import type { RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
+import type { OptimiserKind } from "../training/optimisers.ts";
+import type { ScheduleKind } from "../training/schedules.ts";
+import { type DataPlan, planData, SOURCE_OPTIONS } from "./data_options.ts";
+import { ENGINE_OPTIONS } from "./engine_options.ts";
+import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
+import { type Option, UsageError, type Values } from "./options.ts";
+import { type Preset, PRESETS, SHIPPED_DATA_MODEL } from "./presets.ts";
+
+/** All options of the command. */
+export const TRAIN_OPTIONS = [
+  ...SOURCE_OPTIONS,
+  {
+    name: "held-out",
+    kind: "number",
+    value: "SHARE",
+    help: "Share of the subjects that is not trained on and scored; 0 trains on all",
+    otherwise: "0.25",
+    group: "Data",
+  },
+  {
+    name: "fold",
+    kind: "text",
+    value: "I/K",
+    help: "Hold out fold I of K instead, stratified by group",
+    group: "Data",
+  },
+  {
+    name: "scaling",
+    kind: "choice",
+    choices: ["train-residual", "min-max", "z-score", "train-z-score", "none"],
+    value: "KIND",
+    help: "Normalisation of the data: train-residual, min-max, z-score, train-z-score or none",
+    group: "Data",
+  },
+  {
+    name: "mask",
+    kind: "text",
+    value: "FILE",
+    help: "Count only voxels inside this mask in the reconstruction loss and the scores",
+    group: "Data",
+  },
+  {
+    name: "memory",
+    kind: "integer",
+    min: 1,
+    value: "MIB",
+    help: "Memory for frames; more data than fits is read from the files again and again",
+    otherwise: "1024",
+    group: "Data",
+  },
+  ...MODEL_OPTIONS,
+  ...SCHEDULE_OPTIONS,
+  {
+    name: "preset",
+    kind: "choice",
+    choices: ["default", "original"],
+    help: "Settings to start from; original ones are known to learn little",
+    otherwise: "default",
+    group: "Training",
+  },
+  {
+    name: "optimiser",
+    kind: "choice",
+    choices: ["sgd", "adam", "adamw"],
+    help: "Update rule",
+    group: "Training",
+  },
+  { name: "momentum", kind: "number", help: "Momentum of sgd", otherwise: "0", group: "Training" },
+  {
+    name: "weight-decay",
+    kind: "number",
+    help: "Weight decay",
+    otherwise: "0.01 with adamw, else 0",
+    group: "Training",
+  },
+  {
+    name: "schedule",
+    kind: "choice",
+    choices: ["constant", "cosine", "warmup-cosine"],
+    help: "Learning rate over the epochs",
+    group: "Training",
+  },
+  {
+    name: "clip-norm",
+    kind: "number",
+    help: "Largest joint norm of the gradients",
+    otherwise: "no clipping",
+    group: "Training",
+  },
+  {
+    name: "kl-ramp",
+    kind: "number",
+    value: "SHARE",
+    help: "Raise the KL weight from 0 over this share of the epochs",
+    otherwise: "0",
+    group: "Training",
+  },
+  {
+    name: "patience",
+    kind: "integer",
+    min: 1,
+    value: "N",
+    help: "Stop after N epochs in which the training loss did not fall",
+    group: "Training",
+  },
+  {
+    name: "fit-offsets",
+    kind: "integer",
+    value: "STEPS",
+    help: "Updates of the held-out subjects' offsets in the second score; 0 leaves it out",
+    otherwise: "50",
+    group: "Results",
+  },
+  {
+    name: "out",
+    short: "o",
+    kind: "text",
+    value: "DIR",
+    help: "Folder to write",
+    otherwise: "runs/NAME-DATE-TIME",
+    group: "Results",
+  },
+  {
+    name: "force",
+    short: "f",
+    kind: "flag",
+    help: "Replace a run that is in the folder already",
+    group: "Results",
+  },
+  {
+    name: "resume",
+    kind: "text",
+    value: "DIR",
+    help: "Go on with an interrupted run where it stopped, with its own settings; " +
+      "only --epochs, --backend, --threads, --memory and --checkpoint-every can be given",
+    group: "Results",
+  },
+  {
+    name: "checkpoint-every",
+    kind: "integer",
+    min: 1,
+    value: "N",
+    help: "Save a checkpoint every N epochs",
+    otherwise: "when 10 seconds have passed",
+    group: "Results",
+  },
+  ...ENGINE_OPTIONS,
+  { name: "json", kind: "flag", help: "Print the summary as JSON" },
+  { name: "quiet", short: "q", kind: "flag", help: "No progress on standard error" },
+] as const satisfies readonly Option[];
+
+/** Parsed options of the command. */
+export type TrainValues = Values<typeof TRAIN_OPTIONS>;
+
+/** How a run is trained, beside the model's configuration; plain data. */
+export interface TrainingPlan {
+  readonly preset: keyof typeof PRESETS;
+  readonly optimiser: OptimiserKind;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly schedule: ScheduleKind;
+  readonly clipNorm?: number;
+  readonly klRamp?: number;
+  readonly patience?: number;
+  readonly fitOffsets: number;
+}
+
+/** Which data, and how they are divided and normalised; plain data. */
+export interface TrainingDataPlan extends DataPlan {
+  readonly scaling: NormalizationKind;
+  readonly heldOut: number;
+  readonly fold?: string;
+  readonly mask?: string;
+}
+
+/** Everything a run is determined by, beside the engine. */
+export interface RunPlan {
+  /** Fields of the configuration; those that follow from the data are still open. */
+  readonly model: RecurrentVaeOptions;
+  readonly training: TrainingPlan;
+  readonly data: TrainingDataPlan;
+}
+
+/**
+ * The plan the command line asks for: preset, then options.
+ *
+ * @param values Parsed options. @param files Positional arguments.
+ * @throws {UsageError} for values out of range.
+ */
+export function planRun(values: TrainValues, files: readonly string[]): RunPlan {
+  const name = values.preset ?? "default";
+  const preset: Preset = PRESETS[name];
+  const fields = modelFields(values);
+  const source = planData(values, files, { tolTime: fields.tolTime, seed: fields.seed });
+  const shipped = source.kind === "shipped" && name === "default" ? SHIPPED_DATA_MODEL : {};
+  const widths = fields.channels || fields.decoderChannels ? {} : shipped;
+  const heldOut = values["held-out"] ?? 0.25;
+  if (!(heldOut >= 0 && heldOut < 1)) {
+    throw new UsageError(`--held-out is ${heldOut}, needs a share from 0 to below 1`);
+  }
+  if (values.fold !== undefined) parseFold(values.fold);
+  return {
+    model: { ...preset.model, ...widths, ...fields },
+    training: {
+      preset: name,
+      optimiser: values.optimiser ?? preset.optimiser,
+      schedule: values.schedule ?? preset.schedule,
+      fitOffsets: values["fit-offsets"] ?? 50,
+      ...given({
+        momentum: values.momentum,
+        weightDecay: values["weight-decay"],
+        clipNorm: values["clip-norm"],
+        klRamp: values["kl-ramp"],
+        patience: values.patience,
+      }),
+    },
+    data: {
+      ...source,
+      scaling: values.scaling ?? preset.data,
+      heldOut,
+      ...given({ fold: values.fold, mask: values.mask }),
+    },
+  };
+}
+
+/**
+ * A fold from text.
+ *
+ * @param text `"I/K"`, 1 ≤ I ≤ K, K ≥ 2. @returns 0-based fold and number of folds.
+ * @throws {UsageError} when it is not that.
+ */
+export function parseFold(text: string): { readonly fold: number; readonly folds: number } {
+  const [, i, k] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  const [fold, folds] = [Number(i) - 1, Number(k)];
+  if (fold >= 0 && fold < folds && folds >= 2) return { fold, folds };
+  throw new UsageError(`--fold is "${text}", needs I/K such as 1/5`);
+}
+
+/** The same object without undefined fields. */
+function given<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,176 @@
+/**
+ * The training part of `recvae train`: model, optimiser, checkpoints, log and progress around `fit`. Everything
+ * here is determined by the run's configuration; a resumed run does exactly what an uninterrupted one does.
+ */
+import { CheckpointError } from "../base/errors.ts";
+import { normalizationToJson } from "../data/normalization.ts";
+import { RecurrentVae } from "../models/recurrent_vae/model.ts";
+import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
+import { fit, type FitOptions, type FitResult } from "../training/fit.ts";
+import type { EpochMetrics, RunControls, TrainingState } from "../training/loop.ts";
+import { createOptimiser } from "../training/optimisers.ts";
+import { Progress } from "../training/progress.ts";
+import { type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
+import { RunLog } from "../training/run_log.ts";
+import { createSchedule, klRamp } from "../training/schedules.ts";
+import type { PreparedData } from "./prepared_data.ts";
+import { configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+
+/** Milliseconds between checkpoints unless epochs are counted. */
+const CHECKPOINT_MS = 10_000;
+
+/** How to run, as opposed to what. */
+export interface TrainingRunOptions {
+  readonly folder: string;
+  readonly config: RunConfig;
+  readonly data: PreparedData;
+  /** Go on from the newest checkpoint in the folder. */
+  readonly resume: boolean;
+  /** Epochs between checkpoints; default every ten seconds. */
+  readonly checkpointEvery?: number;
+  /** Ends the run after the batch in progress. */
+  readonly signal: AbortSignal;
+  readonly quiet: boolean;
+}
+
+/** A finished or interrupted training. */
+export interface TrainedRun {
+  readonly model: RecurrentVae;
+  readonly result: FitResult;
+  /** What `saveRun` needs beside the model. */
+  readonly parts: SaveRunOptions;
+  /** Where the last checkpoint stands: epochs done, and batches of the next one. */
+  readonly position: TrainingState["position"];
+}
+
+/**
+ * Trains until the end, an interruption or a divergence. On an interruption a checkpoint is saved.
+ *
+ * @param options See {@link TrainingRunOptions}.
+ * @throws {DivergenceError} when a number is not finite; the newest checkpoint is the last good state.
+ * @throws {CheckpointError} when there is nothing to resume from.
+ */
+export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun> {
+  const { config, data, folder } = options;
+  const { model: fields, training } = config;
+  const model = new RecurrentVae(fields, { subjects: data.train.subjects });
+  const { momentum, weightDecay } = training;
+  const optimiser = createOptimiser(training.optimiser, model.variables, {
+    ...(momentum === undefined ? {} : { momentum }),
+    ...(weightDecay === undefined ? {} : { weightDecay }),
+  });
+  const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
+  const resumed = options.resume ? await resumeState(store, model, folder) : null;
+  const partsOf = (state: TrainingState) => savedParts(options, state);
+  const progress = startProgress(options, resumed?.position.epoch ?? 0);
+  using log = await RunLog.open(`${folder}/${RUN_LAYOUT.log}`, {
+    fromEpoch: resumed?.position.epoch ?? 0,
+  });
+  let savedAt = performance.now();
+  const isDue = (epoch: number) =>
+    options.checkpointEvery === undefined
+      ? performance.now() - savedAt > CHECKPOINT_MS
+      : (epoch + 1) % options.checkpointEvery === 0;
+  const onEpoch = async (epoch: number, metrics: EpochMetrics, controls: RunControls) => {
+    await log.append(metrics);
+    if (!isDue(epoch)) return;
+    await saveCheckpoint(store, model, partsOf(await controls.state()));
+    savedAt = performance.now();
+  };
+  try {
+    const result = await fit(model, data.train, {
+      ...fitOptions(options),
+      optimiser,
+      callbacks: [onEpoch],
+      onBatch: (report) => progress.batch(report, report.losses.loss),
+      log: (line) => progress.line(line),
+      ...(resumed ? { resumeFrom: resumed } : {}),
+    });
+    const state = await result.state();
+    if (result.ended === "interrupted") await saveCheckpoint(store, model, partsOf(state));
+    return { model, result, parts: partsOf(state), position: state.position };
+  } finally {
+    progress.finish();
+    optimiser.dispose();
+  }
+}
+
+function fitOptions({ config, data, signal }: TrainingRunOptions): FitOptions {
+  const { model, training } = config;
+  const { learningRate, epochs } = model;
+  const { klRamp: fraction, clipNorm, patience } = training;
+  return {
+    schedule: createSchedule(training.schedule, { learningRate, epochs }),
+    signal,
+    ...(data.mask ? { voxelWeight: data.mask } : {}),
+    ...(clipNorm === undefined ? {} : { clipNorm }),
+    ...(patience === undefined ? {} : { earlyStopping: { patience } }),
+    ...(fraction === undefined ? {} : {
+      klWeight: (epoch: number) => model.klWeight * klRamp(epoch, epochs, { fraction }),
+    }),
+  };
+}
+
+async function resumeState(
+  store: CheckpointStore,
+  model: RecurrentVae,
+  folder: string,
+): Promise<TrainingState> {
+  const loaded = await loadCheckpoint(store, model);
+  const state = loaded && trainingStateOf(loaded);
+  if (!state) {
+    throw new CheckpointError(
+      folder,
+      `Cannot resume "${folder}": found no checkpoint in it; start the run again with --force`,
+    );
+  }
+  for (const { path, reason } of loaded!.rejected) {
+    console.error(`Passed over the damaged checkpoint "${path}": ${reason}`);
+  }
+  return state;
+}
+
+/** What a checkpoint and the final folder hold beside the weights. */
+function savedParts({ config, data }: TrainingRunOptions, state: TrainingState): SaveRunOptions {
+  return {
+    training: state,
+    config: configToJson(config),
+    epoch: state.position.epoch,
+    history: state.metrics,
+    random: { seed: config.model.seed, epoch: state.position.epoch },
+    normalisation: normalizationToJson(data.train.normalization),
+  };
+}
+
+interface ProgressLines {
+  batch(position: { epoch: number; batch: number }, loss: number): void;
+  /** A line of `fit`; about ten of them are shown. */
+  line(text: string): void;
+  finish(): void;
+}
+
+function startProgress(options: TrainingRunOptions, completedEpochs: number): ProgressLines {
+  if (options.quiet) return { batch: () => {}, line: () => {}, finish: () => {} };
+  const { epochs } = options.config.model;
+  const terminal = Deno.stderr.isTerminal();
+  const progress = new Progress({
+    output: {
+      write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+      terminal,
+      columns: terminal ? Deno.consoleSize().columns : 80,
+    },
+    epochs,
+    batches: options.data.train.batchesPerEpoch,
+    completedEpochs,
+  });
+  const every = Math.max(1, Math.ceil(epochs / 10));
+  let seen = completedEpochs;
+  return {
+    batch: (position, loss) => progress.batch(position, loss),
+    line(text) {
+      seen++;
+      if (seen === 1 || seen === epochs || seen % every === 0) progress.message(text);
+    },
+    finish: () => progress.finish(),
+  };
+}
