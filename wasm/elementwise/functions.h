@@ -1,6 +1,6 @@
 /*
  * Elementary functions on four float32 values. Polynomials after Moshier's Cephes library (netlib.org/cephes,
- * single precision). Largest errors found against float64 over 2·10⁶ arguments each are stated in ulp in
+ * single precision). Largest errors found against float64 over 10⁶ arguments each are stated in ulp in
  * tests/backends/wasm/functions_test.ts, which fails above them.
  */
 #pragma once

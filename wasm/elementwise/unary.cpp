@@ -4,42 +4,43 @@
 namespace recvae {
 
 struct UnaryParams {
-  const float* x; /*  0  int32 for op 15 */
+  const float* x; /*  0  int32 for from-integer */
   float* y;       /*  4 */
   int32_t count;  /*  8 */
   int32_t op;     /* 12  see below */
-  float alpha;    /* 16  slope of leaky, value of fill */
-}; /* 20 bytes */
+  float alpha;    /* 16  slope of leaky, value of fill, lower bound of clip */
+  float beta;     /* 20  upper bound of clip */
+}; /* 24 bytes */
 
-static_assert(sizeof(UnaryParams) == 20, "the host mirrors this layout");
+static_assert(sizeof(UnaryParams) == 24, "the host mirrors this layout");
 
 namespace {
 
 constexpr int32_t kSliceFloats = 16384;
 
 /* Operations in the order of UNARY_OPERATIONS in src/backends/wasm/kernels/elementwise.ts. */
-struct Negate { static v128_t of(v128_t x, v128_t) { return wasm_f32x4_neg(x); } };
-struct Absolute { static v128_t of(v128_t x, v128_t) { return wasm_f32x4_abs(x); } };
-struct Square { static v128_t of(v128_t x, v128_t) { return wasm_f32x4_mul(x, x); } };
-struct SquareRoot { static v128_t of(v128_t x, v128_t) { return wasm_f32x4_sqrt(x); } };
+struct Negate { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_neg(x); } };
+struct Absolute { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_abs(x); } };
+struct Square { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_mul(x, x); } };
+struct SquareRoot { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_sqrt(x); } };
 struct ReciprocalRoot {
-  static v128_t of(v128_t x, v128_t) { return wasm_f32x4_div(constant4(1.0f), wasm_f32x4_sqrt(x)); }
+  static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_div(constant4(1.0f), wasm_f32x4_sqrt(x)); }
 };
 struct Reciprocal {
-  static v128_t of(v128_t x, v128_t) { return wasm_f32x4_div(constant4(1.0f), x); }
+  static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_div(constant4(1.0f), x); }
 };
-struct Exponential { static v128_t of(v128_t x, v128_t) { return exp4(x); } };
-struct Logarithm { static v128_t of(v128_t x, v128_t) { return log4(x); } };
-struct Tanh { static v128_t of(v128_t x, v128_t) { return tanh4(x); } };
-struct Sigmoid { static v128_t of(v128_t x, v128_t) { return sigmoid4(x); } };
-struct Relu { static v128_t of(v128_t x, v128_t) { return wasm_f32x4_max(x, zero4()); } };
+struct Exponential { static v128_t of(v128_t x, v128_t, v128_t) { return exp4(x); } };
+struct Logarithm { static v128_t of(v128_t x, v128_t, v128_t) { return log4(x); } };
+struct Tanh { static v128_t of(v128_t x, v128_t, v128_t) { return tanh4(x); } };
+struct Sigmoid { static v128_t of(v128_t x, v128_t, v128_t) { return sigmoid4(x); } };
+struct Relu { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_max(x, zero4()); } };
 struct LeakyRelu {
-  static v128_t of(v128_t x, v128_t alpha) {
+  static v128_t of(v128_t x, v128_t alpha, v128_t) {
     return wasm_v128_bitselect(wasm_f32x4_mul(x, alpha), x, wasm_f32x4_lt(x, zero4()));
   }
 };
 struct Sign {
-  static v128_t of(v128_t x, v128_t) {
+  static v128_t of(v128_t x, v128_t, v128_t) {
     const v128_t positive = wasm_v128_and(wasm_f32x4_gt(x, zero4()), constant4(1.0f));
     const v128_t negative = wasm_v128_and(wasm_f32x4_lt(x, zero4()), constant4(-1.0f));
     const v128_t is_nan = wasm_f32x4_ne(x, x);
@@ -47,29 +48,35 @@ struct Sign {
   }
 };
 struct Step {
-  static v128_t of(v128_t x, v128_t alpha) {
+  static v128_t of(v128_t x, v128_t alpha, v128_t) {
     const v128_t otherwise = wasm_v128_bitselect(x, alpha, wasm_f32x4_ne(x, x));
     return wasm_v128_bitselect(constant4(1.0f), otherwise, wasm_f32x4_gt(x, zero4()));
   }
 };
-struct Copy { static v128_t of(v128_t x, v128_t) { return x; } };
-struct FromInteger { static v128_t of(v128_t x, v128_t) { return wasm_f32x4_convert_i32x4(x); } };
+/* NaN stays NaN. */
+struct Clip {
+  static v128_t of(v128_t x, v128_t alpha, v128_t beta) {
+    return wasm_f32x4_pmax(wasm_f32x4_pmin(x, beta), alpha);
+  }
+};
+struct Copy { static v128_t of(v128_t x, v128_t, v128_t) { return x; } };
+struct FromInteger { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_convert_i32x4(x); } };
 
 template <class Op>
 void run(const UnaryParams* p, int32_t from, int32_t to) {
-  const v128_t alpha = wasm_f32x4_splat(p->alpha);
+  const v128_t alpha = wasm_f32x4_splat(p->alpha), beta = wasm_f32x4_splat(p->beta);
   const float* x = p->x;
   float* y = p->y;
   int32_t i = from;
   /* Two vectors at a time: the longer functions are bound by latency. */
   RECVAE_NO_UNROLL
   for (; i + 8 <= to; i += 8) {
-    const v128_t first = Op::of(load(x + i), alpha), second = Op::of(load(x + i + 4), alpha);
+    const v128_t first = Op::of(load(x + i), alpha, beta), second = Op::of(load(x + i + 4), alpha, beta);
     store(y + i, first);
     store(y + i + 4, second);
   }
   RECVAE_NO_UNROLL
-  for (; i < to; ++i) y[i] = wasm_f32x4_extract_lane(Op::of(splat(x + i), alpha), 0);
+  for (; i < to; ++i) y[i] = wasm_f32x4_extract_lane(Op::of(splat(x + i), alpha, beta), 0);
 }
 
 void fill(const UnaryParams* p, int32_t from, int32_t to) {
@@ -103,9 +110,10 @@ void f32_unary(const UnaryParams* p, int32_t begin, int32_t end, char* scratch) 
     case 11: return run<LeakyRelu>(p, from, to);
     case 12: return run<Sign>(p, from, to);
     case 13: return run<Step>(p, from, to);
-    case 14: return run<Copy>(p, from, to);
-    case 15: return run<FromInteger>(p, from, to);
-    case 16: return fill(p, from, to);
+    case 14: return run<Clip>(p, from, to);
+    case 15: return run<Copy>(p, from, to);
+    case 16: return run<FromInteger>(p, from, to);
+    case 17: return fill(p, from, to);
   }
 }
 

@@ -16,7 +16,7 @@ import { KernelRuntime } from "./runtime.ts";
 import { chooseThreads } from "./threads.ts";
 
 /** Activations of one chunk: enough frames to amortise weights, few enough to stay small. */
-const CHUNK_BYTES = 48 * 2 ** 20;
+const CHUNK_BYTES = 64 * 2 ** 20;
 
 /** Name under which TensorFlow.js knows the backend (no `_`: its registry splits there). */
 const TF_NAME = "recvae-wasm";

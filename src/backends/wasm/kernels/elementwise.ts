@@ -6,7 +6,14 @@ import { broadcastRows } from "./broadcast.ts";
 import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
 
 /** Mirror of UnaryParams. */
-const UNARY = new ParameterLayout({ x: "int", y: "int", count: "int", op: "int", alpha: "float" });
+const UNARY = new ParameterLayout({
+  x: "int",
+  y: "int",
+  count: "int",
+  op: "int",
+  alpha: "float",
+  beta: "float",
+});
 
 /** Mirror of BinaryParams. */
 const BINARY = new ParameterLayout({
@@ -39,9 +46,10 @@ const UNARY_OPERATIONS = [
   "Sign",
   "Step",
 ] as const;
-const COPY = 14;
-const FROM_INTEGER = 15;
-const FILL = 16;
+const CLIP = 14;
+const COPY = 15;
+const FROM_INTEGER = 16;
+const FILL = 17;
 
 /** Names of TensorFlow.js in the order of the operation numbers in binary.cpp. */
 const BINARY_OPERATIONS = [
@@ -66,7 +74,7 @@ function unary(op: number): Kernel {
 function runUnary(
   backend: WasmBackend,
   x: tf.TensorInfo,
-  options: { op: number; alpha?: number },
+  options: { op: number; alpha?: number; beta?: number },
 ): tf.TensorInfo {
   const y = backend.output(x.shape);
   backend.launch("f32_unary", UNARY, {
@@ -77,6 +85,13 @@ function runUnary(
   });
   return y.info;
 }
+
+const clip: Kernel = (
+  { inputs: { x }, attrs, backend }: KernelCall<{ clipValueMin: number; clipValueMax: number }>,
+) => {
+  if (x.dtype !== "float32") return null;
+  return runUnary(backend, x, { op: CLIP, alpha: attrs.clipValueMin, beta: attrs.clipValueMax });
+};
 
 function binary(op: number): Kernel {
   return ({ inputs: { a, b }, backend }) => {
@@ -164,6 +179,7 @@ export const ELEMENTWISE_KERNELS: KernelTable = {
   ...Object.fromEntries(UNARY_OPERATIONS.map((name, op) => [name, unary(op)])),
   ...Object.fromEntries(BINARY_OPERATIONS.map((name, op) => [name, binary(op)])),
   [tf.AddN]: addN,
+  [tf.ClipByValue]: clip,
   [tf.Cast]: cast,
   [tf.Fill]: fill,
   [tf.ZerosLike]: constant(0),

@@ -3,17 +3,7 @@ import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
 import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
-
-const AXES = 6;
-
-/** Mirror of CopyParams. */
-const COPY = new ParameterLayout({
-  from: "int",
-  to: "int",
-  ...axisFields("size"),
-  ...axisFields("fromStride"),
-  ...axisFields("toStride"),
-});
+import { AXES, copy, stridesOf } from "./strided_copy.ts";
 
 /** Mirror of GatherParams. */
 const GATHER = new ParameterLayout({
@@ -25,52 +15,6 @@ const GATHER = new ParameterLayout({
   count: "int",
   inner: "int",
 });
-
-function axisFields(name: string): Record<string, "int"> {
-  return Object.fromEntries(Array.from({ length: AXES }, (_, a) => [`${name}${a}`, "int"]));
-}
-
-/** A copy between two strided layouts; addresses in bytes, strides in values. */
-interface StridedCopy {
-  readonly from: number;
-  readonly to: number;
-  readonly size: readonly number[];
-  readonly fromStride: readonly number[];
-  readonly toStride: readonly number[];
-}
-
-/** Runs a copy after merging axes that are contiguous on both sides; false when too many axes are left. */
-function copy(backend: WasmBackend, task: StridedCopy): void {
-  const axes = mergedAxes(task);
-  const values: Record<string, number> = { from: task.from, to: task.to };
-  for (let a = 0; a < AXES; a++) {
-    const axis = axes[a - AXES + axes.length];
-    values[`size${a}`] = axis?.size ?? 1;
-    values[`fromStride${a}`] = axis?.fromStride ?? 0;
-    values[`toStride${a}`] = axis?.toStride ?? 0;
-  }
-  backend.launch("u32_copy", COPY, values);
-}
-
-interface Axis {
-  size: number;
-  fromStride: number;
-  toStride: number;
-}
-
-function mergedAxes({ size, fromStride, toStride }: Omit<StridedCopy, "from" | "to">): Axis[] {
-  const axes: Axis[] = [];
-  for (let a = 0; a < size.length; a++) {
-    if (size[a] === 1) continue;
-    const axis = { size: size[a], fromStride: fromStride[a], toStride: toStride[a] };
-    const last = axes[axes.length - 1];
-    const contiguous = last !== undefined && last.fromStride === axis.fromStride * axis.size &&
-      last.toStride === axis.toStride * axis.size;
-    if (contiguous) axes[axes.length - 1] = { ...axis, size: last.size * axis.size };
-    else axes.push(axis);
-  }
-  return axes.length > 0 ? axes : [{ size: 1, fromStride: 1, toStride: 1 }];
-}
 
 /** Tensors of four-byte numbers with few enough axes. */
 function isMovable(x: tf.TensorInfo): x is tf.TensorInfo & { dtype: "float32" | "int32" } {
@@ -107,8 +51,45 @@ const slice: Kernel = (
   return y.info;
 };
 
-const concat: Kernel = ({ inputs, attrs, backend }: KernelCall<{ axis: number }>) => {
+const concat: Kernel = ({ inputs, attrs, backend }: KernelCall<{ axis: number }>) =>
+  joined(backend, Object.values(inputs), attrs);
+
+/** Tensors of one shape along a new axis. */
+const pack: Kernel = ({ inputs, attrs, backend }: KernelCall<{ axis: number }>) => {
   const parts = Object.values(inputs);
+  if (parts.some((part) => part.shape.join() !== parts[0].shape.join())) return null;
+  const [axis] = tf.util.parseAxisParam(attrs.axis, [1, ...parts[0].shape]);
+  const shape = [...parts[0].shape.slice(0, axis), 1, ...parts[0].shape.slice(axis)];
+  return joined(backend, parts.map((part) => ({ ...part, shape })), { axis });
+};
+
+/** The slices along an axis, without it. */
+const unpack: Kernel = ({ inputs: { value }, attrs, backend }: KernelCall<{ axis: number }>) => {
+  if (!isMovable(value)) return null;
+  const [axis] = tf.util.parseAxisParam(attrs.axis, value.shape);
+  const strides = stridesOf(value.shape);
+  const size = value.shape.map((n, a) => a === axis ? 1 : n);
+  const shape = value.shape.filter((_, a) => a !== axis);
+  return Array.from({ length: value.shape[axis] }, (_, i) => {
+    const y = backend.output(shape, value.dtype);
+    if (sizeOf(size) > 0) {
+      copy(backend, {
+        from: backend.addressOf(value) + 4 * i * strides[axis],
+        to: y.address,
+        size,
+        fromStride: strides,
+        toStride: stridesOf(size),
+      });
+    }
+    return y.info;
+  });
+};
+
+function joined(
+  backend: WasmBackend,
+  parts: readonly tf.TensorInfo[],
+  attrs: { axis: number },
+): tf.TensorInfo | null {
   if (parts.some((part) => !isMovable(part) || part.dtype !== parts[0].dtype)) return null;
   const [axis] = tf.util.parseAxisParam(attrs.axis, parts[0].shape);
   const shape = tf.backend_util.computeOutShape(parts.map((part) => part.shape), axis);
@@ -128,7 +109,7 @@ const concat: Kernel = ({ inputs, attrs, backend }: KernelCall<{ axis: number }>
     at += part.shape[axis];
   }
   return y.info;
-};
+}
 
 const transpose: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<{ perm: number[] }>) => {
   if (!isMovable(x)) return null;
@@ -205,17 +186,9 @@ export const LAYOUT_KERNELS: KernelTable = {
   [tf.Reshape]: reshape,
   [tf.Slice]: slice,
   [tf.Concat]: concat,
+  [tf.Pack]: pack,
+  [tf.Unpack]: unpack,
   [tf.Transpose]: transpose,
   [tf.PadV2]: pad,
   [tf.GatherV2]: gather,
 };
-
-/** Strides of a row-major array, in values. */
-function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
-  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= shape[axis];
-  }
-  return strides;
-}

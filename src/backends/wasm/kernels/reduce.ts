@@ -1,4 +1,4 @@
-/** Sums, means and extrema of TensorFlow.js, on `wasm/elementwise/reduce.cpp`. */
+/** Sums, means, extrema and softmax of TensorFlow.js, on `wasm/elementwise/reduce.cpp` and `softmax.cpp`. */
 import { tf } from "../../../deps/tfjs.ts";
 import { ParameterLayout } from "../parameters.ts";
 import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
@@ -13,6 +13,9 @@ const LAYOUT = new ParameterLayout({
   inner: "int",
   op: "int",
 });
+
+/** Mirror of SoftmaxParams. */
+const SOFTMAX = new ParameterLayout({ x: "int", y: "int", rows: "int", columns: "int" });
 
 interface Attributes {
   readonly axis?: number | number[];
@@ -47,10 +50,25 @@ function reduction(op: number): Kernel {
   };
 }
 
+/** Over the last axis, the only one TensorFlow.js asks for. */
+const softmax: Kernel = ({ inputs: { logits }, attrs, backend }: KernelCall<{ dim: number }>) => {
+  const columns = logits.shape[logits.shape.length - 1] ?? 1;
+  if (logits.dtype !== "float32" || attrs.dim !== logits.shape.length - 1) return null;
+  const y = backend.output(logits.shape);
+  backend.launch("f32_softmax", SOFTMAX, {
+    x: backend.addressOf(logits),
+    y: y.address,
+    rows: sizeOf(logits.shape) / Math.max(1, columns),
+    columns,
+  });
+  return y.info;
+};
+
 /** Kernels of this file by the name of TensorFlow.js. */
 export const REDUCE_KERNELS: KernelTable = {
   [tf.Sum]: reduction(0),
   [tf.Mean]: reduction(1),
   [tf.Max]: reduction(2),
   [tf.Min]: reduction(3),
+  [tf.Softmax]: softmax,
 };
