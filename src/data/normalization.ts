@@ -45,9 +45,11 @@ export type SubjectScaling =
  *
  * min-max: v ← 2·((v − min)/span − 0.5) with span = max − min, or 1 where that is 0; every operation is
  * rounded to float32 in this order, as the original does (spec 2.3). z-score: v ← (v − mean)/std, std 1
- * where it is 0, rounded once. residual: min-max, then v ← (v − image)/spread voxel by voxel.
+ * where it is 0, rounded once. residual: min-max, then v ← (v − image)/spread voxel by voxel, both
+ * operations rounded to float32.
  *
- * @param values Any number of voxels of the subject; whole frames `[…, Z, Y, X]` for a residual. @param scaling From `fitScaling` or the stored run.
+ * @param values Any number of voxels of the subject; whole frames `[…, Z, Y, X]` for a residual.
+ * @param scaling From `scalingFor` or the stored run.
  * @returns `values`.
  */
 export function applyScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
@@ -67,8 +69,14 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
     for (let i = 0; i < values.length; i++) values[i] = (values[i] - mean) / std;
   }
   if (scaling.kind === "residual") {
-    const { image, spread } = scaling;
-    overFrames(values, image, (i, voxel) => (values[i] - image[voxel]) / spread);
+    const { image } = scaling;
+    const spread = Math.fround(scaling.spread);
+    checkFrames(values, image);
+    for (let start = 0; start < values.length; start += image.length) {
+      for (let voxel = 0; voxel < image.length; voxel++) {
+        values[start + voxel] = Math.fround(values[start + voxel] - image[voxel]) / spread;
+      }
+    }
   }
   return values;
 }
@@ -81,8 +89,14 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
  */
 export function invertScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
   if (scaling.kind === "residual") {
-    const { image, spread } = scaling;
-    overFrames(values, image, (i, voxel) => values[i] * spread + image[voxel]);
+    const { image } = scaling;
+    const spread = Math.fround(scaling.spread);
+    checkFrames(values, image);
+    for (let start = 0; start < values.length; start += image.length) {
+      for (let voxel = 0; voxel < image.length; voxel++) {
+        values[start + voxel] = values[start + voxel] * spread + image[voxel];
+      }
+    }
   }
   if (scaling.kind === "min-max" || scaling.kind === "residual") {
     const min = Math.fround(scaling.min);
@@ -96,12 +110,8 @@ export function invertScaling(values: Float32Array, scaling: SubjectScaling): Fl
   return values;
 }
 
-/** Sets every value of whole frames from its index and its voxel. */
-function overFrames(
-  values: Float32Array,
-  image: Float32Array,
-  valueOf: (i: number, voxel: number) => number,
-): void {
+/** An image fits whole frames only. */
+function checkFrames(values: Float32Array, image: Float32Array): void {
   if (values.length % image.length !== 0) {
     throw new ShapeError(
       `Cannot apply the training-mean image: found ${values.length} values, needs whole frames of ` +
@@ -109,11 +119,6 @@ function overFrames(
       [values.length],
       `a multiple of ${image.length}`,
     );
-  }
-  for (let start = 0; start < values.length; start += image.length) {
-    for (let voxel = 0; voxel < image.length; voxel++) {
-      values[start + voxel] = valueOf(start + voxel, voxel);
-    }
   }
 }
 

@@ -47,7 +47,7 @@ export async function loadSubjectVolumes(
     using run = await openBoldRun(joinPath(directory, name), options);
     if (run.frames < tolTime) throw tooFewFrames(run.source, run.frames, tolTime);
     const [X, Y, Z] = run.spatialShape;
-    data ??= new Float32Array(names.length * tolTime * X * Y * Z);
+    data ??= allocate(names.length * tolTime * X * Y * Z);
     if (n === 0) shape = [names.length, tolTime, Z, Y, X, 1];
     if (shape[2] !== Z || shape[3] !== Y || shape[4] !== X) {
       throw new ShapeError(
@@ -64,6 +64,19 @@ export async function loadSubjectVolumes(
     }
   }
   return { data: data!, shape };
+}
+
+function allocate(values: number): Float32Array {
+  try {
+    return new Float32Array(values);
+  } catch {
+    const gigabytes = (4 * values / 2 ** 30).toFixed(1);
+    throw new ConfigError(
+      "names",
+      `Cannot hold all volumes in one array: found ${gigabytes} GiB, needs less; use cohortFromFiles and ` +
+        `buildDataLoader, which read frames as they are needed`,
+    );
+  }
 }
 
 /** The error of a run that is shorter than what is to be used of it. */

@@ -31,7 +31,8 @@ export function isGzip(head: Uint8Array): boolean {
  *
  * @param chunks The compressed bytes. @param source Path or label for messages.
  * @returns The contents in chunks; each is the consumer's to keep.
- * @throws {FormatError} naming one of {@link GZIP_RULES}, after what came before the fault was given out.
+ * @throws {FormatError} naming one of {@link GZIP_RULES};
+ *   contents before the fault may or may not have been given out.
  */
 export async function* inflate(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

@@ -116,7 +116,15 @@ Deno.test("a method stored with weights is used as it is", async () => {
 });
 
 Deno.test("every method gives the same frames from memory and from files", async () => {
-  for (const normalization of ["z-score", "train-z-score", "none", "min-max"] as const) {
+  for (
+    const normalization of [
+      "z-score",
+      "train-z-score",
+      "train-residual",
+      "none",
+      "min-max",
+    ] as const
+  ) {
     const [kept, streamed] = await Promise.all(
       [1e9, 0].map((memoryBudget) => buildDataLoader(cohort(3), { memoryBudget, normalization })),
     );

@@ -150,6 +150,16 @@ Deno.test("min-max equals the literal formula, every operation rounded to float3
     scaler.frame.set(values);
     scaler.apply({ kind: "min-max", min, max });
     assertEquals(scaler.frame.slice(), expected, `round ${round}, four at a time`);
+    const residual = {
+      kind: "residual",
+      min,
+      max,
+      image: random.normals(values.length),
+      spread: 0.1 + random.uniform(),
+    } as const;
+    scaler.frame.set(values);
+    scaler.apply(residual);
+    assertEquals(scaler.frame.slice(), applyScaling(values.slice(), residual), `residual ${round}`);
   }
 });
 
