@@ -58,7 +58,7 @@ struct Conv3dParams {
   float slope;           /* 112  of the prologue's leaky; 1 = none */
   float* mean;           /* 116  [S, C] epilogue statistics, or 0 */
   float* variance;       /* 120  [S, C] */
-  int32_t variant;       /* 124  0 = choose the fastest kernel that fits; 1 = force the general kernels */
+  int32_t variant;       /* 124  0 = the fastest kernel that fits; 1 = general; 2 = direct; 3 = minimal filtering */
 }; /* 128 bytes */
 
 static_assert(sizeof(Conv3dParams) == 128, "the host mirrors this layout");

@@ -133,7 +133,10 @@ for (const suffix of ["relaxed", "simd128"]) {
     Deno.test(`${suffix} conv3d ${operation} equals its definition for the model's channels`, async () => {
       const harness = await start(suffix);
       const pick = integers(11);
-      for (let i = 0; i < 60; ++i) check(tunedGeometry(pick), operation, harness, i % 2, i % 4 < 2);
+      // Variants: fastest, general, direct, minimal filtering; each with and without bias.
+      for (let i = 0; i < 120; ++i) {
+        check(tunedGeometry(pick), operation, harness, i % 4, i % 8 < 4);
+      }
       harness.stop();
     });
   }

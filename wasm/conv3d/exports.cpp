@@ -11,31 +11,44 @@
 #include "input_gradient_c1.h"
 #include "input_gradient_direct.h"
 #include "partial_filters.h"
+#include "winograd.h"
 
 using namespace recvae;
 
 RECVAE_EXPORT(f32_conv3d_forward__workspace)
 int32_t f32_conv3d_forward__workspace(const Conv3dParams* p) {
   if (forward_c1::fits(p)) return 0;
+  if (winograd::forward_fits(p)) return winograd::workspace_bytes(p);
   if (forward_direct::fits(p)) return forward_direct::workspace_bytes(p);
   return 4 * general::packed_floats(p, true);
 }
 RECVAE_EXPORT(f32_conv3d_forward_prepare__slices)
 int32_t f32_conv3d_forward_prepare__slices(const Conv3dParams* p) {
   if (forward_c1::fits(p)) return 0;
+  if (winograd::forward_fits(p)) return p->n > 0 ? 27 : 0;
   if (forward_direct::fits(p)) return forward_direct::pack_slices(p);
   return general::pack_slices(p, true);
 }
 RECVAE_EXPORT(f32_conv3d_forward_prepare)
 void f32_conv3d_forward_prepare(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  if (winograd::forward_fits(p)) return winograd::transform_filter(p, true, begin, end);
   if (forward_direct::fits(p)) return forward_direct::pack(p, begin, end);
   general::pack_filter(p, true, begin, end);
 }
 RECVAE_EXPORT(f32_conv3d_forward__slices)
-int32_t f32_conv3d_forward__slices(const Conv3dParams* p) { return p->n * p->out_z; }
+int32_t f32_conv3d_forward__slices(const Conv3dParams* p) {
+  if (!forward_c1::fits(p) && winograd::forward_fits(p)) return winograd::slices(p, true);
+  return p->n * p->out_z;
+}
+RECVAE_EXPORT(f32_conv3d_forward__scratch)
+int32_t f32_conv3d_forward__scratch(const Conv3dParams* p) {
+  if (!forward_c1::fits(p) && winograd::forward_fits(p)) return winograd::scratch_bytes(p, true);
+  return 0;
+}
 RECVAE_EXPORT(f32_conv3d_forward)
-void f32_conv3d_forward(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+void f32_conv3d_forward(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch) {
   if (forward_c1::fits(p)) return forward_c1::planes(p, begin, end);
+  if (winograd::forward_fits(p)) return winograd::run(p, true, begin, end, scratch);
   if (forward_direct::fits(p)) return forward_direct::planes(p, begin, end);
   general::gather_planes(p, general::forward_gather(p), begin, end);
 }
@@ -43,26 +56,38 @@ void f32_conv3d_forward(const Conv3dParams* p, int32_t begin, int32_t end, char*
 RECVAE_EXPORT(f32_conv3d_input_gradient__workspace)
 int32_t f32_conv3d_input_gradient__workspace(const Conv3dParams* p) {
   if (input_gradient_c1::fits(p)) return input_gradient_c1::workspace_bytes(p);
+  if (winograd::gradient_fits(p)) return winograd::workspace_bytes(p);
   if (input_gradient_direct::fits(p)) return input_gradient_direct::workspace_bytes(p);
   return 4 * general::packed_floats(p, false);
 }
 RECVAE_EXPORT(f32_conv3d_input_gradient_prepare__slices)
 int32_t f32_conv3d_input_gradient_prepare__slices(const Conv3dParams* p) {
   if (input_gradient_c1::fits(p)) return input_gradient_c1::pack_slices(p);
+  if (winograd::gradient_fits(p)) return p->n > 0 ? 27 : 0;
   if (input_gradient_direct::fits(p)) return input_gradient_direct::pack_slices(p);
   return general::pack_slices(p, false);
 }
 RECVAE_EXPORT(f32_conv3d_input_gradient_prepare)
 void f32_conv3d_input_gradient_prepare(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
   if (input_gradient_c1::fits(p)) return input_gradient_c1::pack(p, begin, end);
+  if (winograd::gradient_fits(p)) return winograd::transform_filter(p, false, begin, end);
   if (input_gradient_direct::fits(p)) return input_gradient_direct::pack(p, begin, end);
   general::pack_filter(p, false, begin, end);
 }
 RECVAE_EXPORT(f32_conv3d_input_gradient__slices)
-int32_t f32_conv3d_input_gradient__slices(const Conv3dParams* p) { return p->n * p->in_z; }
+int32_t f32_conv3d_input_gradient__slices(const Conv3dParams* p) {
+  if (!input_gradient_c1::fits(p) && winograd::gradient_fits(p)) return winograd::slices(p, false);
+  return p->n * p->in_z;
+}
+RECVAE_EXPORT(f32_conv3d_input_gradient__scratch)
+int32_t f32_conv3d_input_gradient__scratch(const Conv3dParams* p) {
+  if (!input_gradient_c1::fits(p) && winograd::gradient_fits(p)) return winograd::scratch_bytes(p, false);
+  return 0;
+}
 RECVAE_EXPORT(f32_conv3d_input_gradient)
-void f32_conv3d_input_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+void f32_conv3d_input_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch) {
   if (input_gradient_c1::fits(p)) return input_gradient_c1::planes(p, begin, end);
+  if (winograd::gradient_fits(p)) return winograd::run(p, false, begin, end, scratch);
   if (input_gradient_direct::fits(p)) return input_gradient_direct::planes(p, begin, end);
   general::gather_planes(p, general::gradient_gather(p), begin, end);
 }
