@@ -2,6 +2,9 @@
 import { encodeNiftiHeader, type NiftiImageFacts } from "../formats/nifti_write.ts";
 import { encodeVoxels } from "../formats/nifti_voxels.ts";
 
+/** What the header of a written file says. */
+export type NiftiFacts = Omit<NiftiImageFacts, "datatype" | "slope" | "intercept">;
+
 /** A file being written. */
 export class NiftiFile {
   readonly #path: string;
@@ -14,7 +17,7 @@ export class NiftiFile {
    *
    * @param path Ends in `.nii`; its folder must exist. @param facts Shape, affine, repetition time.
    */
-  constructor(path: string, facts: Omit<NiftiImageFacts, "datatype" | "slope" | "intercept">) {
+  constructor(path: string, facts: NiftiFacts) {
     this.#path = path;
     this.#temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
     const header = encodeNiftiHeader(facts);

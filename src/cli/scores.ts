@@ -1,5 +1,6 @@
 /** Scores of a trained model on runs that were not trained on, beside the baselines. */
 import type { NdArray } from "../base/arrays.ts";
+import type { FrameBatch } from "../base/frames.ts";
 import {
   type BaselineComparison,
   compareWithBaselines,
@@ -47,13 +48,30 @@ export async function scoreHeldOut(
   const comparison = await compareWithBaselines(model, { training, heldOut, pcaFrames, ...mask });
   const runs = data.heldOut.subjects;
   if (options.fitOffsets === 0) return { ...comparison, fitted: null, runs };
+  const fitted = await scoreFitted(model, heldOut, { steps: options.fitOffsets, ...mask });
+  return { ...comparison, fitted, runs };
+}
+
+/**
+ * Scores a model after fitting the offsets z of the runs it is scored on.
+ *
+ * @param model Trained. @param batches Which runs. @param options Updates of z, and voxels that count.
+ */
+export async function scoreFitted(
+  model: RecurrentVae,
+  batches: readonly FrameBatch[],
+  options: { readonly steps: number; readonly mask?: NdArray },
+): Promise<ReconstructionScore> {
   const offsets: NdArray[] = [];
-  for (const batch of heldOut) {
-    const { zTest } = await evaluateHeldOut(model, batch, { innerSteps: options.fitOffsets });
+  for (const batch of batches) {
+    const { zTest } = await evaluateHeldOut(model, batch, { innerSteps: options.steps });
     offsets.push(zTest);
   }
-  const fitted = await scoreModel(model, heldOut, { ...mask, offsets: (batch) => offsets[batch] });
-  return { ...comparison, fitted, runs };
+  const { mask } = options;
+  return await scoreModel(model, batches, {
+    offsets: (batch) => offsets[batch],
+    ...(mask ? { mask } : {}),
+  });
 }
 
 /** Frames for the principal components that cost at most about half a minute. */

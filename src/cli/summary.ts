@@ -116,6 +116,18 @@ function scoreLines({ scores, trainedOn, config }: RunSummary): string[] {
       "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
     ];
   }
+  return [
+    ...scoreTable(scores, inside),
+    `  Trained-on runs, for comparison: mean squared error ${digits(trainedOn.mse)}.`,
+  ];
+}
+
+/**
+ * The table of held-out scores as lines of text.
+ *
+ * @param scores Of a run. @param inside Added to the heading, e.g. `", inside the mask"`.
+ */
+export function scoreTable(scores: Scores, inside = ""): string[] {
   const row = (name: string, score: ReconstructionScore) =>
     `  ${name.padEnd(42)} ${percent(explained(score, scores))}   ${digits(score.mse).padStart(9)}`;
   return [
@@ -128,25 +140,24 @@ function scoreLines({ scores, trainedOn, config }: RunSummary): string[] {
     row(`PCA with ${scores.components} components`, scores.pca),
     row("the held-out run's own mean image *", scores.ownMean),
     "  Variance is about the mean image of the training runs. * has seen the held-out run.",
-    `  Trained-on runs, for comparison: mean squared error ${digits(trainedOn.mse)}.`,
   ];
 }
 
-function dynamicsLines({ eigenvalues, data }: RunSummary): string[] {
+function dynamicsLines({ eigenvalues, data, config }: RunSummary): string[] {
   const largest = eigenvalues[0];
   if (!largest) return [];
-  const pairs = eigenvalues.filter(({ imaginary }) => imaginary > 0);
+  const upper = eigenvalues.filter(({ imaginary }) => imaginary > 0);
   const unit = data.repetitionTime === null ? "frames" : "s";
   const step = data.repetitionTime ?? 1;
   const { modulus } = largest;
   const memory = modulus < 1
     ? `decays with a time constant of ${digits(-step / Math.log(modulus))} ${unit}`
     : "does not decay";
-  const periods = pairs.map(({ real, imaginary }) =>
-    2 * Math.PI * step / Math.atan2(imaginary, real)
-  );
+  // A pair whose period is longer than a run is not an oscillation anybody has seen.
+  const periods = upper.map(({ real, imaginary }) => 2 * Math.PI / Math.atan2(imaginary, real))
+    .filter((frames) => frames <= config.model.tolTime).map((frames) => frames * step);
   const oscillation = periods.length === 0
-    ? "no mode oscillates"
+    ? "no mode oscillates within a run"
     : `${periods.length} oscillating ${
       periods.length === 1 ? "pair" : "pairs"
     }, the slowest with a ` +

@@ -3,19 +3,10 @@ import { COMMANDS } from "../../src/cli/commands.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { readSafetensors } from "../../src/formats/safetensors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
+import { inFolder } from "../support/folders.ts";
 import { recvae } from "./run_recvae.ts";
 
 const STATE = new URL("../golden/fixtures/recvae/small_state.pt", import.meta.url).pathname;
-
-/** Runs a body with a folder that is gone afterwards. */
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("--help lists every command and each command's help ends with examples", async () => {
   const { code, stdout } = await recvae("--help");

@@ -1,0 +1,69 @@
+/** `recvae encode`: latent trajectories of scans. */
+import { defineCommand } from "./command.ts";
+import { SOURCE_OPTIONS } from "./data_options.ts";
+import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
+import { EXIT } from "./failures.ts";
+import { type Option, UsageError } from "./options.ts";
+import { printJson } from "./output.ts";
+import { rollOut, writeStates } from "./rollouts.ts";
+import { uniqueStems } from "./scan_names.ts";
+import { loadScans, openRun } from "./trained_model.ts";
+
+const OPTIONS = [
+  ...SOURCE_OPTIONS,
+  {
+    name: "out",
+    short: "o",
+    kind: "text",
+    value: "DIR",
+    help: "Folder for one NAME_latents.tsv a scan",
+    group: "Results",
+  },
+  ...ENGINE_OPTIONS,
+  { name: "json", kind: "flag", help: "Print the trajectories as JSON instead of writing files" },
+] as const satisfies readonly Option[];
+
+/** The command. */
+export const encodeCommand = defineCommand({
+  name: "encode",
+  summary: "Turn scans into latent trajectories",
+  usage: "encode RUN [FILE…] --out DIR",
+  description:
+    "Runs the encoder and the latent dynamics of a trained run over scans and writes the posterior mean of the " +
+    "state at every frame: tab-separated, a column a dimension, a line a frame. Nothing random is added.",
+  options: OPTIONS,
+  examples: [
+    { line: "recvae encode runs/first sub-*_bold.nii.gz --out latents", does: "one table a scan" },
+    { line: "recvae encode runs/first --cn scans/cn --json", does: "a folder, printed" },
+  ],
+  positionals: [1, Infinity],
+  async run({ values, positionals: [folder, ...files] }) {
+    if (values.out === undefined && !values.json) {
+      throw new UsageError("encode needs --out DIR for its tables, or --json");
+    }
+    const run = await openRun(folder);
+    const loader = await loadScans(run, values, files);
+    try {
+      const engine = await startEngine(values);
+      const model = run.model();
+      const stems = uniqueStems(loader.cohort.subjects);
+      const printed: { name: string; file: string; shape: readonly number[]; h: unknown }[] = [];
+      if (!values.json) Deno.mkdirSync(values.out!, { recursive: true });
+      for (const [row, name] of stems.entries()) {
+        const { states } = await rollOut(model, loader, { row });
+        const file = loader.cohort.subjects[row].id;
+        if (values.json) printed.push({ name, file, shape: states.shape, h: states.data });
+        else writeStates(`${values.out}/${name}_latents.tsv`, states);
+      }
+      if (values.json) printJson(printed);
+      else {console.log(
+          `${stems.length} tables of ${run.config.model.tolTime} frames in ${values.out}`,
+        );}
+      model.dispose();
+      await engine.stop();
+      return EXIT.ok;
+    } finally {
+      loader.close();
+    }
+  },
+});

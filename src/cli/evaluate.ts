@@ -1,0 +1,115 @@
+/** `recvae evaluate`: scores a run on its held-out scans, or on any others. */
+import { scoreModel } from "../evaluation/baselines.ts";
+import type { ReconstructionScore } from "../evaluation/reconstruction_score.ts";
+import { defineCommand } from "./command.ts";
+import { SOURCE_OPTIONS } from "./data_options.ts";
+import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
+import { EXIT } from "./failures.ts";
+import { type Option, UsageError, type Values } from "./options.ts";
+import { printJson } from "./output.ts";
+import { batchesInOrder, prepareData } from "./prepared_data.ts";
+import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
+import { scoreTable } from "./summary.ts";
+import { loadScans, openRun, type SavedRun } from "./trained_model.ts";
+
+const OPTIONS = [
+  ...SOURCE_OPTIONS,
+  {
+    name: "fit-offsets",
+    kind: "integer",
+    value: "STEPS",
+    help: "Updates of the scans' offsets in the second score; 0 leaves it out",
+    otherwise: "as in the run",
+    group: "Scores",
+  },
+  ...ENGINE_OPTIONS,
+  { name: "json", kind: "flag", help: "Print the scores as JSON" },
+] as const satisfies readonly Option[];
+
+/** The command. */
+export const evaluateCommand = defineCommand({
+  name: "evaluate",
+  summary: "Score a trained run on held-out or other scans",
+  usage: "evaluate RUN [options] [FILE…]",
+  description:
+    "Without scans: scores the run on the scans it held out, beside the mean image of the training scans, " +
+    "principal components and each scan's own mean. With scans (files, or --cn, --ad, --group, --data): scores the " +
+    "reconstruction of each of them. Scans are normalised as the run's were.",
+  options: OPTIONS,
+  examples: [
+    { line: "recvae evaluate runs/first", does: "the scans held out in training" },
+    { line: "recvae evaluate runs/first new/*.nii.gz --json", does: "other scans, for a program" },
+  ],
+  positionals: [1, Infinity],
+  async run({ values, positionals: [folder, ...files] }) {
+    const run = await openRun(folder);
+    const other = files.length > 0 || values.synthetic ||
+      [values.cn, values.ad, values.group, values.data].some((list) => list.length > 0);
+    return other ? await evaluateOther(run, values, files) : await evaluateOwn(run, values);
+  },
+});
+
+type EvaluateValues = Values<typeof OPTIONS>;
+
+async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<number> {
+  const { config, normalization } = run;
+  const { batchSize, seed } = config.model;
+  const data = await prepareData(config.data, { batchSize, seed, normalization });
+  try {
+    if (!data.heldOut) {
+      throw new UsageError(`The run "${run.folder}" held nothing out; name scans to score`);
+    }
+    const engine = await startEngine(values);
+    const model = run.model();
+    const scores = await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
+      fitOffsets: values["fit-offsets"] ?? config.training.fitOffsets,
+      ...(data.mask ? { mask: data.mask } : {}),
+    });
+    printScores(scores, values.json);
+    model.dispose();
+    await engine.stop();
+    return EXIT.ok;
+  } finally {
+    data.close();
+  }
+}
+
+function printScores(scores: Scores, json: boolean): void {
+  if (json) printJson(scores);
+  else console.log(scoreTable(scores).join("\n"));
+}
+
+async function evaluateOther(
+  run: SavedRun,
+  values: EvaluateValues,
+  files: readonly string[],
+): Promise<number> {
+  const loader = await loadScans(run, values, files);
+  try {
+    const engine = await startEngine(values);
+    const model = run.model();
+    const steps = values["fit-offsets"] ?? run.config.training.fitOffsets;
+    const batches = batchesInOrder(loader);
+    const plain = await scoreModel(model, batches);
+    const fitted = steps > 0 ? await scoreFitted(model, batches, { steps }) : null;
+    if (values.json) printJson({ runs: loader.subjects, model: plain, fitted });
+    else {
+      console.log(`Reconstruction of ${loader.subjects} scans:`);
+      console.log(scoreLine("no offset (z = 0)", plain));
+      if (fitted) console.log(scoreLine("offset z fitted to the scan", fitted));
+    }
+    model.dispose();
+    await engine.stop();
+    return EXIT.ok;
+  } finally {
+    loader.close();
+  }
+}
+
+function scoreLine(name: string, { mse, correlation, contrast }: ReconstructionScore): string {
+  const show = (value: number) => String(Number(value.toPrecision(3)));
+  return `  ${name.padEnd(30)} mean squared error ${
+    show(mse)
+  } (normalised units), spatial correlation ` +
+    `${show(correlation)}, contrast ${show(contrast)}`;
+}

@@ -1,0 +1,147 @@
+/** `recvae inspect`: what a file or a run folder is. */
+import { RecvaeError } from "../base/errors.ts";
+import { openBoldRun } from "../data/bold_run.ts";
+import { describeNormalization } from "../data/normalization.ts";
+import { FILE_KIND_NAMES, identifyFile } from "../formats/file_kind.ts";
+import { readSafetensors } from "../formats/safetensors.ts";
+import { readTorchState } from "../formats/torch_state.ts";
+import { eigenvalues } from "../linalg/eigenvalues.ts";
+import { readRun } from "../training/run_folder.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./failures.ts";
+import { printJson } from "./output.ts";
+import { openRun } from "./trained_model.ts";
+
+/** Facts by name, in the order in which they are shown. */
+type Facts = Record<string, unknown>;
+
+/** The command. */
+export const inspectCommand = defineCommand({
+  name: "inspect",
+  summary: "Show what a scan, a weights file or a run is",
+  usage: "inspect FILE|RUN [--json]",
+  description:
+    "NIfTI: size, frames, repetition time, affine, element type, range of the first frame. " +
+    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. A run folder: what was " +
+    "trained, how far, and the eigenvalues of its transition matrix.",
+  options: [{ name: "json", kind: "flag", help: "Print the facts as JSON" }],
+  examples: [
+    { line: "recvae inspect sub-01_bold.nii.gz", does: "a scan" },
+    { line: "recvae inspect runs/first --json", does: "a run, for a program" },
+  ],
+  positionals: [1, 1],
+  async run({ values, positionals: [path] }) {
+    const facts = Deno.statSync(path).isDirectory ? await runFacts(path) : await fileFacts(path);
+    if (values.json) printJson(facts);
+    else for (const [name, value] of Object.entries(facts)) printFact(name, value);
+    return EXIT.ok;
+  },
+});
+
+async function runFacts(folder: string): Promise<Facts> {
+  const run = await openRun(folder);
+  const { weights, version } = await readRun(folder);
+  const { model, training, data } = run.config;
+  const matrix = weights.get("F_mat");
+  const spectrum = matrix ? eigenvalues(matrix.data as Float32Array, model.latentDim) : [];
+  return {
+    kind: "run of recvae train",
+    version,
+    epochs: `${run.epoch} of ${model.epochs}`,
+    preset: training.preset,
+    data: data.files ? `${data.files.length} files` : data.kind,
+    normalisation: describeNormalization(run.normalization),
+    spatialShape: model.spatialShape,
+    frames: model.tolTime,
+    latentDim: model.latentDim,
+    channels: model.channels,
+    subjects: weights.get("z_vectors")?.shape[0],
+    eigenvalueModuli: spectrum.map(({ modulus }) => Number(modulus.toPrecision(4))),
+  };
+}
+
+async function fileFacts(path: string): Promise<Facts> {
+  const kind = identifyFile(readHead(path));
+  if (kind === "safetensors") {
+    const { tensors, metadata } = readSafetensors(Deno.readFileSync(path), path);
+    return { kind: "safetensors", metadata, arrays: arrayFacts(tensors) };
+  }
+  if (kind === "zip") {
+    const tensors = readTorchState(Deno.readFileSync(path), { source: path });
+    return { kind: "PyTorch state dictionary", arrays: arrayFacts(tensors) };
+  }
+  try {
+    return await scanFacts(path);
+  } catch (error) {
+    // The reader's own message says what is wrong; only a file that is no image at all needs more.
+    if (error instanceof RecvaeError && kind !== "unknown") {
+      error.message += ` (this is ${FILE_KIND_NAMES[kind]})`;
+    }
+    throw error;
+  }
+}
+
+async function scanFacts(path: string): Promise<Facts> {
+  using run = await openBoldRun(path);
+  const { header } = run;
+  const first = run.readFrame(0);
+  return {
+    kind: `NIfTI-${header.version}`,
+    spatialShape: run.spatialShape,
+    frames: run.frames,
+    repetitionTime: run.repetitionTime,
+    voxelSizes: run.voxelSizes,
+    affine: header.affine,
+    affineFrom: header.affineSource,
+    datatype: header.datatype,
+    byteOrder: header.littleEndian ? "little-endian" : "big-endian",
+    scaling: { slope: header.slope, intercept: header.intercept },
+    firstFrame: rangeOf(first),
+    description: header.description,
+  };
+}
+
+interface NamedArray {
+  readonly data: ArrayLike<number | bigint>;
+  readonly shape: readonly number[];
+}
+
+function arrayFacts(tensors: ReadonlyMap<string, NamedArray>): Facts[] {
+  return Array.from(tensors, ([name, { data, shape }]) => ({ name, shape, ...rangeOf(data) }));
+}
+
+function rangeOf(values: ArrayLike<number | bigint>): { min: number; max: number; mean: number } {
+  let [min, max, sum] = [Infinity, -Infinity, 0];
+  for (let i = 0; i < values.length; i++) {
+    const value = Number(values[i]);
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+  }
+  return { min, max, mean: sum / values.length };
+}
+
+function readHead(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  const head = new Uint8Array(352);
+  return head.subarray(0, file.readSync(head) ?? 0);
+}
+
+function printFact(name: string, value: unknown): void {
+  if (name === "arrays") {
+    for (const { name, shape, min, max, mean } of value as Record<string, unknown>[]) {
+      const size = `[${(shape as number[]).join(", ")}]`.padEnd(22);
+      const range = [min, max, mean].map((v) => String(Number((v as number).toPrecision(4))));
+      console.log(
+        `${String(name).padEnd(32)} ${size} ${range[0]} to ${range[1]}, mean ${range[2]}`,
+      );
+    }
+    return;
+  }
+  const shown = Array.isArray(value)
+    ? value.join(" ")
+    : typeof value === "object" && value !== null
+    ? Object.entries(value).map(([key, part]) => `${key} ${part}`).join(", ")
+    : String(value);
+  console.log(`${name.padEnd(18)} ${shown}`);
+}

@@ -1,0 +1,79 @@
+/** `recvae reconstruct`: what a trained run makes of scans, as NIfTI in the scans' own intensities. */
+import { evaluateHeldOut } from "../evaluation/held_out.ts";
+import { defineCommand } from "./command.ts";
+import { SOURCE_OPTIONS } from "./data_options.ts";
+import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
+import { EXIT } from "./failures.ts";
+import { type Option, UsageError } from "./options.ts";
+import { rollOut } from "./rollouts.ts";
+import { uniqueStems } from "./scan_names.ts";
+import { loadScans, openRun } from "./trained_model.ts";
+
+const OPTIONS = [
+  ...SOURCE_OPTIONS,
+  {
+    name: "out",
+    short: "o",
+    kind: "text",
+    value: "DIR",
+    help: "Folder for one NAME_desc-reconstruction_bold.nii a scan",
+    group: "Results",
+  },
+  {
+    name: "fit-offsets",
+    kind: "integer",
+    value: "STEPS",
+    help: "Fit the offset z of each scan first",
+    otherwise: "0: z = 0",
+    group: "Results",
+  },
+  ...ENGINE_OPTIONS,
+] as const satisfies readonly Option[];
+
+/** The command. */
+export const reconstructCommand = defineCommand({
+  name: "reconstruct",
+  summary: "Write a run's reconstructions of scans as NIfTI",
+  usage: "reconstruct RUN [FILE…] --out DIR",
+  description:
+    "Encodes and decodes scans with a trained run and writes float32 NIfTI files with the scans' affine and repetition " +
+    "time; the normalisation is undone, so intensities are those of the scan.",
+  options: OPTIONS,
+  examples: [
+    { line: "recvae reconstruct runs/first sub-07_bold.nii.gz --out recon", does: "one scan" },
+    {
+      line: "recvae reconstruct runs/first --data scans --fit-offsets 50 --out recon",
+      does: "a folder, with offsets fitted to each scan",
+    },
+  ],
+  positionals: [1, Infinity],
+  async run({ values, positionals: [folder, ...files] }) {
+    if (values.out === undefined) throw new UsageError("reconstruct needs --out DIR");
+    const run = await openRun(folder);
+    const loader = await loadScans(run, values, files);
+    try {
+      const engine = await startEngine(values);
+      const model = run.model();
+      const stems = uniqueStems(loader.cohort.subjects);
+      const innerSteps = values["fit-offsets"] ?? 0;
+      Deno.mkdirSync(values.out, { recursive: true });
+      for (const [row, stem] of stems.entries()) {
+        const fitted = innerSteps > 0
+          ? await evaluateHeldOut(model, loader.batch([row]), { innerSteps })
+          : null;
+        const path = `${values.out}/${stem}_desc-reconstruction_bold.nii`;
+        await rollOut(model, loader, {
+          row,
+          path,
+          ...(fitted ? { offset: Float32Array.from(fitted.zTest.data) } : {}),
+        });
+        console.log(path);
+      }
+      model.dispose();
+      await engine.stop();
+      return EXIT.ok;
+    } finally {
+      loader.close();
+    }
+  },
+});
