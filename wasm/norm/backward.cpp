@@ -20,7 +20,6 @@ struct Sums {
 };
 
 /* Adds to the column sums of g (first `length`) and of g·(x − mean) (next `length`). */
-template <bool FIXED>
 void add_columns(const float* x, const float* dy, int32_t rows, int32_t length, Patterns t, v128_t slope,
                  double* columns) {
   const int32_t step = rows_per_block(length);
@@ -30,14 +29,14 @@ void add_columns(const float* x, const float* dy, int32_t rows, int32_t length, 
       const float* px = x + start * length + strip;
       const float* pdy = dy + start * length + strip;
       const v128_t a0 = load(t.scale + strip), a1 = load(t.scale + strip + 4);
-      const v128_t b0 = load(t.shift + strip), b1 = load(t.shift + strip + 4);
+      const v128_t b0 = load(t.beta + strip), b1 = load(t.beta + strip + 4);
       const v128_t m0 = load(t.mean + strip), m1 = load(t.mean + strip + 4);
       Sums s = {zero4(), zero4(), zero4(), zero4()};
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, px += length, pdy += length) {
         const v128_t x0 = load(px), x1 = load(px + 4);
-        const v128_t g0 = gated(normalised4<FIXED>(x0, a0, b0, m0), load(pdy), slope);
-        const v128_t g1 = gated(normalised4<FIXED>(x1, a1, b1, m1), load(pdy + 4), slope);
+        const v128_t g0 = gated(normalised4(x0, a0, b0, m0), load(pdy), slope);
+        const v128_t g1 = gated(normalised4(x1, a1, b1, m1), load(pdy + 4), slope);
         s.g0 = wasm_f32x4_add(s.g0, g0);
         s.g1 = wasm_f32x4_add(s.g1, g1);
         s.gx0 = fma(g0, wasm_f32x4_sub(x0, m0), s.gx0);
@@ -50,7 +49,6 @@ void add_columns(const float* x, const float* dy, int32_t rows, int32_t length, 
 }
 
 /* Partial result of one slice: C sums of g, then C sums of g·(x − mean). */
-template <bool FIXED>
 void slice_sums(const NormParams* p, Slice slice, double* partial, char* scratch) {
   const int32_t channels = p->channels;
   const Fold fold = fold_of(channels);
@@ -63,10 +61,10 @@ void slice_sums(const NormParams* p, Slice slice, double* partial, char* scratch
   const int32_t done = folded * fold.length;
   const v128_t slope = wasm_f32x4_splat(p->slope);
   for (int32_t i = 0; i < 2 * fold.length; ++i) columns[i] = 0.0;
-  add_columns<FIXED>(x, dy, folded, fold.length, t, slope, columns);
+  add_columns(x, dy, folded, fold.length, t, slope, columns);
   for (int32_t i = done; i < slice.rows * channels; ++i) {
     const int32_t c = i % channels;
-    const v128_t v = normalised4<FIXED>(splat(x + i), splat(t.scale + c), splat(t.shift + c), splat(t.mean + c));
+    const v128_t v = normalised4(splat(x + i), splat(t.scale + c), splat(t.beta + c), splat(t.mean + c));
     const v128_t g = gated(v, splat(dy + i), slope);
     const double value = wasm_f32x4_extract_lane(g, 0);
     columns[c] += value;
@@ -90,15 +88,15 @@ void apply_rows(const float* x, const float* dy, float* dx, int32_t rows, int32_
     for (int32_t strip = 0; strip < length; strip += 8) {
       int32_t at = start * length + strip;
       const v128_t a0 = load(t.scale + strip), a1 = load(t.scale + strip + 4);
-      const v128_t h0 = load(t.shift + strip), h1 = load(t.shift + strip + 4);
+      const v128_t h0 = load(t.beta + strip), h1 = load(t.beta + strip + 4);
       const v128_t m0 = load(t.mean + strip), m1 = load(t.mean + strip + 4);
       const v128_t b0 = load(t.b + strip), b1 = load(t.b + strip + 4);
       const v128_t d0 = load(t.d + strip), d1 = load(t.d + strip + 4);
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, at += length) {
         const v128_t x0 = load(x + at), x1 = load(x + at + 4);
-        const v128_t g0 = gated(normalised4<FIXED>(x0, a0, h0, m0), load(dy + at), slope);
-        const v128_t g1 = gated(normalised4<FIXED>(x1, a1, h1, m1), load(dy + at + 4), slope);
+        const v128_t g0 = gated(normalised4(x0, a0, h0, m0), load(dy + at), slope);
+        const v128_t g1 = gated(normalised4(x1, a1, h1, m1), load(dy + at + 4), slope);
         if (FIXED) {
           store(dx + at, wasm_f32x4_mul(g0, a0));
           store(dx + at + 4, wasm_f32x4_mul(g1, a1));
@@ -130,7 +128,7 @@ void apply_slice(const NormParams* p, Slice slice, float* scratch) {
   for (int32_t i = folded * fold.length; i < slice.rows * channels; ++i) {
     const int32_t c = i % channels;
     const v128_t a = splat(t.scale + c), m = splat(t.mean + c), v = splat(x + i);
-    const v128_t g = gated(normalised4<FIXED>(v, a, splat(t.shift + c), m), splat(dy + i), slope);
+    const v128_t g = gated(normalised4(v, a, splat(t.beta + c), m), splat(dy + i), slope);
     const v128_t result = FIXED ? wasm_f32x4_mul(g, a)
                                 : fma(g, a, fma(wasm_f32x4_sub(v, m), splat(t.b + c), splat(t.d + c)));
     dx[i] = wasm_f32x4_extract_lane(result, 0);
@@ -194,9 +192,7 @@ int32_t f32_norm_gradient_sums__scratch(const NormParams* p) {
 RECVAE_EXPORT(f32_norm_gradient_sums)
 void f32_norm_gradient_sums(const NormParams* p, int32_t begin, int32_t end, char* scratch) {
   for (int32_t s = begin; s < end; ++s) {
-    double* partial = p->workspace + s * p->channels * 2;
-    if (p->fixed) slice_sums<true>(p, slice_at(p, s), partial, scratch);
-    else slice_sums<false>(p, slice_at(p, s), partial, scratch);
+    slice_sums(p, slice_at(p, s), p->workspace + s * p->channels * 2, scratch);
   }
 }
 

@@ -93,7 +93,7 @@ void slice_statistics(const NormParams* p, Slice slice, double* partial, char* s
   }
 }
 
-template <bool STEEP, bool FIXED>
+template <bool STEEP>
 void apply_rows(const float* x, float* y, int32_t rows, int32_t length, Patterns t, v128_t slope) {
   const int32_t step = rows_per_block(length);
   for (int32_t start = 0; start < rows; start += step) {
@@ -101,18 +101,18 @@ void apply_rows(const float* x, float* y, int32_t rows, int32_t length, Patterns
     for (int32_t strip = 0; strip < length; strip += 8) {
       const float* from = x + start * length + strip;
       float* to = y + start * length + strip;
-      const v128_t a0 = load(t.scale + strip), b0 = load(t.shift + strip), m0 = load(t.mean + strip);
-      const v128_t a1 = load(t.scale + strip + 4), b1 = load(t.shift + strip + 4), m1 = load(t.mean + strip + 4);
+      const v128_t a0 = load(t.scale + strip), b0 = load(t.beta + strip), m0 = load(t.mean + strip);
+      const v128_t a1 = load(t.scale + strip + 4), b1 = load(t.beta + strip + 4), m1 = load(t.mean + strip + 4);
       RECVAE_NO_UNROLL
       for (int32_t r = 0; r < count; ++r, from += length, to += length) {
-        store(to, leaky4<STEEP>(normalised4<FIXED>(load(from), a0, b0, m0), slope));
-        store(to + 4, leaky4<STEEP>(normalised4<FIXED>(load(from + 4), a1, b1, m1), slope));
+        store(to, leaky4<STEEP>(normalised4(load(from), a0, b0, m0), slope));
+        store(to + 4, leaky4<STEEP>(normalised4(load(from + 4), a1, b1, m1), slope));
       }
     }
   }
 }
 
-template <bool STEEP, bool FIXED>
+template <bool STEEP>
 void apply_slice(const NormParams* p, Slice slice, float* scratch) {
   const int32_t channels = p->channels;
   const Fold fold = fold_of(channels);
@@ -122,11 +122,11 @@ void apply_slice(const NormParams* p, Slice slice, float* scratch) {
   float* y = p->y + slice.first_row * channels;
   const int32_t folded = slice.rows / fold.factor;
   const v128_t slope = wasm_f32x4_splat(p->slope);
-  apply_rows<STEEP, FIXED>(x, y, folded, fold.length, t, slope);
+  apply_rows<STEEP>(x, y, folded, fold.length, t, slope);
   /* The rows that do not fill a folded row, by the same arithmetic on one lane. */
   for (int32_t i = folded * fold.length; i < slice.rows * channels; ++i) {
     const int32_t c = i % channels;
-    const v128_t v = normalised4<FIXED>(splat(x + i), splat(t.scale + c), splat(t.shift + c), splat(t.mean + c));
+    const v128_t v = normalised4(splat(x + i), splat(t.scale + c), splat(t.beta + c), splat(t.mean + c));
     y[i] = wasm_f32x4_extract_lane(leaky4<STEEP>(v, slope), 0);
   }
 }
@@ -181,20 +181,16 @@ void f32_norm_statistics_finish(const NormParams* p, int32_t begin, int32_t end,
   }
 }
 
-RECVAE_EXPORT(f32_norm_coefficients__slices)
-int32_t f32_norm_coefficients__slices(const NormParams* p) { return 1; }
+RECVAE_EXPORT(f32_norm_scale__slices)
+int32_t f32_norm_scale__slices(const NormParams* p) { return 1; }
 
-RECVAE_EXPORT(f32_norm_coefficients)
-void f32_norm_coefficients(const NormParams* p, int32_t begin, int32_t end, char* scratch) {
+RECVAE_EXPORT(f32_norm_scale)
+void f32_norm_scale(const NormParams* p, int32_t begin, int32_t end, char* scratch) {
   const int32_t width = p->channels / p->channel_groups;
   for (int32_t s = 0; s < p->groups; ++s) {
     for (int32_t c = 0; c < p->channels; ++c) {
-      const int32_t block = s * p->channel_groups + c / width;
-      const double variance = (double)p->variance[block] + (double)p->epsilon;
-      const double scale = (double)p->gamma[c] / __builtin_sqrt(variance);
-      p->scale[s * p->channels + c] = (float)scale;
-      const double shift = (double)p->beta[c] - (p->fixed ? 0.0 : (double)p->mean[block] * scale);
-      p->shift[s * p->channels + c] = (float)shift;
+      const double variance = (double)p->variance[s * p->channel_groups + c / width] + (double)p->epsilon;
+      p->scale[s * p->channels + c] = (float)((double)p->gamma[c] / __builtin_sqrt(variance));
     }
   }
 }
@@ -210,13 +206,8 @@ void f32_norm_apply(const NormParams* p, int32_t begin, int32_t end, char* scrat
   for (int32_t s = begin; s < end; ++s) {
     const Slice slice = slice_at(p, s);
     float* floats = (float*)scratch;
-    if (p->slope > 1.0f) {
-      if (p->fixed) apply_slice<true, true>(p, slice, floats);
-      else apply_slice<true, false>(p, slice, floats);
-    } else {
-      if (p->fixed) apply_slice<false, true>(p, slice, floats);
-      else apply_slice<false, false>(p, slice, floats);
-    }
+    if (p->slope > 1.0f) apply_slice<true>(p, slice, floats);
+    else apply_slice<false>(p, slice, floats);
   }
 }
 

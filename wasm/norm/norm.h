@@ -5,18 +5,14 @@
  * Statistics are taken per block (s, k): M rows and the C/K channels of channel group k.
  *
  *   f32_norm_statistics      x                                        → mean, variance [S, K]
- *   f32_norm_coefficients    mean, variance, gamma, beta              → scale, shift [S, C]
- *   f32_norm_apply           x, scale, shift                          → y = leaky(v)
- *   f32_norm_gradient_sums   x, dy, scale, shift, mean, variance      → d_gamma, d_beta [C]; b, d [S, C]
- *   f32_norm_gradient_apply  x, dy, scale, shift, mean, b, d          → dx = scale·g + b·(x − mean) + d
+ *   f32_norm_scale           variance, gamma                          → scale [S, C] = gamma·r
+ *   f32_norm_apply           x, mean, scale, beta                     → y = leaky(v)
+ *   f32_norm_gradient_sums   x, dy, mean, variance, scale, beta       → d_gamma, d_beta [C]; b, d [S, C]
+ *   f32_norm_gradient_apply  x, dy, mean, scale, beta, b, d           → dx = scale·g + b·(x − mean) + d
  *
- * with r = 1/√(variance + epsilon), scale = gamma·r, g = dy·leaky′(v), and
- *
- *   batch statistics   shift = beta − mean·scale,  v = scale·x + shift     (what convolutions apply on loading)
- *   fixed statistics   shift = beta,               v = scale·(x − mean) + shift
- *
- * The second has no cancellation where |mean| is large against √variance; with batch statistics the rounding of the
- * mean itself is of the same size. Forward and backward take the side of leaky from the same v, bit for bit.
+ * with r = 1/√(variance + epsilon), v = scale·(x − mean) + beta and g = dy·leaky′(v). Subtracting the mean first keeps
+ * the digits that scale·x + (beta − scale·mean) loses where |mean| is large against √variance. Forward and
+ * backward take the side of leaky from the same v, bit for bit.
  */
 #pragma once
 
@@ -33,22 +29,21 @@ struct NormParams {
   float* mean;            /* 20  [S, K] */
   float* variance;        /* 24  [S, K] biased */
   float* scale;           /* 28  [S, C] */
-  float* shift;           /* 32  [S, C] */
-  float* d_gamma;         /* 36  [C] */
-  float* d_beta;          /* 40  [C] */
-  float* b;               /* 44  [S, C] */
-  float* d;               /* 48  [S, C] */
-  double* workspace;      /* 52  partial sums */
-  int32_t groups;         /* 56  S */
-  int32_t rows;           /* 60  M */
-  int32_t channels;       /* 64  C */
-  int32_t channel_groups; /* 68  K, divides C */
-  int32_t fixed;          /* 72  1 = mean and variance are constants: K = C, S = 1, no b and d */
-  float epsilon;          /* 76 */
-  float slope;            /* 80  of leaky; 1 = none */
-}; /* 84 bytes */
+  float* d_gamma;         /* 32  [C] */
+  float* d_beta;          /* 36  [C] */
+  float* b;               /* 40  [S, C] */
+  float* d;               /* 44  [S, C] */
+  double* workspace;      /* 48  partial sums */
+  int32_t groups;         /* 52  S */
+  int32_t rows;           /* 56  M */
+  int32_t channels;       /* 60  C */
+  int32_t channel_groups; /* 64  K, divides C */
+  int32_t fixed;          /* 68  1 = mean and variance are constants: no b and d */
+  float epsilon;          /* 72 */
+  float slope;            /* 76  of leaky; 1 = none */
+}; /* 80 bytes */
 
-static_assert(sizeof(NormParams) == 84, "the host mirrors this layout");
+static_assert(sizeof(NormParams) == 80, "the host mirrors this layout");
 
 /*
  * Rows are read `factor` at a time as one folded row of `length` = factor·C floats, the smallest multiple of 16:
@@ -93,7 +88,7 @@ RECVAE_INLINE Slice slice_at(const NormParams* p, int32_t slice) {
 /* Per-channel values of one sample group, repeated over a folded row. */
 struct Patterns {
   float* scale;
-  float* shift;
+  float* beta;
   float* mean;
   float* b;
   float* d;
@@ -104,9 +99,8 @@ RECVAE_INLINE Patterns patterns_at(float* at, int32_t length) {
 }
 
 /* v, see above. */
-template <bool FIXED>
-RECVAE_INLINE v128_t normalised4(v128_t x, v128_t scale, v128_t shift, v128_t mean) {
-  return FIXED ? fma(wasm_f32x4_sub(x, mean), scale, shift) : fma(x, scale, shift);
+RECVAE_INLINE v128_t normalised4(v128_t x, v128_t scale, v128_t beta, v128_t mean) {
+  return fma(wasm_f32x4_sub(x, mean), scale, beta);
 }
 
 /* Repeats the C values of `from` until `length` floats are written. */
@@ -116,12 +110,12 @@ RECVAE_INLINE void repeat_channels(float* to, const float* from, int32_t channel
   }
 }
 
-/* Fills scale, shift and mean. */
+/* Fills scale, beta and mean. */
 RECVAE_INLINE void fill_patterns(const NormParams* p, int32_t group, Patterns t, int32_t length) {
   const int32_t channels = p->channels;
   const int32_t width = channels / p->channel_groups;
   repeat_channels(t.scale, p->scale + group * channels, channels, length);
-  repeat_channels(t.shift, p->shift + group * channels, channels, length);
+  repeat_channels(t.beta, p->beta, channels, length);
   for (int32_t i = 0; i < length; ++i) {
     t.mean[i] = p->mean[group * p->channel_groups + (i % channels) / width];
   }

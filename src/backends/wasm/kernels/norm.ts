@@ -15,7 +15,6 @@ const LAYOUT = new ParameterLayout({
   mean: "int",
   variance: "int",
   scale: "int",
-  shift: "int",
   dGamma: "int",
   dBeta: "int",
   b: "int",
@@ -48,10 +47,9 @@ const forward: Kernel = ({ inputs, attrs, backend }: KernelCall<NormAttributes>)
       beta: backend.addressOf(beta),
       mean: mean.address,
       variance: variance.address,
-      fixed: inputs.mean === undefined ? 0 : 1,
     };
     if (inputs.mean === undefined) backend.launch("f32_norm_statistics", LAYOUT, parameters);
-    backend.launch("f32_norm_coefficients", LAYOUT, parameters);
+    backend.launch("f32_norm_scale", LAYOUT, parameters);
     backend.launch("f32_norm_apply", LAYOUT, parameters);
   }
   return [y.info, mean.info, variance.info];
@@ -84,7 +82,7 @@ const gradient: Kernel = (
     dBeta: dBeta.address,
     fixed: attrs.fixedStatistics ? 1 : 0,
   };
-  backend.launch("f32_norm_coefficients", LAYOUT, parameters);
+  backend.launch("f32_norm_scale", LAYOUT, parameters);
   backend.launch("f32_norm_gradient_sums", LAYOUT, parameters);
   backend.launch("f32_norm_gradient_apply", LAYOUT, parameters);
   return [dx.info, dGamma.info, dBeta.info];
@@ -111,8 +109,8 @@ function geometry(x: tf.TensorInfo, attributes: NormAttributes) {
 /** Room for the `[S, C]` coefficients, which live as long as the kernel. */
 function coefficients(backend: WasmBackend, x: tf.TensorInfo, attributes: NormAttributes) {
   const bytes = attributes.sampleGroups * x.shape[x.shape.length - 1] * 4;
-  const scale = backend.temporary(4 * bytes, "the coefficients of a normalisation");
-  return { scale, shift: scale + bytes, b: scale + 2 * bytes, d: scale + 3 * bytes };
+  const scale = backend.temporary(3 * bytes, "the coefficients of a normalisation");
+  return { scale, b: scale + bytes, d: scale + 2 * bytes };
 }
 
 function aliased(backend: WasmBackend, info: tf.TensorInfo) {
