@@ -1,7 +1,7 @@
 /** One training step and one evaluation at full size, 91×109×91, compared with full.safetensors. */
-import type { ActiveEngine } from "../../src/backends/engine.ts";
-import type { FloatArray, NdArray } from "../../src/base/arrays.ts";
-import { assertAlmostEquals, assertEquals } from "../../src/deps/std.ts";
+import type { ActiveEngine, BackendName } from "../../src/backends/engine.ts";
+import type { NdArray } from "../../src/base/arrays.ts";
+import { assert, assertAlmostEquals, assertEquals } from "../../src/deps/std.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
 import type { StateDict } from "../../src/models/recurrent_vae/weights.ts";
@@ -10,6 +10,7 @@ import { readFixture, readManifest } from "../support/fixture_tensors.ts";
 import { compareBuffers, hostGradients, lossVector, stateKeys } from "../support/golden_model.ts";
 import { GoldenReport } from "../support/golden_report.ts";
 import { hash32, hashedArray, uniformAt } from "../support/hash_values.ts";
+import { branchGradients } from "../support/kinks.ts";
 import { fixtureModel } from "../support/recvae_cases.ts";
 
 const fixture = readFixture("full");
@@ -19,6 +20,15 @@ const voxels = nx * ny * nz;
 const [batch, frames, dim] = [config.batch, config.T, config.latent_dim];
 const rows: number[] = config.which_ones;
 const ABSOLUTE_ZERO_GRADIENT = 5e-2;
+
+const noise: NdArray = {
+  data: hashedArray(frames * batch * dim, { seed: 102, scale: 1.6 }),
+  shape: [frames, batch, dim],
+};
+const initialState: NdArray = {
+  data: hashedArray(dim, { seed: 103, offset: 0.5, scale: 0.5 }),
+  shape: [1, dim],
+};
 
 /** Axis position on −1 … 1. */
 const axis = (n: number, length: number) => 2 * n / (length - 1) - 1;
@@ -44,6 +54,8 @@ function inputVolumes(): NdArray {
   }
   return { data, shape: [batch, frames, nz, ny, nx] };
 }
+
+const volumes = inputVolumes();
 
 function initialWeights(): StateDict {
   const weights: StateDict = new Map();
@@ -93,45 +105,87 @@ function compareReconstruction(report: GoldenReport, recon: NdArray, names: [str
   report.compare(names[1], frameStatistics(recon), expected, { kind: "forward" });
 }
 
-async function compareStep(report: GoldenReport, model: RecurrentVae, volumes: NdArray) {
-  const noise = { data: hashedArray(frames * batch * dim, { seed: 102, scale: 1.6 }) };
-  const { losses, gradients, states } = await model.computeGradients(frameBatchOf(volumes, rows), {
-    noise: { ...noise, shape: [frames, batch, dim] },
-    initialState: initialState(),
-  });
+async function compareStep(report: GoldenReport, model: RecurrentVae, engine: BackendName) {
+  const { losses, gradients, states } = await model.computeGradients(
+    frameBatchOf(volumes, rows),
+    { noise, initialState, framesPerChunk: frames },
+  );
   report.compareEntries("out/losses", lossVector(losses), fixture.floats("out/losses").data, {
     tolerance: 2e-6,
   });
   const host = await hostGradients(model.architecture.entries, gradients);
-  for (const [key, values] of host) compareGradient(report, key, values);
   const state = await model.stateDict();
   compareBuffers(report, model, { state, fixture, prefix: "after/" });
   compareTransition(report, states);
+  await compareGradients(report, host, engine);
 }
 
-function compareGradient(report: GoldenReport, key: string, values: ArrayLike<number>) {
-  const [head, norm, dot] = ["head", "norm", "dot"].map((part) => `grad_${part}/${key}`);
-  const { seed } = tensors[dot];
+/**
+ * One unit of decoder4's norm layer lies 3.1e-7 above LeakyReLU's kink in float64, less than the rounding of
+ * its float32 inputs. An engine that lands below it takes the other derivative, which moves gradients by up
+ * to 1.2e-4: its gradients are then compared with the float64 ones of that branch, at the same tolerances.
+ */
+async function compareGradients(
+  report: GoldenReport,
+  host: ReadonlyMap<string, ArrayLike<number>>,
+  engine: BackendName,
+) {
+  if (report.attempt(() => compareAll(report, host, (_, name) => fixture.floats(name).data))) {
+    return;
+  }
+  const model = () => fixtureModel(config, initialWeights());
+  const { kinks, gradients } = await branchGradients(engine, {
+    model,
+    volumes,
+    rows,
+    noise,
+    initialState,
+  });
+  assert(kinks > 0, "gradients deviate, and no unit is on the other side of a kink");
+  console.log(`${engine}: ${kinks} units on the other side of a kink; compared with that branch`);
+  const facts = new Map([...gradients].map(([key, values]) => [key, gradientFacts(key, values)]));
+  compareAll(report, host, (key, name) => facts.get(key)![PARTS.indexOf(partOf(name))]);
+}
+
+const PARTS = ["head", "norm", "dot"];
+const partOf = (name: string) => name.slice("grad_".length, name.indexOf("/"));
+
+function compareAll(
+  report: GoldenReport,
+  host: ReadonlyMap<string, ArrayLike<number>>,
+  expected: (key: string, name: string) => ArrayLike<number>,
+): void {
+  for (const [key, values] of host) {
+    const names = PARTS.map((part) => `grad_${part}/${key}`);
+    const [head, norm, dot] = names;
+    const facts = gradientFacts(key, values);
+    if (report.isTheoreticallyZero(norm)) {
+      const tolerance = ABSOLUTE_ZERO_GRADIENT;
+      names.forEach((name, i) => {
+        report.compareAbsolute(name, facts[i], fixture.floats(name).data, { tolerance });
+      });
+      continue;
+    }
+    report.compare(head, facts[0], expected(key, head), { kind: "gradient" });
+    report.compare(norm, facts[1], expected(key, norm), { kind: "gradient" });
+    // A projection of the gradient: its error is relative to the gradient's norm, not to its own value.
+    const relative = Math.max(1e-4, 10 * (tensors[dot].f32_err_over_norm ?? 0));
+    report.compareAbsolute(dot, facts[2], expected(key, dot), {
+      tolerance: relative * facts[1][0],
+    });
+  }
+}
+
+/** What the fixture keeps of a gradient: its first 16 entries, its norm, and Σ g·U(i, seed). */
+function gradientFacts(key: string, values: ArrayLike<number>): [number[], number[], number[]] {
+  const { seed } = tensors[`grad_dot/${key}`];
   let squares = 0, product = 0;
   for (let i = 0; i < values.length; i++) {
     squares += values[i] ** 2;
     product += values[i] * uniformAt(i, seed);
   }
-  const first = Array.from({ length: Math.min(16, values.length) }, (_, i) => values[i]);
-  const expected = (name: string) => fixture.floats(name).data;
-  if (report.isTheoreticallyZero(norm)) {
-    const tolerance = ABSOLUTE_ZERO_GRADIENT;
-    report.compareAbsolute(head, first, expected(head), { tolerance });
-    report.compareAbsolute(norm, [Math.sqrt(squares)], expected(norm), { tolerance });
-    report.compareAbsolute(dot, [product], expected(dot), { tolerance });
-    return;
-  }
-  report.compare(head, first, expected(head), { kind: "gradient" });
-  report.compare(norm, [Math.sqrt(squares)], expected(norm), { kind: "gradient" });
-  // A projection of the gradient: its error is relative to the gradient's norm, not to its own value.
-  report.compareAbsolute(dot, [product], expected(dot), {
-    tolerance: Math.max(1e-4, 10 * (tensors[dot].f32_err_over_norm ?? 0)) * Math.sqrt(squares),
-  });
+  const head = Array.from({ length: Math.min(16, values.length) }, (_, i) => values[i]);
+  return [head, [Math.sqrt(squares)], [product]];
 }
 
 function compareTransition(report: GoldenReport, states: NdArray): void {
@@ -141,15 +195,11 @@ function compareTransition(report: GoldenReport, states: NdArray): void {
   const shape = [config.subjects, frames, dim];
   for (const [name, ridgePenalty] of [["F_nt", "v2"], ["F_plain", "v1"]] as const) {
     const model = fixtureModel(config, initialWeights(), { ridgePenalty });
-    model.updateTransitionMatrix({ data: buffer, shape }, { initialState: initialState() });
+    model.updateTransitionMatrix({ data: buffer, shape }, { initialState });
     const expected = fixture.floats(`ridge/${name}`).data;
     report.compare(`ridge/${name}`, model.transitionMatrix.data, expected, { kind: "transition" });
     model.dispose();
   }
-}
-
-function initialState(): NdArray {
-  return { data: hashedArray(dim, { seed: 103, offset: 0.5, scale: 0.5 }), shape: [1, dim] };
 }
 
 Deno.test("full: the generator reproduces the manifest's test vectors", () => {
@@ -158,7 +208,7 @@ Deno.test("full: the generator reproduces the manifest's test vectors", () => {
   assertEquals(uniformAt(12345, 7), -0.2728255030233413);
   assertEquals(uniformAt(2166309, 101), 0.7717938346322626);
   const checks = scalars.input_checks;
-  const { data } = inputVolumes();
+  const { data } = volumes;
   assertEquals(data[0], checks["x[0,0,0,0,0,0]"]);
   const last = ((batch - 1) * frames + 1) * voxels;
   assertEquals(data[last + (45 * ny + 54) * nx + 45], checks["x[1,0,45,54,45,1]"]);
@@ -173,11 +223,7 @@ await forEachBackend(
   async (engine: ActiveEngine) => {
     const report = new GoldenReport("full", engine.name);
     const volumes = inputVolumes();
-    const noise: NdArray<FloatArray> = {
-      data: hashedArray(frames * batch * dim, { seed: 102, scale: 1.6 }),
-      shape: [frames, batch, dim],
-    };
-    const options = { subjects: rows, noise, initialState: initialState() };
+    const options = { subjects: rows, noise, initialState };
     const forward = fixtureModel(config, initialWeights());
     const result = await forward.forward(volumes, options);
     for (
@@ -195,7 +241,7 @@ await forEachBackend(
     forward.dispose();
 
     const model = fixtureModel(config, initialWeights());
-    await compareStep(report, model, volumes);
+    await compareStep(report, model, engine.name);
     const evaluated = await model.eval().forward(volumes, options);
     report.compare("eval/feat", evaluated.features.data, fixture.floats("eval/feat").data, {
       kind: "forward",

@@ -94,6 +94,19 @@ export class GoldenReport {
     this.#lines.push({ name, values: expected.length, ratio: 0 });
   }
 
+  /** Makes comparisons; when one fails, forgets all of them and says so. */
+  attempt(comparisons: () => void): boolean {
+    const before = this.#lines.length;
+    try {
+      comparisons();
+      return true;
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== "AssertionError") throw error;
+      this.#lines.length = before;
+      return false;
+    }
+  }
+
   /** Whether the manifest says that a gradient vanishes identically. */
   isTheoreticallyZero(name: string): boolean {
     return this.#tensors[name]?.f32_vs_f64?.theoretically_zero === true;
