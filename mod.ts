@@ -35,7 +35,7 @@ export type {
   ForwardOptions,
   GradientOptions,
   ResultKind,
-} from "./src/models/recurrent_vae/model.ts";
+} from "./src/models/recurrent_vae/model_options.ts";
 export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
 export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
 export type {

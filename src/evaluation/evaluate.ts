@@ -4,7 +4,8 @@
 import type { NdArray } from "../base/arrays.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import type { tf } from "../deps/tfjs.ts";
-import type { ForwardOptions, RecurrentVae, ResultKind } from "../models/recurrent_vae/model.ts";
+import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
+import type { ForwardOptions, ResultKind } from "../models/recurrent_vae/model_options.ts";
 import type { ForwardResult } from "../models/recurrent_vae/rollout_result.ts";
 
 /**

@@ -16,7 +16,8 @@ import { offsetPenaltyGradient } from "../losses/penalties.ts";
 import { voxels } from "../models/recurrent_vae/architecture.ts";
 import { initialStateOf } from "../models/recurrent_vae/config.ts";
 import { broadcastState, frameBatchOf, resolveNoise } from "../models/recurrent_vae/inputs.ts";
-import { DEFAULT_MEMORY_BUDGET, type RecurrentVae } from "../models/recurrent_vae/model.ts";
+import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
+import { DEFAULT_MEMORY_BUDGET } from "../models/recurrent_vae/model_options.ts";
 import { OffsetFitting } from "../models/recurrent_vae/offset_fitting.ts";
 import { createOptimiser } from "../training/optimisers.ts";
 

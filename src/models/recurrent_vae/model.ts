@@ -11,19 +11,16 @@ import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { TorchGenerator } from "../../base/torch_random.ts";
 import { currentEngine } from "../../backends/registry.ts";
-import { toHost, toTensor } from "../../backends/tensors.ts";
-import { tf } from "../../deps/tfjs.ts";
-import { tidied } from "../../ops/tensor_scope.ts";
+import { toHost } from "../../backends/tensors.ts";
+import type { tf } from "../../deps/tfjs.ts";
 import { type Architecture, describeArchitecture, voxels } from "./architecture.ts";
-import { inKind, type Like, onHost, requireValues, type Values } from "./arrays_or_tensors.ts";
+import { inKind, type Like, onHost, type Values } from "./arrays_or_tensors.ts";
 import {
   initialStateOf,
   type RecurrentVaeConfig,
   type RecurrentVaeOptions,
   resolveConfig,
 } from "./config.ts";
-import { activate, decoderForward, disposeDecoder } from "./decoder.ts";
-import { disposeEncoder, encoderForward } from "./encoder.ts";
 import type { ModelParts } from "./frame_passes.ts";
 import {
   broadcastState,
@@ -33,47 +30,22 @@ import {
   resolveNoise,
   rowsOf,
 } from "./inputs.ts";
-import { advance } from "./latent_chain.ts";
+import {
+  DEFAULT_MEMORY_BUDGET,
+  type ForwardOptions,
+  type GradientOptions,
+  type ResultKind,
+} from "./model_options.ts";
 import type { Network } from "./norm.ts";
 import { ForwardResult } from "./rollout_result.ts";
 import { type RolloutSummary, runForward } from "./rollout.ts";
+import { decodeLatents, encodeVolumes, priorMean } from "./single_pass.ts";
 import { ModelState } from "./state.ts";
 import { type StepResult, timeParallelStep } from "./time_parallel.ts";
 import { solveTransition } from "./transition.ts";
 import { drawStartingWeights, type StateDict } from "./weights.ts";
 
-/** Bytes of encoder activations kept between the passes of a step unless the caller says otherwise. */
-export const DEFAULT_MEMORY_BUDGET = 128 * 2 ** 20;
-
-/** What a forward pass may be told. */
-export interface ForwardOptions {
-  /** State before the first frame, `[D]`, `[1, D]` or `[B, D]`. Default: the configuration's. */
-  readonly initialState?: NdArray;
-  /** Rows of the offset table, one per run of the batch. Default: the batch's, or 0 … B − 1. */
-  readonly subjects?: readonly number[];
-  /** z for each run, `[B, D]`, instead of rows of the table (subjects that were not trained on). */
-  readonly offsets?: NdArray;
-  /** ε `[T, B, D]`, or a stream to draw it from. Default: a stream of the configured seed. */
-  readonly noise?: NdArray | RandomStream;
-  /** Frames per kernel call. Default: the engine's choice. */
-  readonly framesPerChunk?: number;
-}
-
-/** What a gradient computation may be told. */
-export interface GradientOptions extends Omit<ForwardOptions, "subjects" | "offsets"> {
-  /** Bytes of activations that may be kept instead of recomputed. Default {@link DEFAULT_MEMORY_BUDGET}. */
-  readonly memoryBudget?: number;
-  /** Weight per voxel of the reconstruction error, `[Z, Y, X]`. */
-  readonly voxelWeight?: NdArray;
-  /** Factor on the KL divergence in this step (annealing). Default: the configuration's. */
-  readonly klWeight?: number;
-}
-
-/** Tensors for tensors, arrays for arrays and for batches of frames. */
-export type ResultKind<Input extends Values | FrameBatch> = Input extends tf.Tensor ? tf.Tensor
-  : NdArray;
-
-/** The model. Holds tensors: call {@link dispose} when it is no longer needed. */
+/** The model. Holds tensors: call `dispose` when it is no longer needed. */
 export class RecurrentVae implements ModelParts {
   /** The complete configuration. */
   readonly config: RecurrentVaeConfig;
@@ -151,19 +123,8 @@ export class RecurrentVae implements ModelParts {
    * @param volumes `[B, Z, Y, X]`. @returns Features `[B, E]`.
    * @throws {ShapeError} for volumes of another size.
    */
-  async encode<V extends Values>(volumes: V): Promise<Like<V>> {
-    const [x, y, z] = this.config.spatialShape;
-    requireValues("volumes", volumes, { pattern: [-1, z, y, x], words: "[B, Z, Y, X]" });
-    const batch = volumes.shape[0];
-    return await this.#apply(volumes, [batch, z, y, x, 1], (tensor) => {
-      const activations = encoderForward(this.#network(), this.architecture, {
-        x: tensor,
-        frames: 1,
-      });
-      const features = activations.features.clone();
-      disposeEncoder(activations);
-      return features;
-    });
+  encode<V extends Values>(volumes: V): Promise<Like<V>> {
+    return encodeVolumes(this, this.#network(), volumes);
   }
 
   /**
@@ -172,19 +133,8 @@ export class RecurrentVae implements ModelParts {
    * @param latents h + z, `[B, D]`. @returns Volumes `[B, Z, Y, X]`.
    * @throws {ShapeError} for another width; the message contains "latent_dim".
    */
-  async decode<V extends Values>(latents: V): Promise<Like<V>> {
-    const [x, y, z] = this.config.spatialShape;
-    this.#requireLatents("latents", latents);
-    const batch = latents.shape[0];
-    return await this.#apply(latents, [batch, this.config.latentDim], (tensor) => {
-      const activations = decoderForward(this.#network(), this.architecture, {
-        x: tensor,
-        frames: 1,
-      });
-      const volumes = activate(activations.output, this.config.outputActivation);
-      disposeDecoder(activations);
-      return tf.reshape(volumes, [batch, z, y, x]);
-    });
+  decode<V extends Values>(latents: V): Promise<Like<V>> {
+    return decodeLatents(this, this.#network(), latents);
   }
 
   /**
@@ -192,9 +142,8 @@ export class RecurrentVae implements ModelParts {
    *
    * @param h `[B, D]`. @returns `[B, D]`.
    */
-  async g<V extends Values>(h: V): Promise<Like<V>> {
-    this.#requireLatents("h", h);
-    return await this.#apply(h, h.shape, (tensor) => advance(tensor, this.state.tensor("F_mat")));
+  g<V extends Values>(h: V): Promise<Like<V>> {
+    return priorMean(this, h);
   }
 
   /**
@@ -375,27 +324,6 @@ export class RecurrentVae implements ModelParts {
   #network(): Network {
     const { normalization } = this.config;
     return { state: this.state, normalization, training: this.training };
-  }
-
-  async #apply<V extends Values>(
-    values: V,
-    shape: readonly number[],
-    compute: (tensor: tf.Tensor) => tf.Tensor,
-  ): Promise<Like<V>> {
-    if (values instanceof tf.Tensor) {
-      return tidied(() => compute(tf.reshape(values, [...shape]))) as unknown as Like<V>;
-    }
-    const result = tidied(() => compute(toTensor((values as NdArray).data, shape)));
-    try {
-      return await onHost(result) as Like<V>;
-    } finally {
-      result.dispose();
-    }
-  }
-
-  #requireLatents(name: string, values: Values): void {
-    const { latentDim } = this.config;
-    requireValues(name, values, { pattern: [-1, latentDim], words: "[B, latent_dim]" });
   }
 
   #latentInputs(

@@ -10,7 +10,8 @@ import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { tf } from "../../deps/tfjs.ts";
 import type { LossTerms } from "../../losses/terms.ts";
-import type { GradientOptions, RecurrentVae } from "./model.ts";
+import type { RecurrentVae } from "./model.ts";
+import type { GradientOptions } from "./model_options.ts";
 import type { Gradients } from "./norm.ts";
 
 /** Options of a training session. */
