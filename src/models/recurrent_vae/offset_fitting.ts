@@ -47,35 +47,27 @@ export interface OffsetEvaluation {
   readonly states: NdArray;
 }
 
+/** What stays on the engine between evaluations. */
+interface Prepared {
+  readonly model: ModelParts;
+  readonly batch: FrameBatch;
+  readonly scope: TensorScope;
+  readonly network: Network;
+  readonly chunks: readonly Chunk[];
+  /** `[T, B, E]`. */
+  readonly features: tf.Tensor;
+  /** `[B, D]`. */
+  readonly initialState: tf.Tensor;
+  /** Volumes by first frame of the chunk; empty when they exceed the budget. */
+  readonly volumes: ReadonlyMap<number, tf.Tensor>;
+}
+
 /** The error of some runs as a function of z, in evaluation mode. */
 export class OffsetFitting {
-  readonly #model: ModelParts;
-  readonly #batch: FrameBatch;
-  readonly #scope: TensorScope;
-  readonly #network: Network;
-  readonly #chunks: readonly Chunk[];
-  readonly #features: tf.Tensor;
-  readonly #initialState: tf.Tensor;
-  readonly #volumes: ReadonlyMap<number, tf.Tensor>;
+  readonly #prepared: Prepared;
 
-  private constructor(parts: {
-    model: ModelParts;
-    batch: FrameBatch;
-    scope: TensorScope;
-    network: Network;
-    chunks: readonly Chunk[];
-    features: tf.Tensor;
-    initialState: tf.Tensor;
-    volumes: ReadonlyMap<number, tf.Tensor>;
-  }) {
-    this.#model = parts.model;
-    this.#batch = parts.batch;
-    this.#scope = parts.scope;
-    this.#network = parts.network;
-    this.#chunks = parts.chunks;
-    this.#features = parts.features;
-    this.#initialState = parts.initialState;
-    this.#volumes = parts.volumes;
+  private constructor(prepared: Prepared) {
+    this.#prepared = prepared;
   }
 
   /**
@@ -103,8 +95,16 @@ export class OffsetFitting {
       for (const chunk of bytes <= options.memoryBudget ? chunks : []) {
         volumes.set(chunk.start, scope.hold(await readVolumes(batch, chunk)));
       }
-      const parts = { model, batch, scope, network, chunks, features, initialState, volumes };
-      return new OffsetFitting(parts);
+      return new OffsetFitting({
+        model,
+        batch,
+        scope,
+        network,
+        chunks,
+        features,
+        initialState,
+        volumes,
+      });
     } catch (error) {
       scope.dispose();
       throw error;
@@ -121,23 +121,24 @@ export class OffsetFitting {
     offsets: tf.Tensor,
     options: { readonly noise: FloatArray; readonly gradientScale?: number },
   ): Promise<OffsetEvaluation> {
-    const { tolTime, latentDim } = this.#model.config;
-    const subjects = this.#batch.subjects.length;
+    const { model, batch, chunks, features, initialState, volumes } = this.#prepared;
+    const { tolTime, latentDim } = model.config;
+    const subjects = batch.subjects.length;
     const noise = toTensor(options.noise, [tolTime, subjects, latentDim]);
     const states = latentForward({
-      features: this.#features,
+      features,
       noise,
-      initialState: this.#initialState,
-      heads: headsOf(this.#model.state),
-      transition: this.#model.state.tensor("F_mat"),
+      initialState,
+      heads: headsOf(model.state),
+      transition: model.state.tensor("F_mat"),
     });
     noise.dispose();
     const sums: tf.Tensor[] = [];
     let gradient: tf.Tensor | null = null;
     try {
-      for (const chunk of this.#chunks) {
-        const kept = this.#volumes.get(chunk.start);
-        const target = kept ?? await readVolumes(this.#batch, chunk);
+      for (const chunk of chunks) {
+        const kept = volumes.get(chunk.start);
+        const target = kept ?? await readVolumes(batch, chunk);
         const part = tidied(() =>
           this.#decodeChunk(chunk, { h: states.h, offsets, target, scale: options.gradientScale })
         );
@@ -167,18 +168,19 @@ export class OffsetFitting {
 
   /** Frees features and volumes. */
   dispose(): void {
-    this.#scope.dispose();
+    this.#prepared.scope.dispose();
   }
 
   #decodeChunk(
     { start, count }: Chunk,
     given: { h: tf.Tensor; offsets: tf.Tensor; target: tf.Tensor; scale: number | undefined },
   ): { sums: tf.Tensor; gradient: tf.Tensor | null } {
-    const { config, architecture } = this.#model;
-    const [subjects, dim] = [this.#batch.subjects.length, config.latentDim];
+    const { batch, network } = this.#prepared;
+    const { config, architecture } = this.#prepared.model;
+    const [subjects, dim] = [batch.subjects.length, config.latentDim];
     const h = tf.slice(given.h, [start, 0, 0], [count, subjects, dim]);
     const x = tf.reshape(tf.add(h, given.offsets), [count * subjects, dim]);
-    const forward = decoderForward(this.#network, architecture, { x, frames: count });
+    const forward = decoderForward(network, architecture, { x, frames: count });
     const { sums, derivative } = reconstructionError(forward.output, given.target, {
       activation: config.outputActivation,
       frames: count,
@@ -186,7 +188,7 @@ export class OffsetFitting {
       scale: given.scale ?? 1,
     });
     if (given.scale === undefined) return { sums, gradient: null };
-    const { input } = decoderBackward(this.#network, forward, { derivative, parameters: false });
+    const { input } = decoderBackward(network, forward, { derivative, parameters: false });
     return { sums, gradient: tf.sum(tf.reshape(input, [count, subjects, dim]), 0) };
   }
 }
