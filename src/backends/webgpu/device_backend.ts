@@ -33,7 +33,7 @@ export interface Dispatch<F extends Fields> {
 /** Members of the stock backend that its declarations hide although kernels outside the package need them. */
 interface Recorder {
   computePassEncoder: GPUComputePassEncoder | null;
-  readonly commandEncoder: GPUCommandEncoder;
+  readonly commandEncoder: GPUCommandEncoder | null;
   readonly commandQueueOwnedIds: WeakSet<object>;
   readonly uniformPendingDisposal: GPUBuffer[];
   dispatchCountInPass: number;
@@ -114,7 +114,7 @@ export class DeviceBackend extends WebGPUBackend {
     const pipeline = this.#pipeline(dispatch.shader);
     const bindGroup = this.#bindGroup(pipeline, dispatch);
     this.ensureCommandEncoderReady();
-    recorder.computePassEncoder ??= recorder.commandEncoder.beginComputePass();
+    recorder.computePassEncoder ??= recorder.commandEncoder!.beginComputePass();
     const pass = recorder.computePassEncoder;
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
@@ -131,6 +131,14 @@ export class DeviceBackend extends WebGPUBackend {
     }
   }
 
+  /** Submits what is recorded and waits until the GPU has done it. @throws {BackendError} of the device. */
+  async finished(): Promise<void> {
+    this.endComputePassEncoder();
+    if ((this as unknown as Recorder).commandEncoder != null) this.submitQueue();
+    await this.device.queue.onSubmittedWorkDone();
+    this.throwFailure();
+  }
+
   /** Makes every value of a fresh tensor 0. @param tensor From {@link allocate}. */
   clear(tensor: tf.TensorInfo): void {
     const buffer = this.tensorMap.get(tensor.dataId).resource;
@@ -138,7 +146,7 @@ export class DeviceBackend extends WebGPUBackend {
     const recorder = this as unknown as Recorder;
     this.ensureCommandEncoderReady();
     this.endComputePassEncoder();
-    recorder.commandEncoder.clearBuffer(buffer as unknown as GPUBuffer);
+    recorder.commandEncoder!.clearBuffer(buffer as unknown as GPUBuffer);
     recorder.commandQueueOwnedIds.add(tensor.dataId);
   }
 
