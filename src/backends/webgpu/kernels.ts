@@ -1,11 +1,13 @@
 /** The table of kernels this engine adds to the stock WebGPU ones (kernel_contract.ts). */
 import { tf } from "../../deps/tfjs.ts";
 import { KERNEL } from "../kernel_contract.ts";
+import { RECURRENCE_KERNEL } from "../recurrence_contract.ts";
 import { conv3dFilterGradient } from "./conv_filter_gradient.ts";
 import { conv3d } from "./conv_forward.ts";
 import { conv3dInputGradient } from "./conv_input_gradient.ts";
 import type { DeviceBackend } from "./device_backend.ts";
 import { normActivation, normActivationGradient } from "./norm_activation.ts";
+import { latentRollout, latentRolloutGradient } from "./recurrence.ts";
 import { tanhSquaredError } from "./tanh_error.ts";
 
 type Kernel = (
@@ -21,6 +23,8 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: tanhSquaredError,
+  [RECURRENCE_KERNEL.rollout]: latentRollout,
+  [RECURRENCE_KERNEL.rolloutGradient]: latentRolloutGradient,
 };
 
 /**

@@ -2,9 +2,11 @@
  * The recurrence: features of all frames → states of all frames, and back (spec 3.5, spec 12 steps 2 and 4).
  *
  * Everything that does not depend on the state before is one matrix product over all T·B rows; what
- * remains sequential is one `[B, D] × [D, 2D]` product per frame and direction. Nothing is read back.
+ * remains sequential is one `[B, D] × [D, 2D]` product per frame and direction, which engines may do in one
+ * call (ops/latent_recurrence.ts). Nothing is read back.
  */
 import { tf } from "../../deps/tfjs.ts";
+import { latentRollout, latentRolloutGradient } from "../../ops/latent_recurrence.ts";
 import type { TemporalGradient, Trajectory } from "../../losses/temporal.ts";
 
 /** The two heads, memory order. */
@@ -58,30 +60,20 @@ export function latentForward(input: LatentInput): LatentStates {
   const states = tf.tidy(() => {
     const { fromFeatures, fromState, bias } = splitHeads(heads, width, dim);
     const rows = tf.reshape(features, [frames * batch, width]);
-    const drive = tf.unstack(
-      tf.reshape(tf.add(tf.matMul(rows as tf.Tensor2D, fromFeatures, false, true), bias), [
-        frames,
-        batch,
-        2 * dim,
-      ]),
+    const drive = tf.reshape(
+      tf.add(tf.matMul(rows as tf.Tensor2D, fromFeatures, false, true), bias),
+      [frames, batch, 2 * dim],
     );
-    const epsilon = tf.unstack(noise);
-    const parts = { h: [] as tf.Tensor[], mu: [] as tf.Tensor[], logVar: [] as tf.Tensor[] };
-    let h = initialState;
-    for (let t = 0; t < frames; t++) {
-      const both = tf.add(drive[t], tf.matMul(h as tf.Tensor2D, fromState, false, true));
-      const mu = tf.slice(both, [0, 0], [batch, dim]);
-      const logVar = tf.slice(both, [0, dim], [batch, dim]);
-      h = tf.add(mu, tf.mul(tf.exp(tf.mul(logVar, 0.5)), epsilon[t]));
-      parts.h.push(h);
-      parts.mu.push(mu);
-      parts.logVar.push(logVar);
-    }
-    const previous = tf.stack([initialState, ...parts.h.slice(0, -1)]);
-    const logVar = tf.stack(parts.logVar);
+    const rolled = latentRollout({ drive, fromState, noise, initialState });
+    const head = (first: number) => tf.slice(rolled.heads, [0, 0, first], [frames, batch, dim]);
+    const previous = tf.concat([
+      tf.reshape(initialState, [1, batch, dim]),
+      tf.slice(rolled.h, [0, 0, 0], [frames - 1, batch, dim]),
+    ], 0);
+    const logVar = head(dim);
     return {
-      h: tf.stack(parts.h),
-      mu: tf.stack(parts.mu),
+      h: rolled.h,
+      mu: head(0),
       logVar,
       previous,
       gh: advance(previous, transition),
@@ -151,26 +143,17 @@ function headDeltas(
   towards: { decoder: tf.Tensor; temporal: TemporalGradient; transition: tf.Tensor },
 ): tf.Tensor {
   const { decoder, temporal, transition } = towards;
-  const frames = states.h.shape[0];
-  const [batch, dim] = [states.h.shape[1] as number, states.h.shape[2] as number];
-  const base = tf.unstack(temporal.h ? tf.add(decoder, temporal.h) : decoder);
-  const spread = tf.unstack(tf.mul(states.deviation, 0.5));
+  const dim = states.h.shape[2] as number;
   const ghRows = tf.reshape(temporal.gh, [-1, dim]) as tf.Tensor2D;
-  const carries = tf.unstack(
-    tf.reshape(tf.matMul(ghRows, transition as tf.Tensor2D), [frames, batch, dim]),
-  );
-  const extra = temporal.mu && temporal.logVar
-    ? tf.unstack(tf.concat([temporal.mu, temporal.logVar], 2))
-    : null;
-  const deltas: tf.Tensor[] = new Array(frames);
-  let carry: tf.Tensor | null = null;
-  for (let t = frames - 1; t >= 0; t--) {
-    const g: tf.Tensor = carry ? tf.add(base[t], carry) : base[t];
-    const sampled: tf.Tensor = tf.concat([g, tf.mul(g, spread[t])], 1);
-    deltas[t] = extra ? tf.add(sampled, extra[t]) : sampled;
-    carry = tf.add(tf.matMul(deltas[t] as tf.Tensor2D, fromState), carries[t]);
-  }
-  return tf.stack(deltas);
+  return latentRolloutGradient({
+    towardsState: temporal.h ? tf.add(decoder, temporal.h) : decoder,
+    spread: tf.mul(states.deviation, 0.5),
+    carried: tf.reshape(tf.matMul(ghRows, transition as tf.Tensor2D), states.h.shape),
+    towardsHeads: temporal.mu && temporal.logVar
+      ? tf.concat([temporal.mu, temporal.logVar], 2)
+      : null,
+    fromState,
+  });
 }
 
 /** Both heads stacked: columns of the features `[2D, E]`, columns of the state `[2D, D]`, bias `[2D]`. */
