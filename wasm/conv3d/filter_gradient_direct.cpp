@@ -26,9 +26,13 @@ struct Rows {
 template <int R>
 RECVAE_INLINE void add_voxel(v128_t (&acc)[R][2], const float* x, const float* dy) {
   const v128_t d0 = load_here(dy), d1 = load_here(dy + 4);
+  /* Lane splats of one load are cheaper than checked loads, but need a register that 6 values leave no room for. */
+  constexpr int LANES = R <= 5 ? 4 : 0;
+  v128_t xv = d0;
+  if (LANES > 0) xv = load_here(x);
   RECVAE_UNROLL
   for (int r = 0; r < R; ++r) {
-    v128_t s = splat(x + r);
+    v128_t s = r < LANES ? lane_splat(xv, r) : splat(x + r);
     pin(s);
     add_product(acc[r][0], s, d0);
     add_product(acc[r][1], s, d1);
@@ -49,7 +53,8 @@ RECVAE_INLINE void add_border(v128_t (&acc)[R][2], const float* x, const float* 
 }
 
 template <int R>
-void add_rows(const Rows& rows, int32_t count, int32_t filter_row, float* sums) {
+void add_rows(const Rows& given, int32_t count, int32_t filter_row, float* sums) {
+  const Rows rows = given; /* in registers: pinned values make the compiler reload what is behind a reference */
   v128_t acc[R][2];
   RECVAE_UNROLL
   for (int r = 0; r < R; ++r) {

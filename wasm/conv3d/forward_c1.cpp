@@ -15,7 +15,8 @@ struct Row {
 };
 
 template <int COLS, bool LEFT, bool RIGHT>
-RECVAE_INLINE void tile(const Row& r, float* to) {
+RECVAE_INLINE void tile(const Row& row, float* to) {
+  const Row r = row; /* in registers: pinned values make the compiler reload what is behind a reference */
   constexpr int POSITIONS = 2 * COLS + (RIGHT ? 1 : 2);
   v128_t acc[COLS];
   RECVAE_UNROLL

@@ -15,7 +15,8 @@ struct Row {
 };
 
 template <int COLS, bool LEFT, bool RIGHT>
-void tile(const Row& r, int32_t first, float* to) {
+void tile(const Row& row, int32_t first, float* to) {
+  const Row r = row; /* in registers: pinned values make the compiler reload what is behind a reference */
   v128_t acc[COLS][2];
   RECVAE_UNROLL
   for (int c = 0; c < COLS; ++c) {
