@@ -31,9 +31,10 @@ export function describeMachine(): Machine {
 }
 
 /**
- * Writes a record to bench/record/<machine>/<date>.json; several of one day are kept side by side.
+ * Writes a record to bench/record/<machine>/<date>.json, or <date>-<kind>.json for all kinds but `"bench"`. One of
+ * the same day is replaced.
  *
- * @param kind What was measured, e.g. `"step"`. @param content Plain data.
+ * @param kind What was measured: `"bench"`, `"memory"`, … @param content Plain data.
  * @returns Path from the repository root.
  */
 export function writeRecord(kind: string, content: Record<string, unknown>): string {
@@ -42,7 +43,8 @@ export function writeRecord(kind: string, content: Record<string, unknown>): str
   const folder = `bench/record/${machine.name}`;
   const root = new URL("../", import.meta.url).pathname;
   Deno.mkdirSync(root + folder, { recursive: true });
-  const path = `${folder}/${now.slice(0, 10)}-${kind}.json`;
+  const suffix = kind === "bench" ? "" : `-${kind}`;
+  const path = `${folder}/${now.slice(0, 10)}${suffix}.json`;
   const record = { kind, time: now, machine, ...content };
   Deno.writeTextFileSync(root + path, JSON.stringify(record, null, 2) + "\n");
   return path;

@@ -35,6 +35,9 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=0, help="0: PyTorch's own choice")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--compile", action="store_true", help="torch.compile of encoder and decoder")
+    parser.add_argument(
+        "--frame-major", action="store_true", help="keep every frame contiguous, not time last"
+    )
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--serve", action="store_true", help="one step per input line")
     return parser.parse_args()
@@ -109,6 +112,8 @@ def make_step(arguments):
         model.encoder, model.decoder = torch.compile(model.encoder), torch.compile(model.decoder)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-6)
     volumes = torch.rand(arguments.batch, 1, *shape, arguments.frames, device=device) * 0.6 - 0.3
+    if arguments.frame_major:  # the same shape, other strides
+        volumes = volumes.movedim(-1, 0).contiguous().movedim(0, -1)
     rows = torch.arange(arguments.batch, device=device)
 
     def step():
@@ -138,7 +143,8 @@ def main():
     say({
         "peer": "torch",
         "version": torch.__version__,
-        "mode": "compiled" if arguments.compile else "eager",
+        "mode": ("compiled" if arguments.compile else "eager")
+        + (", frames contiguous" if arguments.frame_major else ""),
         "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "frames": arguments.frames,
