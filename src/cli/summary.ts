@@ -8,6 +8,9 @@ import type { PreparedData } from "./prepared_data.ts";
 import type { RunConfig } from "./run_folder_layout.ts";
 import { explained, type Scores } from "./scores.ts";
 
+/** Share of its strength that a mode must keep over one period to be called an oscillation. */
+const LASTING = 0.05;
+
 /** Everything the summary says. */
 export interface RunSummary {
   readonly folder: string;
@@ -153,9 +156,13 @@ function dynamicsLines({ eigenvalues, data, config }: RunSummary): string[] {
   const memory = modulus < 1
     ? `decays with a time constant of ${digits(-step / Math.log(modulus))} ${unit}`
     : "does not decay";
-  // A pair whose period is longer than a run is not an oscillation anybody has seen.
-  const periods = upper.map(({ real, imaginary }) => 2 * Math.PI / Math.atan2(imaginary, real))
-    .filter((frames) => frames <= config.model.tolTime).map((frames) => frames * step);
+  // Seen as an oscillation: a pair that keeps a twentieth of its strength over a period shorter than a run.
+  const periods = upper.map(({ real, imaginary, modulus }) => ({
+    frames: 2 * Math.PI / Math.atan2(imaginary, real),
+    modulus,
+  })).filter(({ frames, modulus }) =>
+    frames <= config.model.tolTime && modulus ** frames >= LASTING
+  ).map(({ frames }) => frames * step);
   const oscillation = periods.length === 0
     ? "no mode oscillates within a run"
     : `${periods.length} oscillating ${
