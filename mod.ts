@@ -28,6 +28,7 @@ export type {
   EngineOptions,
   ProbeResult,
 } from "./src/backends/engine.ts";
+export type { FrameCache, FrameRange } from "./src/backends/frame_cache.ts";
 
 // The model
 export { RecurrentVae } from "./src/models/recurrent_vae/model.ts";

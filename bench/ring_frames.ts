@@ -31,6 +31,7 @@ export function ringFrames(options: RingOptions): FrameBatch {
   }
   let scratch = new Float32Array(0);
   return {
+    source: values,
     subjects: Array.from({ length: batch }, (_, b) => b),
     frames,
     spatialShape,

@@ -2,6 +2,7 @@
  * What an engine is to the rest of the library. One file (or folder) per engine implements this; the
  * registry (registry.ts) probes and chooses. Models, operations and training never ask which one runs.
  */
+import type { FrameCache } from "./frame_cache.ts";
 
 /** Names a user can ask for. `reference` is the slow float64 engine the others are checked against. */
 export type BackendName = "cuda" | "tensorflow" | "webgpu" | "wasm" | "cpu" | "reference";
@@ -53,6 +54,8 @@ export interface ActiveEngine {
   readonly detail: string;
   /** Frames to process per kernel call for a problem of this size, at least 1. */
   framesPerChunk(request: ChunkRequest): number;
+  /** Frames kept in the engine's memory; absent where the host's memory is the engine's. */
+  readonly frameCache?: FrameCache;
   /** Memory held by tensors, and by the engine in total, in bytes. */
   memory(): { readonly used: number; readonly reserved: number };
   /** Stops workers and gives memory back; the engine can be started again. */

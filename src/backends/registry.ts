@@ -153,6 +153,7 @@ function tracked(engine: ActiveEngine): ActiveEngine {
     tfName: engine.tfName,
     threads: engine.threads,
     detail: engine.detail,
+    frameCache: engine.frameCache,
     framesPerChunk: (request) => engine.framesPerChunk(request),
     memory: () => engine.memory(),
     async stop() {

@@ -11,6 +11,11 @@ import type { FloatArray, SpatialShape } from "./arrays.ts";
  * B subjects as one array of shape `[count, B, Z, Y, X]` (x fastest: NIfTI memory order).
  */
 export interface FrameBatch {
+  /**
+   * Identity of the data set: batches with the same source have the same values in the same frame of the same
+   * subject, always, so that an engine may keep frames in its own memory. Absent: nothing is kept.
+   */
+  readonly source?: object;
   /** Row of each subject in the offset table z, length B. */
   readonly subjects: readonly number[];
   /** Number of frames T that can be read. */

@@ -231,6 +231,7 @@ function makeBatch(
   const voxels = voxelCount(cohort.spatialShape);
   const batch = subjects.map((row) => stores[row]);
   return {
+    source: stores,
     subjects,
     frames: cohort.frames,
     spatialShape: cohort.spatialShape,

@@ -2,10 +2,12 @@
  * One use of a GPU, from opening the device to giving it back. Imported only when the engine is started,
  * because it loads the WebGPU package.
  */
-import { BackendError } from "../../base/errors.ts";
+import { BackendError, ConfigError } from "../../base/errors.ts";
+import { readEnvironment } from "../../deps/environment.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { framesWithinBudget } from "../chunking.ts";
 import type { ActiveEngine } from "../engine.ts";
+import { FrameCache } from "../frame_cache.ts";
 import { describeAdapter, findAdapter, openDevice, summaryLine } from "./adapter.ts";
 import { DeviceBackend } from "./device_backend.ts";
 import { registerGpuKernels } from "./kernels.ts";
@@ -19,11 +21,16 @@ const TF_NAME = "recvae-webgpu";
  */
 const PACKED_MATMUL = 3;
 
-/** Activations of one chunk. WebGPU does not tell how much memory a GPU has; any has this much. */
-const CHUNK_BYTES = 2 * 2 ** 30;
+/** Memory to count on unless RECVAE_GPU_MEMORY (GiB) says otherwise: WebGPU does not tell how much there is. */
+const USUAL_BYTES = 4 * 2 ** 30;
 
-/** The same for software adapters, which share the memory of the machine and gain nothing from more. */
-const SOFTWARE_CHUNK_BYTES = 256 * 2 ** 20;
+/** The same for software adapters, which take it from the machine and gain nothing from more. */
+const SOFTWARE_BYTES = 2 ** 30;
+
+/** Shares of that memory: activations of one chunk, frames kept, unused buffers kept. */
+const CHUNK_SHARE = 0.25;
+const FRAMES_SHARE = 0.4;
+const POOL_SHARE = 0.25;
 
 /**
  * Opens the GPU and makes it the current backend of TensorFlow.js.
@@ -40,9 +47,11 @@ export async function startSession(): Promise<ActiveEngine> {
     );
   }
   const summary = describeAdapter(adapter);
-  const budget = summary.software ? SOFTWARE_CHUNK_BYTES : CHUNK_BYTES;
+  const memoryBytes = memoryBudget(summary.software ? SOFTWARE_BYTES : USUAL_BYTES);
+  // A software adapter's memory is the host's: keeping frames a second time gains nothing.
+  const frameCache = summary.software ? undefined : new FrameCache(FRAMES_SHARE * memoryBytes);
   const device = await openDevice(adapter);
-  const backend = new DeviceBackend(device, adapter.info, 2 * budget);
+  const backend = new DeviceBackend(device, adapter.info, POOL_SHARE * memoryBytes);
   removeBackend("webgpu"); // the stock factory cannot open a device here, and must not be tried
   removeBackend(TF_NAME);
   registerGpuKernels(TF_NAME);
@@ -59,21 +68,36 @@ export async function startSession(): Promise<ActiveEngine> {
     tfName: TF_NAME,
     threads: 1,
     detail: summaryLine(summary),
+    frameCache,
     framesPerChunk(request) {
       const frameBytes = 4 * request.voxels * request.batch;
       const bindable = Math.max(1, Math.floor(summary.maxBindingBytes / Math.max(1, frameBytes)));
-      return Math.min(bindable, framesWithinBudget(request, budget));
+      return Math.min(bindable, framesWithinBudget(request, CHUNK_SHARE * memoryBytes));
     },
     memory() {
       const { numBytesUsed, numBytesAllocated } = backend.bufferManager;
       return { used: numBytesUsed, reserved: numBytesAllocated };
     },
     stop() {
+      frameCache?.clear();
       if (tf.findBackend(TF_NAME) === backend) removeBackend(TF_NAME);
       backend.close();
       return Promise.resolve();
     },
   };
+}
+
+/** RECVAE_GPU_MEMORY in bytes where it may be read, else `usual`. */
+function memoryBudget(usual: number): number {
+  const text = readEnvironment("RECVAE_GPU_MEMORY");
+  if (text === undefined || text === "") return usual;
+  const gibibytes = Number(text);
+  if (gibibytes > 0 && Number.isFinite(gibibytes)) return gibibytes * 2 ** 30;
+  throw new ConfigError(
+    "RECVAE_GPU_MEMORY",
+    `Cannot use RECVAE_GPU_MEMORY: found "${text}", needs a number of GiB above 0; leave it out for ` +
+      `${usual / 2 ** 30}`,
+  );
 }
 
 function removeBackend(name: string): void {

@@ -3,6 +3,7 @@
  * step, by plain rollouts and by held-out fitting.
  */
 import type { FloatArray } from "../../base/arrays.ts";
+import { currentEngine } from "../../backends/registry.ts";
 import { toTensor } from "../../backends/tensors.ts";
 import { ConfigError, ShapeError } from "../../base/errors.ts";
 import type { FrameBatch } from "../../base/frames.ts";
@@ -88,11 +89,16 @@ export function checkBatch(
   }
 }
 
-/** Reads one chunk as a volume tensor `[count·B, Z, Y, X, 1]`. */
+/** Reads one chunk as a volume tensor `[count·B, Z, Y, X, 1]`, from the engine's own memory if it is there. */
 export async function readVolumes(batch: FrameBatch, chunk: Chunk): Promise<tf.Tensor> {
+  const cache = currentEngine()?.frameCache;
+  const kept = cache?.find(batch, chunk);
+  if (kept) return kept;
   const [x, y, z] = batch.spatialShape;
   const values = await batch.read(chunk.start, chunk.count);
-  return toTensor(values, [chunk.count * batch.subjects.length, z, y, x, 1]);
+  const volumes = toTensor(values, [chunk.count * batch.subjects.length, z, y, x, 1]);
+  cache?.keep(batch, chunk, volumes);
+  return volumes;
 }
 
 /** Features of all frames, and what was kept for the way back. */
