@@ -7,6 +7,7 @@ import type { Inputs, Kernel, KernelTable } from "./kernel.ts";
 import { LAYOUT_KERNELS } from "./layout.ts";
 import { LINEAR_KERNELS } from "./linear.ts";
 import { NORM_KERNELS } from "./norm.ts";
+import { RECURRENCE_KERNELS } from "./recurrence.ts";
 import { REDUCE_KERNELS } from "./reduce.ts";
 import { TANH_ERROR_KERNELS } from "./tanh_error.ts";
 
@@ -15,6 +16,7 @@ export const KERNELS: KernelTable = {
   ...CONVOLUTION_KERNELS,
   ...NORM_KERNELS,
   ...TANH_ERROR_KERNELS,
+  ...RECURRENCE_KERNELS,
   ...LINEAR_KERNELS,
   ...ELEMENTWISE_KERNELS,
   ...REDUCE_KERNELS,
