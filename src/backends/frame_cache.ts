@@ -24,7 +24,7 @@ export class FrameCache {
   readonly #parts = new Map<string, tf.Tensor2D>();
   #bytes = 0;
 
-  /** @param limitBytes Device memory that may be used. */
+  /** Starts empty. @param limitBytes Device memory that may be used. */
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }

@@ -1,10 +1,12 @@
 /** The device of the webgpu engine: probing, starting again, memory, errors, large buffers. */
+import { FrameCache } from "../../../src/backends/frame_cache.ts";
 import { runConv3d, runTanhSquaredError } from "../../../src/backends/kernel_contract.ts";
 import { toHost, toTensor } from "../../../src/backends/tensors.ts";
 import type { DeviceBackend } from "../../../src/backends/webgpu/device_backend.ts";
 import { engine } from "../../../src/backends/webgpu/mod.ts";
 import { splitItems } from "../../../src/backends/webgpu/parts.ts";
-import { BackendError } from "../../../src/base/errors.ts";
+import type { FrameBatch } from "../../../src/base/frames.ts";
+import { BackendError, ConfigError } from "../../../src/base/errors.ts";
 import {
   assert,
   assertEquals,
@@ -44,6 +46,49 @@ gpuTest("webgpu can be stopped and started again, and chooses a sensible chunk",
   const sum = toTensor(Float32Array.of(1, 2), [2]).add(toTensor(Float32Array.of(3, 4), [2]));
   assertEquals([...await toHost(sum)], [4, 6]);
   await second.stop();
+});
+
+gpuTest("RECVAE_GPU_MEMORY sizes the chunks, and nonsense in it is refused", async () => {
+  const before = Deno.env.get("RECVAE_GPU_MEMORY");
+  const framesWith = async (gibibytes: string) => {
+    Deno.env.set("RECVAE_GPU_MEMORY", gibibytes);
+    const active = await engine.start();
+    const frames = active.framesPerChunk({ ...problem, voxels: 1000 });
+    await active.stop();
+    return frames;
+  };
+  try {
+    assertEquals(await framesWith("2"), 8);
+    assertEquals(await framesWith("4"), 16);
+    await assertRejects(() => framesWith("much"), ConfigError, 'found "much"');
+  } finally {
+    if (before === undefined) Deno.env.delete("RECVAE_GPU_MEMORY");
+    else Deno.env.set("RECVAE_GPU_MEMORY", before);
+  }
+});
+
+gpuTest("frames kept on the GPU come back unchanged", async () => {
+  const active = await engine.start();
+  const cache = new FrameCache(2 ** 26);
+  const shape = [6, 9, 11, 13, 1];
+  const values = Float32Array.from({ length: 6 * 9 * 11 * 13 }, (_, i) => i);
+  const batch: FrameBatch = {
+    source: values,
+    subjects: [4, 2],
+    frames: 3,
+    spatialShape: [13, 11, 9],
+    read: () => values,
+  };
+  const range = { start: 0, count: 3 };
+  const frames = toTensor(values, shape);
+  cache.keep(batch, range, frames);
+  frames.dispose();
+  const found = cache.find(batch, range);
+  assert(found !== null);
+  assertEquals(found.shape, shape);
+  assertEquals(await toHost(found), values);
+  cache.clear();
+  await active.stop();
 });
 
 gpuTest("webgpu gives memory back: a thousand kernels hold no more than ten", async () => {
