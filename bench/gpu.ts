@@ -4,7 +4,7 @@
  *
  *   deno task bench:gpu                                     full size: B = 4, T = 120, 91×109×91
  *   deno task bench:gpu --frames 4 --batch 2 --spatial 33,35,40 --repeats 3       a software adapter
- *   deno task bench:gpu --backend cuda --python tf/bin/python
+ *   deno task bench:gpu --python torch/bin/python --compile      against torch.compile
  *
  * Without a GPU that PyTorch can use the peer runs on the CPU and is labelled so; without PyTorch it is
  * skipped. A record is written to bench/record/<machine>/.
@@ -30,6 +30,7 @@ const OPTIONS = [
   { name: "spatial", kind: "text", help: "" },
   { name: "repeats", kind: "integer", min: 1, help: "" },
   { name: "python", kind: "text", help: "" },
+  { name: "compile", kind: "flag", help: "" },
   { name: "no-record", kind: "flag", help: "" },
 ] as const satisfies readonly Option[];
 
@@ -43,7 +44,7 @@ interface StepComparison {
 /** Alternates our steps with the peer's, so that both see the same clock and temperature. */
 async function compareSteps(
   problem: StepProblem,
-  { repeats, python }: { repeats: number; python: string },
+  { repeats, python, compile }: { repeats: number; python: string; compile: boolean },
 ): Promise<StepComparison> {
   const step = await prepareStep(problem);
   await step.run(); // compiles shaders, fills the pool of buffers
@@ -55,7 +56,7 @@ async function compareSteps(
     frames: problem.frames,
     spatial: problem.spatialShape,
     threads: 0,
-    compile: false,
+    compile,
   });
   const ours: number[] = [];
   const theirs: number[] = [];
@@ -150,7 +151,7 @@ async function main(args: readonly string[]): Promise<void> {
   const { spatialShape } = problem;
   const convolutions = await measureGpuConvolutions(backend, { samples, spatialShape, repeats });
   console.log(`${samples} volumes a call\n${gpuConvolutionTable(convolutions, ceilings)}\n`);
-  const steps = await compareSteps(problem, { repeats, python });
+  const steps = await compareSteps(problem, { repeats, python, compile: values.compile === true });
   console.log(report(problem, steps, ceilings));
   if (values["no-record"]) return;
   console.log("recorded in", writeRecord("gpu", { problem, ceilings, convolutions, steps }));
