@@ -1,8 +1,7 @@
 /**
  * From a folder of NIfTI files to held-out scores and weights for PyTorch.
  *
- * Run with: deno run --allow-read --allow-write=out examples/own_scans.ts FOLDER
- * Without a folder it takes the runs that ship with the project.
+ * Run with: deno run --allow-read=data,runs --allow-write=runs examples/own_scans.ts data/haxby2001 runs/own_scans
  */
 import {
   buildDataLoader,
@@ -17,11 +16,11 @@ import {
   trainTestSplit,
 } from "../mod.ts";
 
-const [folder = new URL("../data/haxby2001", import.meta.url).pathname] = Deno.args;
+const [scans, out] = Deno.args;
 await selectBackend("wasm");
 
 // One group of scans; those of one person never end up on both sides (here: each scan for itself).
-const cohort = await cohortFromDirectories({ runs: folder }, { groupBy: "scan" });
+const cohort = await cohortFromDirectories({ runs: scans }, { groupBy: "scan" });
 const split = trainTestSplit(cohort.subjects.map(({ group }) => group), { seed: 1 });
 const train = await buildDataLoader(selectSubjects(cohort, split.train), {
   batchSize: 2,
@@ -51,5 +50,5 @@ console.log(
   `held-out mean squared error: ${zeroOffsetMse.toFixed(4)} with z = 0, ` +
     `${reconMse.toFixed(4)} with z fitted`,
 );
-await saveRun("out", model, { config: { ...model.config }, epoch: epochs });
-console.log("weights in out/weights.safetensors");
+await saveRun(out, model, { config: { ...model.config }, epoch: epochs });
+console.log(`weights in ${out}/weights.safetensors`);
