@@ -43,7 +43,7 @@ export async function measureGpuConvolutions(
   const engine = await selectBackend(backend);
   const results: GpuConvolution[] = [];
   for (const layer of convolutionLayers(spatialShape)) {
-    const { tensors, operations } = prepare(layer, samples);
+    const { tensors, operations } = prepareLayer(layer, samples);
     for (const [operation, run] of Object.entries(operations)) {
       const once = () =>
         milliseconds(async () => {
@@ -96,8 +96,12 @@ export function gpuConvolutionTable(
   );
 }
 
-/** Random data of a layer and what is computed with it; the two gradients trade places when it is transposed. */
-function prepare(layer: Layer, samples: number) {
+/**
+ * Random data of a layer and what is computed with it; the passes trade places when it is transposed.
+ *
+ * @param layer From `convolutionLayers`. @param samples Volumes per call.
+ */
+export function prepareLayer(layer: Layer, samples: number) {
   const fine = tf.randomUniform([samples, ...layer.fine, layer.fineChannels], -1, 1);
   const coarse = tf.randomUniform([samples, ...layer.coarse, layer.coarseChannels], -1, 1);
   const filter = tf.randomUniform([4, 4, 4, layer.fineChannels, layer.coarseChannels], -1, 1);
@@ -113,8 +117,8 @@ function prepare(layer: Layer, samples: number) {
   return { tensors: [fine, coarse, filter], operations };
 }
 
-/** Reads one value, which waits for everything queued before it. */
-async function finished(result: tf.Tensor): Promise<void> {
+/** Reads one value of a result, which waits for everything queued before it, and disposes of the result. */
+export async function finished(result: tf.Tensor): Promise<void> {
   const one = tf.tidy(() => tf.slice(tf.reshape(result, [-1]), 0, 1));
   await one.data();
   tf.dispose([one, result]);
