@@ -51,6 +51,7 @@ export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
 export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
 export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
 export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
+export { RecurrentTraining } from "./src/models/recurrent_vae/training_session.ts";
 export type { SessionOptions } from "./src/models/recurrent_vae/training_session.ts";
 export type { StateDict } from "./src/models/recurrent_vae/weights.ts";
 export { solveTransitionMatrix } from "./src/linalg/ridge.ts";
@@ -88,13 +89,23 @@ export { syntheticCohort, torchSyntheticCohort } from "./src/data/synthetic.ts";
 export type { SyntheticCohort, SyntheticOptions } from "./src/data/synthetic.ts";
 export { groupedFolds, splitSubjects, stratifiedFolds, trainTestSplit } from "./src/data/splits.ts";
 export type { GroupedSplitOptions, Split } from "./src/data/splits.ts";
-export { openBoldRun } from "./src/data/bold_run.ts";
+export { openBoldRun, readNiftiFacts } from "./src/data/bold_run.ts";
 export type { BoldRun } from "./src/data/bold_run.ts";
 export type { NiftiHeader } from "./src/formats/nifti_header.ts";
 export type { NiftiDatatype } from "./src/formats/nifti_datatypes.ts";
-export type { GroupBy } from "./src/data/bids.ts";
+export { groupName, parseBidsName } from "./src/data/bids.ts";
+export type { BidsName, GroupBy } from "./src/data/bids.ts";
+export { openMask } from "./src/data/mask.ts";
 export type { FrameSource } from "./src/data/frame_source.ts";
 export type { FrameStatistics } from "./src/data/frame_statistics.ts";
+export {
+  applyScaling,
+  checkNormalization,
+  describeNormalization,
+  invertScaling,
+  normalizationToJson,
+  parseNormalization,
+} from "./src/data/normalization.ts";
 export type { Normalization, NormalizationKind, SubjectScaling } from "./src/data/normalization.ts";
 export type { Location, OpenOptions } from "./src/data/openers/open_bytes.ts";
 
@@ -130,7 +141,7 @@ export type {
   TrainingPosition,
 } from "./src/training/schedules.ts";
 export type { EarlyStoppingOptions, EarlyStoppingState } from "./src/training/early_stopping.ts";
-export { loadRun, saveRun } from "./src/training/run_folder.ts";
+export { loadRun, readRun, saveRun, trainingStateOf } from "./src/training/run_folder.ts";
 export type { LoadedRun, SaveRunOptions } from "./src/training/run_folder.ts";
 export { loadCheckpoint, saveCheckpoint } from "./src/training/checkpoint.ts";
 export type { LoadedCheckpoint } from "./src/training/checkpoint.ts";
@@ -148,7 +159,7 @@ export type { NamedArrays, WeightHolder, WeightSource } from "./src/training/wei
 export { evaluate } from "./src/evaluation/evaluate.ts";
 export { evaluateHeldOut } from "./src/evaluation/held_out.ts";
 export type { HeldOutOptions, HeldOutResult } from "./src/evaluation/held_out.ts";
-export { compareWithBaselines, meanImage } from "./src/evaluation/baselines.ts";
+export { compareWithBaselines, meanImage, scoreModel } from "./src/evaluation/baselines.ts";
 export type { BaselineComparison, ComparisonOptions } from "./src/evaluation/baselines.ts";
 export { scoreReconstruction } from "./src/evaluation/reconstruction_score.ts";
 export type { ReconstructionScore } from "./src/evaluation/reconstruction_score.ts";
@@ -166,7 +177,8 @@ export { writeNifti } from "./src/formats/nifti_write.ts";
 export type { NiftiImageFacts, WriteNiftiOptions } from "./src/formats/nifti_write.ts";
 export type { WrittenDatatype } from "./src/formats/nifti_voxels.ts";
 
-// Random numbers, arrays, errors
+// Version, random numbers, arrays, errors
+export { VERSION } from "./src/base/version.ts";
 export { RandomStream } from "./src/base/random.ts";
 export { TorchGenerator } from "./src/base/torch_random.ts";
 export type { FloatArray, NdArray, NumericArray, SpatialShape } from "./src/base/arrays.ts";

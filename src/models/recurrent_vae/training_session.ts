@@ -37,7 +37,7 @@ export class RecurrentTraining {
   readonly #random: RandomStream;
   #states: NdArray;
 
-  /** @param model Trained in place. @param options See {@link SessionOptions}. */
+  /** Prepares a run; nothing changes yet. @param model Trained in place. @param options See {@link SessionOptions}. */
   constructor(model: RecurrentVae, options: SessionOptions = {}) {
     const { tolTime, latentDim, seed } = model.config;
     this.variables = model.variables;
