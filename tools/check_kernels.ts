@@ -75,7 +75,7 @@ async function main(): Promise<number> {
     if (!sums.has(name)) problems.push(`${name}: is not listed in SHA256SUMS`);
   }
   const missing = await missingCompilers();
-  let rebuilt = "rebuilt to the same bytes";
+  let rebuilt = "rebuilt and compared";
   if (missing.length > 0) {
     rebuilt = `REBUILD SKIPPED: ${missing.join(" and ")} not installed (Debian: clang-22 lld-22)`;
   } else {
