@@ -4,8 +4,7 @@
  *   c[i][m, n] = Σ_k a[i·a_batch + m·a_row + k·a_column] · b[i·b_batch + k·b_row + n·b_column]     (+ bias[n])
  *
  * Loop order: slice (matrix, row block, block of 64 columns, range of k), k block of 256, column panel of 8, row tile
- * of 4, k. Registers: 8 accumulators, 2 vectors of b, 1 splat of a; 8 multiply-adds per 6 loads. 33 of 59 GFLOP/s at
- * 512×512×512 on one core (2026-11); tiles of 5 or 6 rows and unrolling k by 2 or 4 were slower. b is copied into
+ * of 4, k. Registers: 8 accumulators, 2 vectors of b, 1 lane of a, 1 to 4 vectors of a. b is copied into
  * panels [k][8] in scratch unless there are few rows: then it is read where it lies, along n or (as dot
  * products) along k. Where the result is small and k long, k is split over slices and the parts are added in
  * order by _finish.

@@ -43,12 +43,12 @@ void pack_panels(const GemmParams* p, const float* b, int32_t depth, int32_t col
 
 namespace {
 
-/* How a's elements lie: strides known while compiling let loads use fixed offsets from few pointers. */
+/* How a's elements lie. A load costs three instruction slots (wasm/README.md), a lane of a loaded vector one. */
 enum Layout { kAnyLayout, kRowsContiguous /* a_column = 1 */, kColumnsContiguous /* a_row = 1 */ };
 
 /* Writes or adds a register tile to c. */
 template <int ROWS>
-RECVAE_INLINE void put_tile(float* c, int32_t stride, v128_t acc[ROWS][2], int32_t width, bool first) {
+RECVAE_INLINE void put_tile(float* c, int32_t stride, v128_t (&acc)[ROWS][2], int32_t width, bool first) {
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) {
     float* to = c + i * stride;
@@ -65,14 +65,52 @@ RECVAE_INLINE void put_tile(float* c, int32_t stride, v128_t acc[ROWS][2], int32
 }
 
 /* One step of k: acc += a[·]·b[0 … 8). */
-template <int ROWS, Layout LAYOUT>
-RECVAE_INLINE void step(const float* a, int32_t a_row, const float* b, v128_t acc[ROWS][2]) {
-  const v128_t b0 = load(b), b1 = load(b + 4);
+template <int ROWS>
+RECVAE_INLINE void step(const float* a, int32_t a_row, const float* b, v128_t (&acc)[ROWS][2]) {
+  const v128_t b0 = load_here(b), b1 = load_here(b + 4);
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) {
-    const v128_t v = splat(LAYOUT == kColumnsContiguous ? a + i : a + i * a_row);
-    acc[i][0] = fma(v, b0, acc[i][0]);
-    acc[i][1] = fma(v, b1, acc[i][1]);
+    v128_t v = splat(a + i * a_row);
+    pin(v);
+    add_product(acc[i][0], v, b0);
+    add_product(acc[i][1], v, b1);
+  }
+}
+
+/* acc[i] += lane LANE of a[i] · b[0 … 8). */
+template <int ROWS, int LANE>
+RECVAE_INLINE void lane_step(const v128_t (&a)[ROWS], const float* b, v128_t (&acc)[ROWS][2]) {
+  const v128_t b0 = load_here(b), b1 = load_here(b + 4);
+  RECVAE_UNROLL
+  for (int i = 0; i < ROWS; ++i) {
+    v128_t v = lane_splat(a[i], LANE);
+    pin(v);
+    add_product(acc[i][0], v, b0);
+    add_product(acc[i][1], v, b1);
+  }
+}
+
+/* Four steps of k where a's rows are contiguous: one load per row, lanes instead of splat loads. */
+template <int ROWS>
+RECVAE_INLINE void four_steps(const float* a, int32_t a_row, const float* b, v128_t (&acc)[ROWS][2]) {
+  v128_t va[ROWS];
+  RECVAE_UNROLL
+  for (int i = 0; i < ROWS; ++i) va[i] = load_here(a + i * a_row);
+  lane_step<ROWS, 0>(va, b, acc);
+  lane_step<ROWS, 1>(va, b + kPanel, acc);
+  lane_step<ROWS, 2>(va, b + 2 * kPanel, acc);
+  lane_step<ROWS, 3>(va, b + 3 * kPanel, acc);
+}
+
+/* One step of k where a's columns are contiguous: one load for four rows. */
+RECVAE_INLINE void column_step(const float* a, const float* b, v128_t (&acc)[4][2]) {
+  const v128_t va = load_here(a), b0 = load_here(b), b1 = load_here(b + 4);
+  RECVAE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    v128_t v = lane_splat(va, i);
+    pin(v);
+    add_product(acc[i][0], v, b0);
+    add_product(acc[i][1], v, b1);
   }
 }
 
@@ -82,9 +120,18 @@ void tile(const GemmParams* p, const float* a, const float* b, int32_t depth, fl
   v128_t acc[ROWS][2];
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) acc[i][0] = acc[i][1] = zero4();
-  const int32_t a_row = p->a_row, a_column = LAYOUT == kRowsContiguous ? 1 : p->a_column;
+  const int32_t a_row = p->a_row, a_column = p->a_column;
+  int32_t k = 0;
+  if constexpr (LAYOUT == kColumnsContiguous && ROWS == 4) {
+    RECVAE_NO_UNROLL
+    for (; k < depth; ++k, a += a_column, b += kPanel) column_step(a, b, acc);
+  }
+  if constexpr (LAYOUT == kRowsContiguous) {
+    RECVAE_NO_UNROLL
+    for (; k + 4 <= depth; k += 4, a += 4, b += 4 * kPanel) four_steps<ROWS>(a, a_row, b, acc);
+  }
   RECVAE_NO_UNROLL
-  for (int32_t k = 0; k < depth; ++k, a += a_column, b += kPanel) step<ROWS, LAYOUT>(a, a_row, b, acc);
+  for (; k < depth; ++k, a += a_column, b += kPanel) step<ROWS>(a, a_row, b, acc);
   put_tile<ROWS>(c, p->n, acc, width, first);
 }
 
@@ -96,7 +143,7 @@ void direct_tile(const GemmParams* p, const float* a, const float* b, int32_t de
   for (int i = 0; i < ROWS; ++i) acc[i][0] = acc[i][1] = zero4();
   const int32_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row;
   RECVAE_NO_UNROLL
-  for (int32_t k = 0; k < depth; ++k, a += a_column, b += b_row) step<ROWS, kAnyLayout>(a, a_row, b, acc);
+  for (int32_t k = 0; k < depth; ++k, a += a_column, b += b_row) step<ROWS>(a, a_row, b, acc);
   put_tile<ROWS>(c, p->n, acc, kPanel, first);
 }
 

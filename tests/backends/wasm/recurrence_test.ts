@@ -4,7 +4,6 @@ import { startWasm } from "../../../src/backends/wasm/mod.ts";
 import { RandomStream } from "../../../src/base/random.ts";
 import { latentRollout, latentRolloutGradient } from "../../../src/ops/latent_recurrence.ts";
 import { assertAgrees, sumTolerance } from "../../support/engine_comparison.ts";
-
 import { normalArray } from "../../support/random_arrays.ts";
 
 const SIZES = [
