@@ -6,11 +6,14 @@
  */
 import {
   buildDataLoader,
+  checkNormalization,
   cohortFromDirectories,
   eigenvalues,
   evaluate,
   fit,
   loadRun,
+  normalizationToJson,
+  parseNormalization,
   RecurrentVae,
   saveRun,
   selectBackend,
@@ -24,10 +27,14 @@ const { spatialShape, subjects } = loader;
 const settings = { spatialShape, tolTime: 60, latentDim: 6, normalization: "group" } as const;
 const trained = new RecurrentVae({ ...settings, sigX: 0.1, lambdaZ: 0.1 }, { subjects });
 await fit(trained, loader, { optimiser: "adamw", learningRate: 5e-3, epochs: 8 });
-await saveRun(folder, trained, { config: { ...trained.config } });
+await saveRun(folder, trained, {
+  config: { ...trained.config },
+  normalisation: normalizationToJson(loader.normalization),
+});
 
 const model = new RecurrentVae(settings, { subjects });
-await loadRun(folder, model);
+const { normalisation } = await loadRun(folder, model);
+checkNormalization(parseNormalization(normalisation), loader.normalization);
 const { h, posteriorMean } = await evaluate(model, loader.batch([0, 1]));
 const first = Array.from(posteriorMean.data.subarray(0, 6), (value) => value.toFixed(2));
 console.log(`states [${h.shape}], the first posterior mean: ${first.join(" ")}`);

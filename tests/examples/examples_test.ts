@@ -169,11 +169,12 @@ Deno.test("group_norm.ts: codes depend neither on company nor on the mode", asyn
   for (const change of numbersAfter(output, "batch:")) assertGreater(change, 1e-3);
 });
 
-Deno.test("wide_decoder.ts: more contrast than the narrow decoder", async () => {
+Deno.test("wide_decoder.ts: the wide decoder reconstructs better than the narrow one", async () => {
   const output = await runExample("wide_decoder.ts");
   const [narrow, wide] = ["narrow:", "wide:"].map((label) => numbersAfter(output, label));
   assertGreater(wide[0], 9 * narrow[0]);
-  assertGreater(wide.at(-1)!, narrow.at(-1)!);
+  assertGreater(wide[1], narrow[1] + 0.05);
+  assertGreater(wide[2], narrow[2] + 0.05);
 });
 
 Deno.test("cohort_transition.ts: groups with the same dynamics get matrices alike", async () => {
