@@ -4,6 +4,7 @@ import { scoreModel } from "../evaluation/baselines.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
 import { saveRun } from "../training/run_folder.ts";
+import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { defineCommand } from "./command.ts";
 import { startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
@@ -15,7 +16,7 @@ import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_
 import { scoreHeldOut } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
-import { type TrainedRun, trainRun } from "./training_run.ts";
+import { checkTraining, type TrainedRun, trainRun } from "./training_run.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -53,6 +54,10 @@ export const trainCommand = defineCommand({
     },
     { line: "recvae train --resume runs/first", does: "go on after Ctrl-C or a crash" },
     {
+      line: "recvae train --config runs/first/config.json --data other/scans",
+      does: "the settings of another run",
+    },
+    {
       line: "recvae train --synthetic --spatial 33,35,40 --tol-time 16",
       does: "made-up data, to try things",
     },
@@ -62,13 +67,13 @@ export const trainCommand = defineCommand({
 });
 
 async function runTrain({ values, positionals }: Parsed<typeof TRAIN_OPTIONS>): Promise<number> {
-  const { folder, config, data } = values.resume === undefined
+  const run = values.resume === undefined
     ? await startRun(values, positionals)
     : await reopenRun(values, positionals);
   try {
-    return await trainAndReport(values, { folder, config, data });
+    return await trainAndReport(values, run);
   } finally {
-    data.close();
+    run.data.close();
   }
 }
 
@@ -76,11 +81,14 @@ interface Run {
   readonly folder: string;
   readonly config: RunConfig;
   readonly data: PreparedData;
+  /** Choices of the configuration file; options win over them. */
+  readonly engine?: ConfigFile["engine"];
 }
 
 /** Plans a new run, opens its data, and only then makes its folder. */
 async function startRun(values: TrainValues, files: readonly string[]): Promise<Run> {
-  const plan = planRun(values, files);
+  const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
+  const plan = planRun(values, files, file);
   const folder = values.out ?? defaultFolder(plan.data.kind);
   if (!values.force && holdsSomething(folder)) {
     throw new UsageError(
@@ -103,10 +111,11 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
       tolTime: data.cohort.frames,
     });
     const config = { model, training: plan.training, data: plan.data };
+    checkTraining(config);
     if (values.force) removeRun(folder);
     Deno.mkdirSync(folder, { recursive: true });
     writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
-    return { folder, config, data };
+    return { folder, config, data, engine: file.engine };
   } catch (error) {
     data.close();
     throw error;
@@ -138,7 +147,10 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
 
 async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
   const { folder, config, data } = run;
-  const engine = await startEngine(values);
+  const engine = await startEngine({
+    backend: values.backend ?? run.engine?.backend,
+    threads: values.threads ?? run.engine?.threads,
+  });
   const started = performance.now();
   let trained: TrainedRun;
   {

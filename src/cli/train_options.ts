@@ -3,6 +3,7 @@ import type { NormalizationKind } from "../data/normalization.ts";
 import type { RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
 import type { OptimiserKind } from "../training/optimisers.ts";
 import type { ScheduleKind } from "../training/schedules.ts";
+import { type ConfigFile, NO_CONFIG } from "./config_file.ts";
 import { type DataPlan, planData, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
@@ -53,6 +54,13 @@ export const TRAIN_OPTIONS = [
   },
   ...MODEL_OPTIONS,
   ...SCHEDULE_OPTIONS,
+  {
+    name: "config",
+    kind: "text",
+    value: "FILE",
+    help: "Settings from a JSON file such as another run's config.json; options win over it",
+    group: "Training",
+  },
   {
     name: "preset",
     kind: "choice",
@@ -185,44 +193,67 @@ export interface RunPlan {
 }
 
 /**
- * The plan the command line asks for: preset, then options.
+ * The plan the command line asks for: preset, then the configuration file, then options.
  *
- * @param values Parsed options. @param files Positional arguments.
+ * @param values Parsed options. @param files Positional arguments. @param file Content of `--config`.
  * @throws {UsageError} for values out of range.
  */
-export function planRun(values: TrainValues, files: readonly string[]): RunPlan {
-  const name = values.preset ?? "default";
+export function planRun(
+  values: TrainValues,
+  files: readonly string[],
+  file: ConfigFile = NO_CONFIG,
+): RunPlan {
+  const name = values.preset ?? file.training.preset ?? "default";
+  if (!Object.hasOwn(PRESETS, name)) {
+    throw new UsageError(`The preset is "${name}", needs ${Object.keys(PRESETS).join(" or ")}`);
+  }
   const preset: Preset = PRESETS[name];
-  const fields = modelFields(values);
-  const source = planData(values, files, { tolTime: fields.tolTime, seed: fields.seed });
+  const fields = { ...file.model, ...modelFields(values) };
+  const source = planData(
+    { ...values, "group-by": values["group-by"] ?? file.data.groupBy },
+    files,
+    { tolTime: fields.tolTime, seed: fields.seed },
+  );
   const shipped = source.kind === "shipped" && name === "default" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
-  const heldOut = values["held-out"] ?? 0.25;
+  const heldOut = values["held-out"] ?? file.data.heldOut ?? 0.25;
   if (!(heldOut >= 0 && heldOut < 1)) {
     throw new UsageError(`--held-out is ${heldOut}, needs a share from 0 to below 1`);
   }
-  if (values.fold !== undefined) parseFold(values.fold);
+  const fold = values.fold ?? file.data.fold;
+  if (fold !== undefined) parseFold(fold);
   return {
     model: { ...preset.model, ...widths, ...fields },
-    training: {
-      preset: name,
-      optimiser: values.optimiser ?? preset.optimiser,
-      schedule: values.schedule ?? preset.schedule,
-      fitOffsets: values["fit-offsets"] ?? 50,
-      ...given({
-        momentum: values.momentum,
-        weightDecay: values["weight-decay"],
-        clipNorm: values["clip-norm"],
-        klRamp: values["kl-ramp"],
-        patience: values.patience,
-      }),
-    },
+    training: planTraining(values, { ...file.training, preset: name }),
     data: {
       ...source,
-      scaling: values.scaling ?? preset.data,
+      scaling: values.scaling ?? file.data.scaling ?? preset.data,
       heldOut,
-      ...given({ fold: values.fold, mask: values.mask }),
+      ...given({ fold, mask: values.mask ?? file.data.mask }),
     },
+  };
+}
+
+function planTraining(
+  values: TrainValues,
+  file: Partial<TrainingPlan> & Pick<TrainingPlan, "preset">,
+): TrainingPlan {
+  const { optimiser, schedule } = PRESETS[file.preset];
+  return {
+    optimiser,
+    schedule,
+    fitOffsets: 50,
+    ...file,
+    ...given({
+      optimiser: values.optimiser,
+      schedule: values.schedule,
+      fitOffsets: values["fit-offsets"],
+      momentum: values.momentum,
+      weightDecay: values["weight-decay"],
+      clipNorm: values["clip-norm"],
+      klRamp: values["kl-ramp"],
+      patience: values.patience,
+    }),
   };
 }
 
@@ -240,6 +271,7 @@ export function parseFold(text: string): { readonly fold: number; readonly folds
 }
 
 /** The same object without undefined fields. */
-function given<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

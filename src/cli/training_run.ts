@@ -2,18 +2,20 @@
  * The training part of `recvae train`: model, optimiser, checkpoints, log and progress around `fit`. Everything
  * here is determined by the run's configuration; a resumed run does exactly what an uninterrupted one does.
  */
-import { CheckpointError } from "../base/errors.ts";
+import { CheckpointError, ConfigError } from "../base/errors.ts";
 import { normalizationToJson } from "../data/normalization.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
+import { EarlyStopping } from "../training/early_stopping.ts";
 import { fit, type FitOptions, type FitResult } from "../training/fit.ts";
 import type { EpochMetrics, RunControls, TrainingState } from "../training/loop.ts";
-import { createOptimiser } from "../training/optimisers.ts";
+import { createOptimiser, type OptimiserOptions } from "../training/optimisers.ts";
 import { Progress } from "../training/progress.ts";
 import { type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
 import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";
 import type { PreparedData } from "./prepared_data.ts";
+import type { TrainingPlan } from "./train_options.ts";
 import { configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
 
 /** Milliseconds between checkpoints unless epochs are counted. */
@@ -54,11 +56,11 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
   const { config, data, folder } = options;
   const { model: fields, training } = config;
   const model = new RecurrentVae(fields, { subjects: data.train.subjects });
-  const { momentum, weightDecay } = training;
-  const optimiser = createOptimiser(training.optimiser, model.variables, {
-    ...(momentum === undefined ? {} : { momentum }),
-    ...(weightDecay === undefined ? {} : { weightDecay }),
-  });
+  const optimiser = createOptimiser(
+    training.optimiser,
+    model.variables,
+    optimiserOptions(training),
+  );
   const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
   const resumed = options.resume ? await resumeState(store, model, folder) : null;
   const partsOf = (state: TrainingState) => savedParts(options, state);
@@ -93,6 +95,37 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
     progress.finish();
     optimiser.dispose();
   }
+}
+
+/**
+ * Tries every setting of training on its own, so that a wrong one is reported before anything is written.
+ *
+ * @param config Of the run.
+ * @throws {ConfigError} naming the setting.
+ */
+export function checkTraining({ model, training }: Pick<RunConfig, "model" | "training">): void {
+  const { learningRate, epochs } = model;
+  createSchedule(training.schedule, { learningRate, epochs });
+  createOptimiser(training.optimiser, new Map(), optimiserOptions(training)).dispose();
+  if (training.patience !== undefined) new EarlyStopping({ patience: training.patience });
+  for (const field of ["clipNorm", "klRamp", "fitOffsets"] as const) {
+    const value = training[field];
+    const least = field === "clipNorm" ? Number.MIN_VALUE : 0;
+    if (value === undefined || value >= least) continue;
+    throw new ConfigError(
+      field,
+      `Cannot train: ${field} is ${value}, needs ${
+        least === 0 ? "at least 0" : "a number above 0"
+      }`,
+    );
+  }
+}
+
+function optimiserOptions({ momentum, weightDecay }: TrainingPlan): OptimiserOptions {
+  return {
+    ...(momentum === undefined ? {} : { momentum }),
+    ...(weightDecay === undefined ? {} : { weightDecay }),
+  };
 }
 
 function fitOptions({ config, data, signal }: TrainingRunOptions): FitOptions {

@@ -220,7 +220,12 @@ Deno.test("scans that do not fit exit with 3 and leave no folder behind", async 
     assertEquals(broken.code, 3);
     assertEquals(broken.stderr.trim().split("\n").length, 1, "one line, no stack");
     assertEquals((await recvae("train", "--cn", `${folder}/none`, "--out", out)).code, 3);
-    assertEquals((await recvae("train", "--data", folder, "--latent-dim", "0")).code, 2);
+    for (const wrong of [["--latent-dim", "0"], ["--clip-norm", "-1"], ["--momentum", "2"]]) {
+      const { code, stderr } = await recvae(
+        ...["train", ...TINY, "--optimiser", "sgd", ...wrong, "--out", out],
+      );
+      assertEquals(code, 2, stderr);
+    }
     assert(!await exists(out));
   });
 });
@@ -244,5 +249,35 @@ Deno.test("weights of a run are a safetensors file with PyTorch's names", async 
     const { tensors } = readSafetensors(await Deno.readFile(`${out}/weights.safetensors`));
     assertEquals([...tensors.keys()].slice(0, 3), ["z_vectors", "F_mat", "encoder1.0.weight"]);
     assertEquals(tensors.get("encoder1.0.weight")!.shape, [4, 1, 4, 4, 4]);
+  });
+});
+
+Deno.test("--config takes the settings of another run, options win over it, unknown names are refused", async () => {
+  await inFolder(async (folder) => {
+    const first = `${folder}/first`;
+    const settings = ["--epochs", "2", "--latent-dim", "3", "--seed", "5", "--clip-norm", "4"];
+    assertEquals((await recvae("train", ...TINY, ...settings, "--out", first)).code, 0);
+    const read = async (run: string) =>
+      JSON.parse(await Deno.readTextFile(`${folder}/${run}/config.json`));
+    const config = ["--config", `${first}/config.json`];
+    const second = await recvae(
+      "train",
+      ...TINY,
+      ...config,
+      "--epochs",
+      "1",
+      "--out",
+      `${folder}/second`,
+    );
+    assertEquals(second.code, 0, second.stderr);
+    const { latentDim, epochs, seed, training } = await read("second");
+    assertEquals([latentDim, epochs, seed, training.clipNorm], [3, 1, 5, 4]);
+
+    await Deno.writeTextFile(`${folder}/typo.json`, '{"latendDim": 4}');
+    const typo = await recvae("train", ...TINY, "--config", `${folder}/typo.json`);
+    assertEquals(typo.code, 2);
+    assertStringIncludes(typo.stderr, "did you mean latentDim?");
+    await Deno.writeTextFile(`${folder}/list.json`, "[]");
+    assertEquals((await recvae("train", ...TINY, "--config", `${folder}/list.json`)).code, 3);
   });
 });
