@@ -68,7 +68,10 @@ export function summaryLine(summary: AdapterSummary): string {
  */
 export async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
-  for (const limit of RAISED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
+  for (const limit of RAISED_LIMITS) {
+    // "No limit" may be reported as 2^64 − 1, which WebGPU's own numbers cannot say.
+    requiredLimits[limit] = Math.min(adapter.limits[limit], Number.MAX_SAFE_INTEGER);
+  }
   const timestamps = adapter.features.has("timestamp-query");
   try {
     return await adapter.requestDevice({

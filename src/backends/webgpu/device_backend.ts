@@ -45,22 +45,25 @@ interface BufferPool {
   numFreeBuffers: number;
 }
 
+/** Least share of the memory that is worth giving back. */
+const SPARE_SHARE = 1 / 8;
+
 /** The backend; one instance per device. */
 export class DeviceBackend extends WebGPUBackend {
   /** Kernels split what exceeds these; the device's own limits, which tests lower. */
   bindingLimits: BindingLimits;
-  /** Bytes of unused buffers kept for reuse; beyond it they are given back to the driver. */
-  readonly #poolBytes: number;
+  /** Memory to stay within while unused buffers can be given back to the driver instead of being kept. */
+  readonly #memoryBytes: number;
   readonly #pipelines = new Map<string, GPUComputePipeline>();
   #failure: BackendError | null = null;
   #lost = false;
   #closing = false;
 
-  /** @param device Opened by {@link openDevice}. @param info Of its adapter. @param poolBytes See above. */
-  constructor(device: GPUDevice, info: GPUAdapterInfo, poolBytes: number) {
+  /** @param device Opened by {@link openDevice}. @param info Of its adapter. @param memoryBytes To stay within. */
+  constructor(device: GPUDevice, info: GPUAdapterInfo, memoryBytes: number) {
     super(device, info);
     this.bindingLimits = device.limits;
-    this.#poolBytes = poolBytes;
+    this.#memoryBytes = memoryBytes;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#failure ??= deviceError((event as GPUUncapturedErrorEvent).error);
@@ -172,7 +175,11 @@ export class DeviceBackend extends WebGPUBackend {
   override submitQueue(): void {
     super.submitQueue();
     const { numBytesAllocated, numBytesUsed } = this.bufferManager;
-    if (numBytesAllocated - numBytesUsed > this.#poolBytes) this.#emptyPool();
+    // Giving back a little would be done again at every submission.
+    const unused = numBytesAllocated - numBytesUsed;
+    if (numBytesAllocated > this.#memoryBytes && unused > SPARE_SHARE * this.#memoryBytes) {
+      this.#emptyPool();
+    }
   }
 
   /** Waits for a tensor's values. @throws {BackendError} when the device failed before they were ready. */

@@ -27,10 +27,9 @@ const USUAL_BYTES = 4 * 2 ** 30;
 /** The same for software adapters, which take it from the machine and gain nothing from more. */
 const SOFTWARE_BYTES = 2 ** 30;
 
-/** Shares of that memory: activations of one chunk, frames kept, unused buffers kept. */
+/** Shares of that memory: activations of one chunk (which take about as much again for gradients), frames kept. */
 const CHUNK_SHARE = 0.25;
 const FRAMES_SHARE = 0.4;
-const POOL_SHARE = 0.25;
 
 /**
  * Opens the GPU and makes it the current backend of TensorFlow.js.
@@ -51,7 +50,7 @@ export async function startSession(): Promise<ActiveEngine> {
   // A software adapter's memory is the host's: keeping frames a second time gains nothing.
   const frameCache = summary.software ? undefined : new FrameCache(FRAMES_SHARE * memoryBytes);
   const device = await openDevice(adapter);
-  const backend = new DeviceBackend(device, adapter.info, POOL_SHARE * memoryBytes);
+  const backend = new DeviceBackend(device, adapter.info, memoryBytes);
   removeBackend("webgpu"); // the stock factory cannot open a device here, and must not be tried
   removeBackend(TF_NAME);
   registerGpuKernels(TF_NAME);

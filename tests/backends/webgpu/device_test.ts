@@ -2,7 +2,7 @@
 import { FrameCache } from "../../../src/backends/frame_cache.ts";
 import { runConv3d, runTanhSquaredError } from "../../../src/backends/kernel_contract.ts";
 import { toHost, toTensor } from "../../../src/backends/tensors.ts";
-import type { DeviceBackend } from "../../../src/backends/webgpu/device_backend.ts";
+import { DeviceBackend } from "../../../src/backends/webgpu/device_backend.ts";
 import { engine } from "../../../src/backends/webgpu/mod.ts";
 import { splitItems } from "../../../src/backends/webgpu/parts.ts";
 import type { FrameBatch } from "../../../src/base/frames.ts";
@@ -168,5 +168,23 @@ gpuTest("buffers beyond the binding limit of the device are processed in parts",
     const values = await toHost(derivative);
     assert(values.every((v) => Math.abs(v / slope - 1) < 1e-6));
   }
+  await active.stop();
+});
+
+gpuTest("unused buffers are given back when the memory is exceeded, not before", async () => {
+  const active = await engine.start();
+  const own = tf.backend() as DeviceBackend;
+  const limit = 2 ** 20;
+  const backend = new DeviceBackend(own.device, { vendor: "" } as GPUAdapterInfo, limit);
+  const use = async (floats: number) => {
+    const tensor = backend.allocate([floats]);
+    backend.clear(tensor);
+    backend.disposeData(tensor.dataId);
+    await backend.finished();
+  };
+  await use(2 ** 17); // half of the memory
+  assertEquals(backend.bufferManager.numBytesAllocated, 2 ** 19);
+  await use(2 ** 17 + 1024); // both fit only just not
+  assertLess(backend.bufferManager.numBytesAllocated, 2 ** 19);
   await active.stop();
 });
