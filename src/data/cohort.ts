@@ -9,7 +9,7 @@ import { openBoldRun, readNiftiFacts } from "./bold_run.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
 import { joinPath, listSubjectFiles } from "./listing.ts";
 import type { OpenOptions } from "./openers/open_bytes.ts";
-import { subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
+import { checkTolTime, subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
 
 /** One row of the subject-offset table. */
 export interface CohortSubject {
@@ -62,6 +62,7 @@ export async function cohortFromFiles(
 ): Promise<Cohort> {
   const scans = files.map((file) => typeof file === "string" ? { path: file } : file);
   checkIds(scans.map((scan) => scan.path));
+  if (options.tolTime !== undefined) checkTolTime(options.tolTime);
   let spatialShape: SpatialShape | undefined;
   let shortest = Infinity;
   for (const { path } of scans) {

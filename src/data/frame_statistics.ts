@@ -6,7 +6,12 @@
 import { FormatError } from "../base/errors.ts";
 import type { FrameSource } from "./frame_source.ts";
 import { voxelCount } from "./frame_source.ts";
-import type { Normalization, NormalizationKind, SubjectScaling } from "./normalization.ts";
+import {
+  type Normalization,
+  type NormalizationKind,
+  parseNormalization,
+  type SubjectScaling,
+} from "./normalization.ts";
 
 /** Statistics of a number of values; sums are kept in float64. */
 export interface FrameStatistics {
@@ -115,12 +120,13 @@ export function scalingFor(
  * `train-residual` needs the frames (training_mean.ts).
  *
  * @param kind Name of the method. @param training Statistics of each training subject.
+ * @throws {ConfigError} for a name that does not exist.
  */
 export function fitNormalization(
   kind: Exclude<NormalizationKind, "train-residual">,
   training: readonly FrameStatistics[],
 ): Normalization {
-  if (kind !== "train-z-score") return { kind };
+  if (kind !== "train-z-score") return parseNormalization({ kind });
   const count = training.reduce((sum, s) => sum + s.count, 0);
   const mean = training.reduce((sum, s) => sum + s.mean * s.count, 0) / count;
   const spread = (s: FrameStatistics) => s.count * (s.std ** 2 + (s.mean - mean) ** 2);

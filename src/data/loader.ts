@@ -14,7 +14,12 @@ import { TorchGenerator } from "../base/torch_random.ts";
 import type { Cohort, CohortSubject } from "./cohort.ts";
 import { type FrameSource, voxelCount } from "./frame_source.ts";
 import { fitNormalization, type FrameStatistics, scalingFor } from "./frame_statistics.ts";
-import type { Normalization, NormalizationKind, SubjectScaling } from "./normalization.ts";
+import {
+  type Normalization,
+  type NormalizationKind,
+  parseNormalization,
+  type SubjectScaling,
+} from "./normalization.ts";
 import type { OpenOptions } from "./openers/open_bytes.ts";
 import { createFrameScaler } from "./simd_scaling.ts";
 import {
@@ -94,7 +99,7 @@ const DEFAULT_MEMORY_BUDGET = 2 ** 30;
  *
  * @param cohort Subjects. @param options See {@link LoaderOptions}.
  * @throws {FormatError} when a scan cannot be read, is too short or has a NaN or infinite voxel.
- * @throws {ConfigError} for a batch size below 1. @throws {ShapeError} when a scan has another size.
+ * @throws {ConfigError} for a batch size below 1 or an unknown normalisation. @throws {ShapeError} when a scan has another size.
  */
 export async function buildDataLoader(
   cohort: Cohort,
@@ -116,7 +121,7 @@ export async function buildDataLoader(
     ? fitTrainingMean(surveyed, cohort)
     : typeof wanted === "string"
     ? fitNormalization(wanted, statistics)
-    : wanted;
+    : parseNormalization(wanted);
   const scalings = statistics.map((s) => scalingFor(normalization, s));
   const stores = surveyed.map((subject, row) => subject.normalized(scalings[row]));
   const order = (epoch: number) => epochOrder(stores.length, epoch, options);

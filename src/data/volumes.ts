@@ -41,6 +41,7 @@ export async function loadSubjectVolumes(
   if (names.length === 0) {
     throw new ConfigError("names", "Cannot load volumes: found no file names, needs at least one");
   }
+  checkTolTime(tolTime);
   let data: Float32Array | undefined;
   let shape: readonly number[] = [];
   for (const [n, name] of names.entries()) {
@@ -77,6 +78,19 @@ function allocate(values: number): Float32Array {
         `buildDataLoader, which read frames as they are needed`,
     );
   }
+}
+
+/**
+ * Checks a number of frames to use.
+ *
+ * @throws {ConfigError} unless it is a whole number above 0.
+ */
+export function checkTolTime(tolTime: number): void {
+  if (Number.isInteger(tolTime) && tolTime > 0) return;
+  throw new ConfigError(
+    "tolTime",
+    `Cannot use the scans: tolTime is ${tolTime}, needs a whole number of frames above 0`,
+  );
 }
 
 /** The error of a run that is shorter than what is to be used of it. */

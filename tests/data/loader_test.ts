@@ -16,7 +16,7 @@ import {
 } from "../../src/data/cohort.ts";
 import { buildDataLoader, epochOrder } from "../../src/data/loader.ts";
 import { syntheticCohort } from "../../src/data/synthetic.ts";
-import { normalizePerSubject } from "../../src/data/volumes.ts";
+import { loadSubjectVolumes, normalizePerSubject } from "../../src/data/volumes.ts";
 import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { withDirectory } from "../support/images.ts";
 
@@ -235,4 +235,21 @@ Deno.test("a synthetic cohort loads like any other", async () => {
   const frames = loader.batch([0, 1, 2]).read(0, 4);
   assertEquals(frames.length, 4 * 3 * 60);
   assert(frames.every((v) => v >= -1 && v <= 1));
+});
+
+Deno.test("names and counts that cannot be are refused in words", async () => {
+  const kind = "minmax" as "min-max";
+  await assertRejects(
+    () => buildDataLoader(cohort(2), { normalization: kind }),
+    ConfigError,
+    '"minmax"',
+  );
+  for (const tolTime of [0, -1, 2.5]) {
+    await assertRejects(
+      () => cohortFromFiles(["none.nii"], { tolTime }),
+      ConfigError,
+      `${tolTime}`,
+    );
+    await assertRejects(() => loadSubjectVolumes(".", ["none.nii"], { tolTime }), ConfigError);
+  }
 });

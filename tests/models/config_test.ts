@@ -58,6 +58,7 @@ const REFUSED: [string, RecurrentVaeOptions][] = [
   ["decoderChannels", { decoderChannels: [12, 8, 8, 4], normalization: "group" }],
   ["spatialShape", { spatialShape: [91, 109, 0] }],
   ["spatialShape", { spatialShape: [91, 109, 1] }],
+  ["latent_dim", { latent_dim: 10 } as RecurrentVaeOptions],
   ["spatialShape", { spatialShape: [91, 109] as unknown as [number, number, number] }],
 ];
 

@@ -2,12 +2,18 @@
 import { selectBackend } from "../../src/backends/registry.ts";
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import type { NdArray } from "../../src/base/arrays.ts";
-import { ShapeError } from "../../src/base/errors.ts";
+import { BackendError, ConfigError, ShapeError } from "../../src/base/errors.ts";
 import { RandomStream } from "../../src/base/random.ts";
-import { assert, assertEquals, assertNotEquals, assertRejects } from "../../src/deps/std.ts";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
-import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
+import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
 import { assertClose } from "../support/closeness.ts";
 import { randomModel, randomRuns } from "../support/random_model.ts";
 import { TINY_SHAPE, tinyModel } from "../support/tiny_training.ts";
@@ -191,6 +197,8 @@ Deno.test("inputs of another shape are refused in words", async () => {
     [() => model.encode({ data: new Float32Array(8), shape: [2, 2, 2] }), "[B, Z, Y, X]"],
     [() => model.forward({ data: new Float32Array(8), shape: [2, 2, 2] }), "6D"],
     [() => model.forward(runs, { subjects: [0] }), "1 subjects for a batch of 2"],
+    [() => model.forward({ data: new Float32Array(8), shape: runs.shape }), "found 8 values"],
+    [() => model.g({ data: new Float32Array(5), shape: [2, 3] }), "found 5 values"],
     [
       () => model.forward(runs, { noise: { data: new Float32Array(6), shape: [1, 2, 3] } }),
       "noise",
@@ -224,4 +232,15 @@ Deno.test("volumes of 2×2×2 voxels train with one level", async () => {
   assert(Number.isFinite(losses.loss));
   tf.dispose([...gradients.values()]);
   model.dispose();
+});
+
+Deno.test("a model needs a number of subjects and a running engine", async () => {
+  const build = (subjects: number) => new RecurrentVae({ spatialShape: TINY_SHAPE }, { subjects });
+  for (const subjects of [0, -1, 1.5, NaN, undefined as unknown as number]) {
+    assertThrows(() => build(subjects), ConfigError, `subjects is ${subjects}`);
+  }
+  const engine = await selectBackend("cpu");
+  await engine.stop();
+  assertThrows(() => build(2), BackendError, "selectBackend() first");
+  await selectBackend("cpu");
 });

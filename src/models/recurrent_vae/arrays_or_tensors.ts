@@ -33,7 +33,23 @@ export function inKind<Input extends Values>(input: Input, result: NdArray): Lik
 }
 
 /**
- * Checks a shape; −1 fits any length.
+ * Checks that an array has as many values as its shape says.
+ *
+ * @param name Name of the argument, for the message. @param values What was given.
+ * @throws {ShapeError} when it has not.
+ */
+export function requireWhole(name: string, values: Values): void {
+  const size = values.shape.reduce((product, n) => product * n, 1);
+  if (values instanceof tf.Tensor || values.data.length === size) return;
+  throw new ShapeError(
+    `Cannot use ${name}: found ${values.data.length} values, needs ${size} for the shape [${values.shape}]`,
+    [values.data.length],
+    `${size} values`,
+  );
+}
+
+/**
+ * Checks shape and length; −1 fits any length of an axis.
  *
  * @param name Name of the argument, for the message. @param values What was given.
  * @param needed Pattern, and the same in words, e.g. `"[B, D]"`.
@@ -47,7 +63,7 @@ export function requireValues(
   const { pattern, words } = needed;
   const fits = values.shape.length === pattern.length &&
     pattern.every((n, axis) => n === -1 || n === values.shape[axis]);
-  if (fits) return;
+  if (fits) return requireWhole(name, values);
   const sizes = pattern.map((n) => (n === -1 ? "any" : n)).join(", ");
   throw new ShapeError(
     `Cannot use ${name}: found shape [${values.shape}], needs ${words} = [${sizes}]`,

@@ -6,6 +6,7 @@
  */
 import type { SpatialShape } from "../../base/arrays.ts";
 import { ConfigError } from "../../base/errors.ts";
+import { closestString } from "../../deps/std_text.ts";
 
 /** A complete, validated configuration. Made by {@link resolveConfig}. */
 export interface RecurrentVaeConfig {
@@ -84,6 +85,9 @@ const DEFAULTS = {
   initialState: "zeros",
 } as const;
 
+/** Every field there is. */
+const FIELDS = [...Object.keys(DEFAULTS), "zDim", "channels", "decoderChannels"];
+
 /** The frozen initial state of the last notebook (spec 5). */
 const NOTEBOOK_STATE = [
   0.1719,
@@ -106,7 +110,7 @@ const NOTEBOOK_STATE = [
  *
  * @param options Fields to set; `spatialShape` may carry a leading channel axis of 1, as the reference writes it.
  * @returns The complete configuration, frozen.
- * @throws {ConfigError} naming the field.
+ * @throws {ConfigError} naming the field; also for one that does not exist.
  * @example
  * ```ts
  * import { resolveConfig } from "./config.ts";
@@ -116,6 +120,7 @@ const NOTEBOOK_STATE = [
  */
 export function resolveConfig(options: RecurrentVaeOptions = {}): RecurrentVaeConfig {
   const given = withoutUndefined(options);
+  requireKnownFields(given);
   const latentDim = given.latentDim ?? DEFAULTS.latentDim;
   const spatialShape = spatial(given.spatialShape ?? DEFAULTS.spatialShape);
   const channels = given.channels ?? DEFAULT_CHANNELS.slice(0, levelsThatFit(spatialShape));
@@ -235,6 +240,17 @@ function spatial(shape: readonly number[]): SpatialShape {
 
 function withoutUndefined(options: RecurrentVaeOptions): RecurrentVaeOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function requireKnownFields(given: RecurrentVaeOptions): void {
+  const unknown = Object.keys(given).find((field) => !FIELDS.includes(field));
+  if (unknown === undefined) return;
+  throw new ConfigError(
+    unknown,
+    `Cannot use the configuration: there is no field "${unknown}"; did you mean "${
+      closestString(unknown, FIELDS)
+    }"?`,
+  );
 }
 
 function requireCount(field: string, value: number): void {

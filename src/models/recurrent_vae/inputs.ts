@@ -5,7 +5,7 @@ import type { FloatArray, NdArray, SpatialShape } from "../../base/arrays.ts";
 import { ShapeError } from "../../base/errors.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
-import { requireValues } from "./arrays_or_tensors.ts";
+import { requireValues, requireWhole } from "./arrays_or_tensors.ts";
 import { requireRow, swapLeadingAxes } from "./frame_passes.ts";
 
 /**
@@ -24,6 +24,7 @@ export function frameBatchOf(volumes: NdArray, subjects?: readonly number[]): Fr
       "[B, T, Z, Y, X]",
     );
   }
+  requireWhole("the volumes", volumes);
   const [batch, frames, z, y, x] = shape;
   const rows = subjects ?? Array.from({ length: batch }, (_, b) => b);
   if (rows.length !== batch) {

@@ -8,6 +8,7 @@
  */
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
+import { BackendError, ConfigError } from "../../base/errors.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { TorchGenerator } from "../../base/torch_random.ts";
 import { currentEngine } from "../../backends/registry.ts";
@@ -66,7 +67,8 @@ export class RecurrentVae implements ModelParts {
    * @param setup.random Where starting weights come from: a stream, or a generator of PyTorch for its
    *   bits. Default: the stream of the configured seed.
    * @param setup.weights Starting weights instead of drawn ones.
-   * @throws {ConfigError} for a configuration that cannot be used.
+   * @throws {ConfigError} for a configuration that cannot be used. @throws {BackendError} before an engine was
+   *   selected.
    * @example
    * ```ts ignore
    * await selectBackend();
@@ -81,6 +83,7 @@ export class RecurrentVae implements ModelParts {
       readonly weights?: StateDict;
     },
   ) {
+    checkSetup(setup);
     this.config = resolveConfig(options);
     this.subjects = setup.subjects;
     this.architecture = describeArchitecture(this.config, setup.subjects);
@@ -342,5 +345,22 @@ export class RecurrentVae implements ModelParts {
   #fold(statistics: RolloutSummary["statistics"], loss: number): void {
     if (!Number.isFinite(loss)) return;
     for (const layer of statistics) this.state.foldStatistics(layer);
+  }
+}
+
+function checkSetup(setup: { readonly subjects: number } | undefined): void {
+  const subjects = setup?.subjects;
+  if (subjects === undefined || !(Number.isInteger(subjects) && subjects > 0)) {
+    throw new ConfigError(
+      "subjects",
+      `Cannot build a model: subjects is ${subjects}, needs the number of training subjects, for example ` +
+        "{ subjects: loader.subjects }",
+    );
+  }
+  if (currentEngine() === undefined) {
+    throw new BackendError(
+      "none",
+      "Cannot build a model: no engine is running, needs one to hold the weights; await selectBackend() first",
+    );
   }
 }
