@@ -63,10 +63,20 @@ export function describeFailure(error: unknown, debug: boolean): string {
   if (error instanceof Deno.errors.NotCapable) {
     return `recvae: ${permissionHint(error.message)}${stack}`;
   }
+  const missing = missingPath(error);
+  if (missing !== null) {
+    return `recvae: Cannot read "${missing}": there is no such file or folder; check the path${stack}`;
+  }
   const expected = error instanceof RecvaeError || error instanceof UsageError ||
     isMissingInput(error);
   const hint = expected ? "" : " (unexpected; --debug shows where)";
   return `recvae: ${error.message.replaceAll("\n", " ")}${hint}${stack}`;
+}
+
+/** The path that Deno did not find, or null when this is another error. */
+function missingPath(error: Error): string | null {
+  if (!(error instanceof Deno.errors.NotFound)) return null;
+  return /: \w+ '([^']+)'/.exec(error.message)?.[1] ?? null;
 }
 
 /** Deno's own text names the flag; ours adds where to put it. */

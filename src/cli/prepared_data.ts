@@ -70,12 +70,20 @@ export async function prepareData(
     train,
     heldOut,
     ...mask,
-    notes,
+    notes: [...notes, ...oddities(train), ...(heldOut ? oddities(heldOut) : [])],
     close() {
       train.close();
       heldOut?.close();
     },
   };
+}
+
+/** What is legal and yet hardly meant: scans without any contrast, or without time. */
+function oddities({ cohort, statistics, frames }: DataLoader): string[] {
+  const constant = cohort.subjects.filter((_, row) => statistics[row].std === 0);
+  const notes = constant.map(({ id }) => `"${id}" has one value everywhere; check the file.`);
+  if (frames === 1) notes.push("One frame a scan: there is nothing to learn about time.");
+  return notes;
 }
 
 /** Training and held-out rows, as the plan says; scans of one group stay together. */

@@ -149,6 +149,7 @@ export function scoreTable(scores: Scores, inside = ""): string[] {
 function dynamicsLines({ eigenvalues, data, config }: RunSummary): string[] {
   const largest = eigenvalues[0];
   if (!largest) return [];
+  if (largest.modulus === 0) return ["Dynamics  F is zero: the states do not follow each other."];
   const upper = eigenvalues.filter(({ imaginary }) => imaginary > 0);
   const unit = data.repetitionTime === null ? "frames" : "s";
   const step = data.repetitionTime ?? 1;

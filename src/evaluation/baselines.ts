@@ -5,7 +5,7 @@
 import type { FloatArray, NdArray } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
 import type { FrameBatch } from "../base/frames.ts";
-import { fitPca, type Pca, type RowSource } from "../linalg/pca.ts";
+import { fitPca, Pca, type RowSource } from "../linalg/pca.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { type ReconstructionScore, ScoreGatherer } from "./reconstruction_score.ts";
 
@@ -62,7 +62,10 @@ export async function compareWithBaselines(
   }
   const { tolTime, latentDim } = model.config;
   const trainingMean = await meanImage(training, tolTime);
-  const pca = await fitPca(frameRows(training, tolTime, options.pcaFrames), latentDim);
+  const pca = await principalComponents(
+    frameRows(training, tolTime, options.pcaFrames),
+    { components: latentDim, mean: trainingMean },
+  );
   const mask = options.mask?.data ?? null;
   const gatherers = {
     trainingMean: new ScoreGatherer(mask),
@@ -144,6 +147,16 @@ function frameRows(batches: readonly FrameBatch[], frames: number, most = Infini
       return (await batch.read(t, 1)).subarray(b * columns, (b + 1) * columns);
     },
   };
+}
+
+/** Components of the frames; a single frame has none, and its mean stands alone. */
+async function principalComponents(
+  frames: RowSource,
+  { components, mean }: { readonly components: number; readonly mean: Float64Array },
+): Promise<Pca> {
+  if (frames.rows > 1) return await fitPca(frames, components);
+  const none = new Float64Array(0);
+  return new Pca(mean, none, none, 0);
 }
 
 async function scoreRollout(

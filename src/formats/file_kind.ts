@@ -14,6 +14,7 @@ export type FileKind =
   | "png"
   | "dicom"
   | "html"
+  | "pickle"
   | "empty"
   | "unknown";
 
@@ -31,6 +32,7 @@ export const FILE_KIND_NAMES: Readonly<Record<FileKind, string>> = {
   "png": "a PNG image",
   "dicom": "a DICOM file",
   "html": "a web page",
+  "pickle": "a bare Python pickle (PyTorch before 1.6 wrote such)",
   "empty": "an empty file",
   "unknown": "no file of a known kind",
 };
@@ -50,6 +52,7 @@ export function identifyFile(head: Uint8Array): FileKind {
   if (startsWith(head, [0x89, 0x50, 0x4e, 0x47])) return "png";
   if (head.length > 8 && head[8] === 0x7b && head[6] === 0 && head[7] === 0) return "safetensors";
   if (textAt(head, 128, 4) === "DICM") return "dicom";
+  if (head[0] === 0x80 && head[1] >= 2 && head[1] <= 5) return "pickle";
   if (/^\s*<(!doctype|html|\?xml)/i.test(textAt(head, 0, 64))) return "html";
   return "unknown";
 }

@@ -6,6 +6,7 @@
  * refused by name, and nothing a file says is ever executed.
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
+import { FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
 import { widenBfloat16, widenFloat16 } from "./half_precision.ts";
 import { refusals } from "./rejection.ts";
 import {
@@ -22,6 +23,7 @@ import { gatherStrided, isContiguous } from "./strided.ts";
 
 /** What a good state dict satisfies; a rejection names one of these (or a rule of ZIP or pickle). */
 export const TORCH_RULES = {
+  "torch.kind": "a file of torch.save (PyTorch 1.6 or newer), which is a ZIP archive",
   "torch.layout": "one top folder with data.pkl",
   "torch.byteorder": "little-endian storages",
   "torch.root":
@@ -32,6 +34,9 @@ export const TORCH_RULES = {
     "sizes, strides and an offset that stay inside the storage and take no more elements than it has",
   "torch.copies": "strided tensors of at most four times the file's size together",
 } as const;
+
+/** First bytes that tell what a file is. */
+const HEAD_BYTES = 352;
 
 const REBUILD = "torch._utils _rebuild_tensor_v2";
 const ORDERED_DICT = "collections OrderedDict";
@@ -76,6 +81,8 @@ export function readTorchState(
 ): Map<string, NdArray<NumericArray>> {
   const source = options.source ?? "PyTorch file";
   const refuse = refusals(TORCH_RULES, source);
+  const kind = identifyFile(bytes.subarray(0, HEAD_BYTES));
+  if (kind !== "zip") throw refuse("torch.kind", `it is ${FILE_KIND_NAMES[kind]}`);
   const entries = readStoredZip(bytes, { source, checksums: options.checksums });
   const folder = findFolder([...entries.keys()]);
   if (folder === undefined) throw refuse("torch.layout", `${entries.size} entries`);

@@ -25,7 +25,7 @@ const archive = (changes: Partial<ZipEntry>) => zipFile([entry(changes)]);
 const good = zipFile([entry()]);
 
 testRules(ZIP_RULES, {
-  "zip.end": [new Uint8Array(0), new Uint8Array(100), good.slice(0, -1), good.slice(0, 40)],
+  "zip.end": [good.slice(0, -1), good.slice(0, 40)],
   "zip.disks": [zipFile([entry()], { disk: 1 })],
   "zip.zip64": [
     zipFile([entry()], { entries: 0xffff }),
@@ -131,6 +131,12 @@ const state = (
 const dictOf = (value: number[]) => torchFile(stateDict([["w", value]]));
 
 testRules(TORCH_RULES, {
+  "torch.kind": [
+    new Uint8Array(0),
+    new Uint8Array(100),
+    new Uint8Array([0x80, 2, 0x7d, 0x2e]),
+    new TextEncoder().encode("<!doctype html><title>404</title>"),
+  ],
   "torch.layout": [
     zipFile([{ name: "data.pkl", content }]),
     zipFile([entry(), entry({ name: "n/data.pkl" })]),
