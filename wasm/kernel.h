@@ -97,6 +97,17 @@ RECVAE_INLINE v128_t load_here(const float* p) {
   return v;
 }
 
+/*
+ * Reads one value of each cache line of `floats` values, so that the lines are on their way when they are
+ * needed: loads that depend on nothing keep many misses in flight, which a computing loop does not.
+ */
+RECVAE_INLINE void fetch_lines(const float* from, int32_t floats) {
+  v128_t sum = zero4();
+  RECVAE_NO_UNROLL
+  for (int32_t at = 0; at < floats; at += 16) sum = wasm_v128_or(sum, wasm_v128_load32_zero(from + at));
+  asm volatile("" ::"r"(sum));
+}
+
 RECVAE_INLINE void zero_floats(float* to, int32_t count) {
   __builtin_memset(to, 0, (uint32_t)count * 4u);
 }

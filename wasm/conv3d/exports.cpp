@@ -5,6 +5,7 @@
 #include "../conv3d.h"
 #include "filter_gradient_c1.h"
 #include "filter_gradient_direct.h"
+#include "filter_gradient_winograd.h"
 #include "forward_c1.h"
 #include "forward_direct.h"
 #include "general.h"
@@ -101,16 +102,19 @@ static int32_t filter_parts(const Conv3dParams* p) {
 
 RECVAE_EXPORT(f32_conv3d_filter_gradient__workspace)
 int32_t f32_conv3d_filter_gradient__workspace(const Conv3dParams* p) {
+  if (filter_gradient_winograd::fits(p)) return filter_gradient_winograd::workspace_bytes(p);
   const int32_t parts = filter_parts(p);
   return parts > 1 ? 4 * parts * filter_floats(p) : 0;
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient__scratch)
 int32_t f32_conv3d_filter_gradient__scratch(const Conv3dParams* p) {
+  if (filter_gradient_winograd::fits(p)) return filter_gradient_winograd::scratch_bytes(p);
   return filter_gradient_c1::fits(p) ? filter_gradient_c1::scratch_bytes(p) : 0;
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient__slices)
 int32_t f32_conv3d_filter_gradient__slices(const Conv3dParams* p) {
   if (filter_gradient_c1::fits(p)) return filter_gradient_c1::slices(p);
+  if (filter_gradient_winograd::fits(p)) return filter_gradient_winograd::slices(p);
   if (filter_gradient_direct::fits(p)) return filter_gradient_direct::slices(p);
   const general::FilterPartition f = general::filter_partition(p);
   return f.parts * f.taps * f.channel_blocks;
@@ -118,14 +122,17 @@ int32_t f32_conv3d_filter_gradient__slices(const Conv3dParams* p) {
 RECVAE_EXPORT(f32_conv3d_filter_gradient)
 void f32_conv3d_filter_gradient(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch) {
   if (filter_gradient_c1::fits(p)) return filter_gradient_c1::run(p, begin, end, scratch);
+  if (filter_gradient_winograd::fits(p)) return filter_gradient_winograd::run(p, begin, end, scratch);
   if (filter_gradient_direct::fits(p)) return filter_gradient_direct::run(p, begin, end);
   general::filter_gradient(p, begin, end);
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient_finish__slices)
 int32_t f32_conv3d_filter_gradient_finish__slices(const Conv3dParams* p) {
+  if (filter_gradient_winograd::fits(p)) return filter_gradient_winograd::finish_slices(p);
   return filter_parts(p) > 1 ? partial_slices(p) : 0;
 }
 RECVAE_EXPORT(f32_conv3d_filter_gradient_finish)
 void f32_conv3d_filter_gradient_finish(const Conv3dParams* p, int32_t begin, int32_t end, char*) {
+  if (filter_gradient_winograd::fits(p)) return filter_gradient_winograd::finish(p, begin, end);
   add_partial_filters(p, filter_parts(p), begin, end);
 }

@@ -1,5 +1,6 @@
 #include "filter_gradient_direct.h"
 
+#include "outer_product.h"
 #include "partial_filters.h"
 
 namespace recvae {
@@ -23,22 +24,6 @@ struct Rows {
   int32_t skip_right; /* values of the tile inside at the last column */
 };
 
-template <int R>
-RECVAE_INLINE void add_voxel(v128_t (&acc)[R][2], const float* x, const float* dy) {
-  const v128_t d0 = load_here(dy), d1 = load_here(dy + 4);
-  /* Lane splats of one load are cheaper than checked loads, but need a register that 6 values leave no room for. */
-  constexpr int LANES = R <= 5 ? 4 : 0;
-  v128_t xv = d0;
-  if (LANES > 0) xv = load_here(x);
-  RECVAE_UNROLL
-  for (int r = 0; r < R; ++r) {
-    v128_t s = r < LANES ? lane_splat(xv, r) : splat(x + r);
-    pin(s);
-    add_product(acc[r][0], s, d0);
-    add_product(acc[r][1], s, d1);
-  }
-}
-
 /* One voxel at the border: only values [first, last) of the tile are inside. */
 template <int R>
 RECVAE_INLINE void add_border(v128_t (&acc)[R][2], const float* x, const float* dy, int32_t first, int32_t last) {
@@ -56,11 +41,7 @@ template <int R>
 void add_rows(const Rows& given, int32_t count, int32_t filter_row, float* sums) {
   const Rows rows = given; /* in registers: pinned values make the compiler reload what is behind a reference */
   v128_t acc[R][2];
-  RECVAE_UNROLL
-  for (int r = 0; r < R; ++r) {
-    acc[r][0] = load(sums + r * filter_row);
-    acc[r][1] = load(sums + r * filter_row + 4);
-  }
+  load_sums<R>(acc, sums, filter_row);
   const float* x_row = rows.x;
   const float* dy_row = rows.dy;
   RECVAE_NO_UNROLL
@@ -80,20 +61,16 @@ void add_rows(const Rows& given, int32_t count, int32_t filter_row, float* sums)
     for (; inner > 0; --inner, x += rows.x_step, dy += rows.dy_step) add_voxel<R>(acc, x, dy);
     if (border) add_border<R>(acc, x, dy, 0, rows.skip_right);
   }
-  RECVAE_UNROLL
-  for (int r = 0; r < R; ++r) {
-    store(sums + r * filter_row, acc[r][0]);
-    store(sums + r * filter_row + 4, acc[r][1]);
-  }
+  store_sums<R>(acc, sums, filter_row);
 }
 
 /* All tiles of one (kz, ky) over `count` rows; `rows` is set up for the first value of the window. */
 void add_window(const Conv3dParams* p, Rows rows, int32_t count, float* sums) {
-  const int32_t values = 4 * p->in_c, tiles = ceil_div(values, 6);
+  const int32_t values = 4 * p->in_c;
   const bool padded_right = 2 * p->out_x == p->in_x;
   const float* x = rows.x;
-  for (int32_t i = 0, first = 0; i < tiles; ++i) {
-    const int32_t width = values / tiles + (i < values % tiles ? 1 : 0);
+  for (int32_t i = 0, first = 0; first < values; ++i) {
+    const int32_t width = piece_width(values, i);
     rows.x = x + first;
     rows.skip_left = larger(0, smaller(width, p->in_c - first));
     rows.skip_right = padded_right ? larger(0, smaller(width, 3 * p->in_c - first)) : width;
