@@ -255,9 +255,10 @@ export class WasmBackend extends tf.KernelBackend {
     return 32;
   }
 
-  /** Tensors that still exist can be disposed afterwards, but not used. */
+  /** Ends the workers. Tensors that still exist can be disposed afterwards, but not used. */
   override dispose(): void {
     this.#stopped = true;
+    void this.#runtime.stop();
   }
 
   get #memory(): SharedMemory {
