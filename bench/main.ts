@@ -17,7 +17,15 @@ import { type ConvolutionTimes, OPERATIONS, prepareLayer, timeOperation } from "
 import { convolutionLayers } from "./layers.ts";
 import { describeMachine, writeRecord } from "./machine.ts";
 import { startPeakMeter } from "./peak.ts";
-import { contestReport, convolutionReport, floorReport, stockReport } from "./report.ts";
+import {
+  type Bandwidth,
+  contestReport,
+  convolutionReport,
+  floorReport,
+  type Headline,
+  stockReport,
+  summaryOf,
+} from "./report.ts";
 import { type Contest, holdContest } from "./step_contest.ts";
 import { countStepWork, type StepWork } from "./step_work.ts";
 import { type StockTimes, timeStockBackend } from "./stock_comparison.ts";
@@ -52,13 +60,6 @@ interface ThreadedConvolutions {
   readonly layers: readonly ConvolutionTimes[];
 }
 
-/** Floors under the step on one number of threads. */
-interface Ceilings {
-  readonly threads: number;
-  /** Gigabytes a second, read and written. */
-  readonly bandwidth: number;
-}
-
 async function timeConvolutions(plan: Plan, threads: number): Promise<ThreadedConvolutions> {
   const engine = await selectBackend("wasm", { threads });
   const meter = await startPeakMeter(threads);
@@ -84,12 +85,13 @@ interface Results {
   convolutions: ThreadedConvolutions[];
   stock: StockTimes[];
   work?: StepWork;
-  ceilings: Ceilings[];
-  contests: Contest[];
+  bandwidths: Bandwidth[];
+  contest?: Contest;
+  summary?: readonly Headline[];
 }
 
 async function measure(plan: Plan, wants: (part: typeof PARTS[number]) => boolean, python: string) {
-  const results: Results = { convolutions: [], stock: [], ceilings: [], contests: [] };
+  const results: Results = { convolutions: [], stock: [], bandwidths: [] };
   if (wants("conv") || wants("stock")) {
     for (const threads of plan.threads) {
       const measured = await timeConvolutions(plan, threads);
@@ -112,15 +114,14 @@ async function measure(plan: Plan, wants: (part: typeof PARTS[number]) => boolea
 }
 
 async function measureSteps(plan: Plan, python: string | null, results: Results) {
+  const contest = await holdContest({ ...plan, python });
   for (const threads of plan.threads) {
-    const contest = await holdContest({ ...plan, threads, python });
-    results.contests.push(contest);
-    results.ceilings.push({ threads, bandwidth: await measureBandwidth(threads) });
+    results.bandwidths.push({ threads, bandwidth: await measureBandwidth(threads) });
   }
   const work = await countStepWork({ ...plan, backend: "wasm", threads: undefined });
-  results.work = work;
-  console.log("\n" + contestReport(results.contests));
-  console.log("\n" + floorReport(results.contests, { ...results, work }));
+  Object.assign(results, { contest, work, summary: summaryOf(contest) });
+  console.log("\n" + contestReport(contest));
+  console.log("\n" + floorReport(contest, { bandwidths: results.bandwidths, work }));
 }
 
 async function main(args: readonly string[]): Promise<void> {

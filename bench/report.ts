@@ -1,7 +1,8 @@
 /** The tables of `deno task bench`, as text. */
 import type { ConvolutionTimes } from "./convolutions.ts";
-import { digits, textTable } from "./measurements.ts";
-import { type Contest, fastestPeer } from "./step_contest.ts";
+import { stepMultiplyAdds } from "./layers.ts";
+import { digits, spreadOf, textTable } from "./measurements.ts";
+import type { Contest } from "./step_contest.ts";
 import type { StepWork } from "./step_work.ts";
 import type { StockTimes } from "./stock_comparison.ts";
 
@@ -74,99 +75,137 @@ export function stockReport(
 }
 
 /**
- * Training steps beside PyTorch's.
+ * Training steps of all contestants.
  *
- * @param contests By number of threads.
+ * @param contest From `holdContest`.
  */
-export function contestReport(contests: readonly Contest[]): string {
-  const rows = contests.flatMap((contest) => {
-    const ours = [
-      `recvae, ${plural(contest.threads)}`,
-      digits(contest.time.least),
-      digits(contest.time.median),
-      "",
-      "",
-      digits(contest.gflops.median),
-      percent(contest.share.median),
-      contest.memory.toFixed(0),
-    ];
-    const theirs = contest.peers.map(({ mode, version, time, ratio, memory }) => [
-      `PyTorch ${version} ${mode}, ${plural(contest.threads)}`,
-      digits(time.least),
-      digits(time.median),
-      ratio.best.toFixed(2),
-      ratio.median.toFixed(2),
-      "",
-      "",
+export function contestReport(contest: Contest): string {
+  const { batch, frames, contestants } = contest;
+  const work = 2 * stepMultiplyAdds(contest.spatialShape) * batch / 1e6;
+  const rows = contestants.map((contestant) => {
+    const { kind, name, threads, times, memory } = contestant;
+    const { least, median } = spreadOf(times);
+    const own = kind === "recvae";
+    const ratio = own ? null : ratioOf(ownTimes(contest, threads), times);
+    return [
+      `${name}, ${plural(threads)}`,
+      digits(least),
+      digits(median),
+      ratio ? ratio.best.toFixed(3) : "",
+      ratio ? ratio.median.toFixed(3) : "",
+      digits(work / median),
+      percent(work / median / peakOf(contest, threads)),
       memory.toFixed(0),
-    ]);
-    return [ours, ...theirs];
+    ];
   });
   const header = [
-    `milliseconds per frame`,
+    "milliseconds per frame",
     "least",
     "median",
-    "ours/least",
-    "ours/median",
+    "ours / least",
+    "ours / median",
     "GFLOP/s",
     "of peak",
     "peak MiB",
   ];
-  const [first] = contests;
-  return `Training step: forward, backward and update of ${first.batch} subjects and ${first.frames} frames, ` +
-    `gradients exact; steps alternated.\n\n` + textTable(header, rows) + summary(contests);
+  return `Training step: forward, backward and update of ${batch} subjects and ${frames} frames, gradients exact; ` +
+    `${
+      contestants[0].times.length
+    } rounds, steps in turn.\n"ours / median" is the median over the rounds of the ` +
+    "ratio within a round; operations are counted once, recomputed ones not.\n\n" +
+    textTable(header, rows) + "\n\n" + summaryOf(contest).map(({ text }) => text).join("\n");
 }
 
-function summary(contests: readonly Contest[]): string {
-  const lines = contests.flatMap((contest) => {
-    const peer = fastestPeer(contest);
-    if (!peer) return [];
-    return [
-      `${plural(contest.threads)}: ${peer.ratio.median.toFixed(3)} of the time of PyTorch ` +
-      `${peer.mode}, the faster way (least times: ${peer.ratio.best.toFixed(3)})`,
-    ];
+/** Ratios that requirements are about. */
+export interface Headline {
+  readonly text: string;
+  readonly best: number;
+  readonly median: number;
+}
+
+/**
+ * Our time over that of the faster of eager and compiled PyTorch, and one thread's over two threads'.
+ *
+ * @param contest From `holdContest`.
+ */
+export function summaryOf(contest: Contest): Headline[] {
+  const counts = contest.peaks.map(({ threads }) => threads);
+  const lines = counts.flatMap((threads) => {
+    const rivals = contest.contestants
+      .filter((rival) => rival.kind === "PyTorch" && rival.threads === threads)
+      .sort((a, b) => spreadOf(a.times).median - spreadOf(b.times).median);
+    if (rivals.length === 0) return [];
+    const ratio = ratioOf(ownTimes(contest, threads), rivals[0].times);
+    const text =
+      `${plural(threads)}: ${ratio.median.toFixed(3)} of the time of ${rivals[0].name}, ` +
+      `the faster as the original does it (least times: ${ratio.best.toFixed(3)})`;
+    return [{ text, ...ratio }];
   });
-  const [one, two] = [1, 2].map((n) => contests.find(({ threads }) => threads === n));
-  if (one && two) {
-    const best = one.time.least / two.time.least;
-    const median = one.time.median / two.time.median;
-    lines.push(`two threads are ${digits(median)} times one (least times: ${digits(best)})`);
+  if (counts.includes(1) && counts.includes(2)) {
+    const ratio = ratioOf(ownTimes(contest, 1), ownTimes(contest, 2));
+    const text = `two threads are ${digits(ratio.median)} times as fast as one (least times: ` +
+      `${digits(ratio.best)})`;
+    lines.push({ text, ...ratio });
   }
-  return "\n\n" + lines.join("\n");
+  return lines;
+}
+
+function ownTimes({ contestants }: Contest, threads: number): readonly number[] {
+  return contestants.find((one) => one.kind === "recvae" && one.threads === threads)!.times;
+}
+
+function peakOf({ peaks }: Contest, threads: number): number {
+  return spreadOf(peaks.find((peak) => peak.threads === threads)!.rounds).median;
+}
+
+/** `best`: of the least times. `median`: over rounds of the ratio within each. */
+function ratioOf(ours: readonly number[], theirs: readonly number[]) {
+  return {
+    best: Math.min(...ours) / Math.min(...theirs),
+    median: spreadOf(ours.map((time, round) => time / theirs[round])).median,
+  };
+}
+
+/** Gigabytes a second, read and written, by number of threads. */
+export interface Bandwidth {
+  readonly threads: number;
+  readonly bandwidth: number;
 }
 
 /**
  * How far the step is from what the machine allows.
  *
- * @param contests Times and peaks. @param limits Bandwidths by threads, and the work of a step.
+ * @param contest Times and peaks. @param limits Bandwidths by threads, and the work of a step.
  */
 export function floorReport(
-  contests: readonly Contest[],
-  limits: {
-    readonly ceilings: readonly { readonly threads: number; readonly bandwidth: number }[];
-    readonly work: StepWork;
-  },
+  contest: Contest,
+  limits: { readonly bandwidths: readonly Bandwidth[]; readonly work: StepWork },
 ): string {
-  const { work, ceilings } = limits;
-  const rows = contests.map(({ threads, frames, time, peak }) => {
-    const { bandwidth } = ceilings.find((ceiling) => ceiling.threads === threads)!;
-    const arithmetic = 2 * work.multiplyAdds / frames / peak.median / 1e6;
+  const { work, bandwidths } = limits;
+  const { frames } = contest;
+  const rows = bandwidths.map(({ threads, bandwidth }) => {
+    const peak = peakOf(contest, threads);
+    const { median } = spreadOf(ownTimes(contest, threads));
+    const arithmetic = 2 * work.multiplyAdds / frames / peak / 1e6;
     const traffic = work.bytes / frames / bandwidth / 1e6;
     return [
       plural(threads),
-      digits(peak.median),
+      digits(peak),
       digits(arithmetic),
       digits(bandwidth),
       digits(traffic),
-      digits(time.median),
-      digits(time.median / Math.max(arithmetic, traffic)),
-      digits(time.median / (arithmetic + traffic)),
+      digits(median),
+      digits(median / Math.max(arithmetic, traffic)),
+      digits(median / (arithmetic + traffic)),
     ];
   });
-  const frames = contests[0].frames;
-  return `Distance to the floor: ${digits(2 * work.multiplyAdds / frames / 1e9)} GFLOP and ` +
-    `${digits(work.bytes / frames / 1e6)} MB per frame.\n` +
-    "The floor is the larger of the two times if both overlap perfectly, their sum if they do not.\n\n" +
+  return `Distance to the floor: ${
+    digits(2 * work.multiplyAdds / frames / 1e9)
+  } GFLOP, recomputed ones included, and ` +
+    `${
+      digits(work.bytes / frames / 1e6)
+    } MB per frame.\nThe floor is the larger of the two times if both overlap ` +
+    "perfectly, their sum if they do not.\n\n" +
     textTable(
       [
         "",

@@ -4,7 +4,8 @@
  *   deno task bench:step --backend wasm --threads 2 --batch 4 --frames 8 --spatial 91,109,91 --json
  *
  * With --json one line of JSON: ms_per_frame (median), ms_per_frame_min, gflops (of the median; the
- * recomputed encoder is not counted), rss_mib_peak, backend, threads and the sizes.
+ * recomputed encoder is not counted), rss_mib_peak, backend, threads and the sizes. With --serve one step per line
+ * of standard input, answered as peers/torch_step.py does: {"ms": milliseconds of the step, "rss_mib_peak"}.
  */
 import { BACKEND_CHOICES } from "../src/cli/engine_options.ts";
 import { spatialShapeOf } from "../src/cli/model_options.ts";
@@ -12,6 +13,7 @@ import { type Option, parseOptions } from "../src/cli/options.ts";
 import { peakResidentMebibytes } from "../src/deps/node_process.ts";
 import { stepMultiplyAdds } from "./layers.ts";
 import { digits, milliseconds, spreadOf } from "./measurements.ts";
+import { linesOf } from "./peers/child_lines.ts";
 import { prepareStep, type StepProblem } from "./training_step.ts";
 
 const OPTIONS = [
@@ -22,6 +24,7 @@ const OPTIONS = [
   { name: "spatial", kind: "text", help: "" },
   { name: "repeats", kind: "integer", min: 1, help: "" },
   { name: "json", kind: "flag", help: "" },
+  { name: "serve", kind: "flag", help: "" },
 ] as const satisfies readonly Option[];
 
 /** The line of --json. */
@@ -75,6 +78,19 @@ export async function measureStep(problem: StepProblem, repeats: number): Promis
   return result;
 }
 
+/** Steps on demand, for a program that alternates them with others. */
+async function serve(problem: StepProblem): Promise<void> {
+  const step = await prepareStep(problem);
+  await step.run();
+  const { name, threads } = step.engine;
+  console.log(JSON.stringify({ peer: "recvae", mode: name, threads }));
+  for await (const _ of linesOf(Deno.stdin.readable)) {
+    const ms = await milliseconds(async () => void await step.run());
+    console.log(JSON.stringify({ ms, rss_mib_peak: peakResidentMebibytes() }));
+  }
+  await step.stop();
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseOptions(args, OPTIONS);
   const problem = {
@@ -84,6 +100,7 @@ async function main(args: readonly string[]): Promise<void> {
     frames: values.frames ?? 8,
     spatialShape: spatialShapeOf(values.spatial ?? "91,109,91"),
   };
+  if (values.serve) return await serve(problem);
   const result = await measureStep(problem, values.repeats ?? 10);
   if (values.json) console.log(JSON.stringify(result));
   else {

@@ -1,142 +1,144 @@
 /**
- * The training step on the wasm engine against the same step in PyTorch, alternated in one run, since machines drift:
- * ours, peer, ours, peer, … with the multiply–add peak measured in every round.
+ * The training step on the wasm engine against the same step in PyTorch. Every contestant is a process of its own; in
+ * each round each of them runs one step, since machines drift, and the multiply–add peak is measured too.
  */
 import type { SpatialShape } from "../src/base/arrays.ts";
-import { peakResidentMebibytes } from "../src/deps/node_process.ts";
-import { stepMultiplyAdds } from "./layers.ts";
-import { milliseconds, type Spread, spreadOf } from "./measurements.ts";
+import { ownProgram } from "../src/deps/node_child_process.ts";
 import { startPeakMeter } from "./peak.ts";
-import { startTorchPeer, type TorchPeer } from "./peers/torch_peer.ts";
-import { prepareStep } from "./training_step.ts";
+import { startPeer } from "./peers/child_lines.ts";
+import { startTorchPeer } from "./peers/torch_peer.ts";
 
 /** Ways of running PyTorch: the first two as the original does, the third with a better layout of the data. */
-const VARIANTS = [{}, { compile: true }, { frameMajor: true }] as const;
+const TORCH_VARIANTS = [{}, { compile: true }, { frameMajor: true }] as const;
 
-/** Two: the engine's compiler finishes its fast code during the first. */
-const WARM_UP_STEPS = 2;
+/** Time for a contestant's threads to fall asleep before the next one's step. */
+const PAUSE_MS = 50;
 
 /** What to run. */
 export interface ContestOptions {
-  readonly threads: number;
+  /** Numbers of threads, ascending. */
+  readonly threads: readonly number[];
   readonly batch: number;
   readonly frames: number;
   readonly spatialShape: SpatialShape;
+  /** Rounds. */
   readonly repeats: number;
   /** Python with PyTorch; null measures us alone. */
   readonly python: string | null;
 }
 
-/** A peer's steps beside ours. */
-export interface PeerTimes {
-  /** `"eager"`, `"compiled"`, `"eager, frames contiguous"`. */
-  readonly mode: string;
-  readonly version: string;
-  /** Milliseconds per frame. */
-  readonly time: Spread;
-  /** Our time over the peer's: of the least and of the median times. */
-  readonly ratio: { readonly best: number; readonly median: number };
-  /** Peak resident memory in MiB. */
+/** One program on one number of threads. */
+export interface Contestant {
+  /** `"recvae"`, or PyTorch with its version and mode. */
+  readonly name: string;
+  readonly kind: "recvae" | "PyTorch" | "PyTorch, frames contiguous";
+  readonly threads: number;
+  /** Milliseconds per frame in each round. */
+  readonly times: readonly number[];
+  /** Peak resident memory of its process in MiB. */
   readonly memory: number;
 }
 
 /** Result of {@link holdContest}. */
 export interface Contest {
-  readonly threads: number;
-  readonly frames: number;
   readonly batch: number;
-  readonly framesPerChunk: number;
-  /** Milliseconds per frame. */
-  readonly time: Spread;
-  /** GFLOP/s of the register-only kernel in the same rounds. */
-  readonly peak: { readonly best: number; readonly median: number };
-  /** GFLOP/s of the step; the recomputed encoder is not counted. */
-  readonly gflops: { readonly best: number; readonly median: number };
-  /** `gflops / peak`. */
-  readonly share: { readonly best: number; readonly median: number };
-  /** Peak resident memory of this process so far, in MiB. */
-  readonly memory: number;
-  readonly peers: readonly PeerTimes[];
+  readonly frames: number;
+  readonly spatialShape: SpatialShape;
+  /** GFLOP/s of the register-only kernel in each round, by number of threads. */
+  readonly peaks: readonly { readonly threads: number; readonly rounds: readonly number[] }[];
+  /** Ours first. */
+  readonly contestants: readonly Contestant[];
+}
+
+interface Runner extends Omit<Contestant, "times" | "memory"> {
+  /** Milliseconds of one step. */
+  step(): Promise<number>;
+  /** Ends it and gives its peak memory. */
+  stop(): Promise<number>;
 }
 
 /**
- * Alternates steps.
+ * Lets all contestants run their steps in turn.
  *
  * @param options See {@link ContestOptions}.
  */
 export async function holdContest(options: ContestOptions): Promise<Contest> {
   const { threads, batch, frames, spatialShape, repeats } = options;
-  const peers = await startPeers(options);
-  const meter = await startPeakMeter(threads);
-  const step = await prepareStep({ backend: "wasm", threads, batch, frames, spatialShape });
-  for (let i = 0; i < WARM_UP_STEPS; i++) await step.run();
-  const ours: number[] = [];
-  const peaks: number[] = [];
-  const theirs: number[][] = peers.map(() => []);
+  const runners = [...await ownRunners(options), ...await torchRunners(options)];
+  const meters = [];
+  for (const count of threads) {
+    meters.push({ threads: count, meter: await startPeakMeter(count), rounds: [] as number[] });
+  }
+  const times = runners.map((): number[] => []);
   for (let round = 0; round < repeats; round++) {
-    peaks.push(meter.measure());
-    ours.push(await milliseconds(async () => void await step.run()));
-    for (const [p, peer] of peers.entries()) theirs[p].push((await peer.step()).ms);
+    for (const { meter, rounds } of meters) rounds.push(meter.measure());
+    for (const [r, runner] of runners.entries()) {
+      times[r].push(await runner.step() / frames);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
   }
-  const memory = peakResidentMebibytes();
-  await step.stop();
-  meter.stop();
-  const time = perFrame(ours, frames);
-  const spread = spreadOf(peaks);
-  const peak = { best: Math.max(...peaks), median: spread.median };
-  const work = 2 * stepMultiplyAdds(spatialShape) * batch / 1e6;
-  const gflops = { best: work / time.least, median: work / time.median };
-  return {
-    threads,
-    frames,
-    batch,
-    framesPerChunk: step.framesPerChunk,
-    time,
-    peak,
-    gflops,
-    share: { best: gflops.best / peak.best, median: gflops.median / peak.median },
-    memory,
-    peers: await Promise.all(peers.map(async (peer, p) => {
-      const theirTime = perFrame(theirs[p], frames);
-      return {
-        mode: peer.description.mode,
-        version: peer.description.version,
-        time: theirTime,
-        ratio: { best: time.least / theirTime.least, median: time.median / theirTime.median },
-        memory: await peer.stop(),
-      };
-    })),
-  };
+  const contestants = [];
+  for (const [r, { name, kind, threads, stop }] of runners.entries()) {
+    contestants.push({ name, kind, threads, times: times[r], memory: await stop() });
+  }
+  const peaks = meters.map(({ threads, rounds, meter }) => {
+    meter.stop();
+    return { threads, rounds };
+  });
+  return { batch, frames, spatialShape, peaks, contestants };
 }
 
-/** One after the other: compiling takes all cores. The first that is missing ends it, it says why. */
-async function startPeers(options: ContestOptions): Promise<TorchPeer[]> {
-  const { python, spatialShape: spatial, threads, batch, frames } = options;
-  const peers: TorchPeer[] = [];
-  for (const variant of python === null ? [] : VARIANTS) {
-    const peer = await startTorchPeer({
-      ...variant,
-      python: python!,
-      spatial,
+async function ownRunners(options: ContestOptions): Promise<Runner[]> {
+  const script = new URL("step.ts", import.meta.url).pathname;
+  const runners: Runner[] = [];
+  for (const threads of options.threads) {
+    const { batch, frames, spatialShape } = options;
+    const numbers = { threads, batch, frames, spatial: spatialShape, backend: "wasm" };
+    const flags = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const run = ["run", "--quiet", "--allow-read", "--allow-env", script, "--serve", ...flags];
+    const peer = startPeer(ownProgram(), run)!;
+    if (await peer.next() === null) throw new Error(`our own step ended: ${peer.complaints()}`);
+    let memory = 0;
+    runners.push({
+      name: "recvae",
+      kind: "recvae",
       threads,
-      batch,
-      frames,
+      async step() {
+        const answer = (await peer.ask())!;
+        memory = Number(answer.rss_mib_peak);
+        return Number(answer.ms);
+      },
+      stop: () => peer.stop().then(() => memory),
     });
-    if (peer) peers.push(peer);
-    else if (peers.length === 0) break;
   }
-  return peers;
+  return runners;
 }
 
-function perFrame(times: readonly number[], frames: number): Spread {
-  return spreadOf(times.map((time) => time / frames));
-}
-
-/**
- * The peer that counts: the faster of eager and compiled by median. Frames kept contiguous are not what the original
- * does and are listed only.
- */
-export function fastestPeer({ peers }: Pick<Contest, "peers">): PeerTimes | undefined {
-  return peers.filter(({ mode }) => mode === "eager" || mode === "compiled")
-    .sort((a, b) => a.time.median - b.time.median)[0];
+/** One after the other: compiling takes all cores. The first that is missing ends it; it says why. */
+async function torchRunners(options: ContestOptions): Promise<Runner[]> {
+  const { python, spatialShape: spatial, batch, frames } = options;
+  const runners: Runner[] = [];
+  for (const threads of python === null ? [] : options.threads) {
+    for (const variant of TORCH_VARIANTS) {
+      const peer = await startTorchPeer({
+        ...variant,
+        python: python!,
+        spatial,
+        threads,
+        batch,
+        frames,
+      });
+      if (peer === null && runners.length === 0) return [];
+      if (peer === null) continue;
+      const { version, mode } = peer.description;
+      runners.push({
+        name: `PyTorch ${version} ${mode}`,
+        kind: "frameMajor" in variant ? "PyTorch, frames contiguous" : "PyTorch",
+        threads,
+        step: async () => (await peer.step()).ms,
+        stop: peer.stop,
+      });
+    }
+  }
+  return runners;
 }

@@ -59,7 +59,8 @@ export function startPeer(program: string, args: readonly string[]): LinePeer | 
   };
 }
 
-async function* linesOf(bytes: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+/** The lines of a stream of UTF-8 text, without their ends. */
+export async function* linesOf(bytes: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
   let rest = "";
   for await (const text of bytes.pipeThrough(new TextDecoderStream() as ReadableWritablePair)) {
     const parts = (rest + text).split("\n");
