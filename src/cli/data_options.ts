@@ -133,7 +133,8 @@ export function planData(
     throw new FormatError(
       "data",
       "data.empty",
-      "Cannot train: the folders given hold no NIfTI files",
+      "Cannot train: the folders given hold no .nii or .nii.gz files; their subfolders are not looked into, " +
+        "name the ones that hold scans",
     );
   }
   return { kind: "shipped", groupBy: values["group-by"] ?? "scan", tolTime };

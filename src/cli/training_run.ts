@@ -11,7 +11,8 @@ import { fit, type FitOptions, type FitResult } from "../training/fit.ts";
 import type { EpochMetrics, RunControls, TrainingState } from "../training/loop.ts";
 import { createOptimiser, type OptimiserOptions } from "../training/optimisers.ts";
 import { Progress } from "../training/progress.ts";
-import { type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
+import { RUN_FILES } from "../training/run_contents.ts";
+import { readRun, type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
 import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";
 import type { PreparedData } from "./prepared_data.ts";
@@ -26,7 +27,7 @@ export interface TrainingRunOptions {
   readonly folder: string;
   readonly config: RunConfig;
   readonly data: PreparedData;
-  /** Go on from the newest checkpoint in the folder. */
+  /** Go on from the newest checkpoint in the folder, or from where the run ended. */
   readonly resume: boolean;
   /** Epochs between checkpoints; default every ten seconds. */
   readonly checkpointEvery?: number;
@@ -144,23 +145,50 @@ function fitOptions({ config, data, signal }: TrainingRunOptions): FitOptions {
   };
 }
 
+/** Puts the newest state into the model: of the newest checkpoint, or of the run's end if that is later. */
 async function resumeState(
   store: CheckpointStore,
   model: RecurrentVae,
   folder: string,
 ): Promise<TrainingState> {
   const loaded = await loadCheckpoint(store, model);
-  const state = loaded && trainingStateOf(loaded);
-  if (!state) {
-    throw new CheckpointError(
-      folder,
-      `Cannot resume "${folder}": found no checkpoint in it; start the run again with --force`,
-    );
-  }
-  for (const { path, reason } of loaded!.rejected) {
+  for (const { path, reason } of loaded?.rejected ?? []) {
     console.error(`Passed over the damaged checkpoint "${path}": ${reason}`);
   }
+  const checkpoint = loaded && trainingStateOf(loaded);
+  const state = await endState(folder, model, checkpoint) ?? checkpoint;
+  if (state) return state;
+  throw new CheckpointError(
+    folder,
+    `Cannot resume "${folder}": found no checkpoint in it; start the run again with --force`,
+  );
+}
+
+/** The state in which a run ended, loaded into the model; null when it did not, or a checkpoint is later. */
+async function endState(
+  folder: string,
+  model: RecurrentVae,
+  checkpoint: TrainingState | null,
+): Promise<TrainingState | null> {
+  if (!await hasEnded(folder)) return null;
+  const run = await readRun(folder);
+  const state = trainingStateOf(run);
+  if (!state || (checkpoint && isLater(checkpoint, state))) return null;
+  model.loadStateDict(new Map(run.weights));
   return state;
+}
+
+async function hasEnded(folder: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(`${folder}/${RUN_FILES.weights}`)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function isLater({ position: a }: TrainingState, { position: b }: TrainingState): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.batch > b.batch);
 }
 
 /** What a checkpoint and the final folder hold beside the weights. */
