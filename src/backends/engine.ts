@@ -58,6 +58,8 @@ export interface ActiveEngine {
   readonly frameCache?: FrameCache;
   /** Memory held by tensors, and by the engine in total, in bytes. */
   memory(): { readonly used: number; readonly reserved: number };
+  /** True once its device is gone for good; choosing the engine again then starts it anew. Absent: never. */
+  lost?(): boolean;
   /** Stops workers and gives memory back; the engine can be started again. */
   stop(): Promise<void>;
 }

@@ -113,7 +113,8 @@ async function activate(name: BackendName, options: EngineOptions): Promise<Acti
   if (running !== undefined) {
     const sameThreads = options.threads === undefined || options.threads === running.threads ||
       options.threads === running.engine.threads;
-    if (sameThreads && await tf.setBackend(running.engine.tfName)) {
+    const usable = sameThreads && running.engine.lost?.() !== true;
+    if (usable && await tf.setBackend(running.engine.tfName)) {
       return current = running.engine;
     }
     await running.engine.stop();
@@ -156,6 +157,7 @@ function tracked(engine: ActiveEngine): ActiveEngine {
     frameCache: engine.frameCache,
     framesPerChunk: (request) => engine.framesPerChunk(request),
     memory: () => engine.memory(),
+    lost: () => engine.lost?.() ?? false,
     async stop() {
       if (started.get(engine.name)?.engine === result) started.delete(engine.name);
       if (current === result) current = undefined;

@@ -113,11 +113,16 @@ export abstract class SlotOptimiser implements Optimiser {
   }
 
   async state(): Promise<OptimiserState> {
-    const tensors = new Map<string, NdArray<FloatArray>>();
-    for (const [name, slot] of this.#slots) {
-      tensors.set(name, { data: await toHost(slot), shape: [...slot.shape] });
-    }
-    return { kind: this.name, step: this.#stepCount, options: this.options(), tensors };
+    const step = this.#stepCount;
+    // All transfers at once: a device may take milliseconds to answer each.
+    const copies = [...this.#slots].map(async (
+      [name, slot],
+    ): Promise<[string, NdArray<FloatArray>]> => [
+      name,
+      { data: await toHost(slot), shape: [...slot.shape] },
+    ]);
+    const tensors = new Map(await Promise.all(copies));
+    return { kind: this.name, step, options: this.options(), tensors };
   }
 
   loadState(state: OptimiserState): void {

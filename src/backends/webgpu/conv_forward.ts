@@ -46,7 +46,8 @@ export function conv3d(
   for (const [first, end] of splitItems(geometry.samples, [inValues, outValues], limits)) {
     const from = bindValues(x, [first * inValues, end * inValues], limits);
     const to = bindValues(y, [first * outValues, end * outValues], limits);
-    const buffers = [from, { tensor: filter }, ...(bias ? [{ tensor: bias }] : []), to];
+    // A binding cannot stay empty; without a bias the shader does not read it.
+    const buffers = [from, { tensor: filter }, { tensor: bias ?? filter }, to];
     const run = isTuned(geometry) ? tunedRun : generalRun;
     backend.dispatch({
       ...run(geometry, end - first, [from.base, to.base], bias != null),
@@ -67,8 +68,8 @@ type Bases = readonly [x: number, y: number];
 function generalRun(geometry: ConvGeometry, samples: number, [xBase, yBase]: Bases, bias: boolean) {
   const work = samples * valuesPerSample(geometry.output, geometry.outputChannels);
   return {
-    shader: generalForward(bias),
-    uniforms: { ...generalValues(geometry, samples), xBase, yBase, work },
+    shader: generalForward(),
+    uniforms: { ...generalValues(geometry, samples), xBase, yBase, work, hasBias: bias ? 1 : 0 },
     workgroups: Math.ceil(work / WORKGROUP),
   };
 }
@@ -80,12 +81,13 @@ function tunedRun(geometry: ConvGeometry, samples: number, [xBase, yBase]: Bases
   const work = samples * output[0] * columns * output[2] * tiles;
   const width = inputChannels % 4 === 0 ? 4 : 1;
   return {
-    shader: halvingForward(inputChannels, outputChannels, bias),
+    shader: halvingForward(inputChannels, outputChannels),
     uniforms: {
       ...geometryValues(geometry, samples),
       xBase: xBase / width,
       yBase: yBase / 4,
       work,
+      hasBias: bias ? 1 : 0,
     },
     workgroups: Math.ceil(work / WORKGROUP),
   };

@@ -17,23 +17,23 @@ export const COLUMN = 4;
 export const WORKGROUP = 64;
 
 /** Uniforms of both shaders: beginnings in the bound ranges (in vectors for the tuned one) and the work. */
-const OFFSETS = { xBase: "u32", yBase: "u32", work: "u32" } as const;
+const OFFSETS = { xBase: "u32", yBase: "u32", work: "u32", hasBias: "u32" } as const;
 
 /** Output channels one invocation of the tuned shader computes. @param outputChannels Multiple of 4. */
 export function channelTile(outputChannels: number): number {
   return outputChannels % 8 === 0 ? 8 : 4;
 }
 
-/** Any geometry: one invocation per output value. @param bias Whether a bias is bound. */
-export function generalForward(bias: boolean) {
+/** Any geometry: one invocation per output value. */
+export function generalForward() {
   return makeShader({
-    label: `conv3d general${bias ? " bias" : ""}`,
+    label: "conv3d general",
     fields: { ...GENERAL_FIELDS, ...OFFSETS },
     workgroupSize: WORKGROUP,
     buffers: {
       x: ["f32", "read"],
       w: ["f32", "read"],
-      ...(bias ? { bias: ["f32", "read"] as const } : {}),
+      bias: ["f32", "read"],
       y: ["f32", "write"],
     },
     body: () => `
@@ -45,7 +45,8 @@ export function generalForward(bias: boolean) {
   let oy = rest % u.outY; rest /= u.outY;
   let oz = rest % u.outZ;
   let n = rest / u.outZ;
-  var total = ${bias ? "bias[co]" : "0.0"};
+  var total = 0.0;
+  if (u.hasBias == 1u) { total = bias[co]; }
   for (var kz = 0u; kz < u.kernelZ; kz++) {
     let iz = oz * u.strideZ + kz - u.padZ; // wraps below zero, which the comparison then refuses
     if (iz >= u.inZ) { continue; }
@@ -74,9 +75,9 @@ export function generalForward(bias: boolean) {
 /**
  * Kernel 4, stride 2: a column of outputs per invocation.
  *
- * @param inputChannels 1 or a multiple of 4. @param outputChannels Multiple of 4. @param bias Whether one is bound.
+ * @param inputChannels 1 or a multiple of 4. @param outputChannels Multiple of 4.
  */
-export function halvingForward(inputChannels: number, outputChannels: number, bias: boolean) {
+export function halvingForward(inputChannels: number, outputChannels: number) {
   const width = inputChannels % 4 === 0 ? 4 : 1;
   const tile = channelTile(outputChannels) / 4;
   const outVectors = outputChannels / 4;
@@ -85,13 +86,13 @@ export function halvingForward(inputChannels: number, outputChannels: number, bi
   const each = (line: (p: number, j: number) => string) =>
     repeat(COLUMN, (p) => repeat(tile, (j) => line(p, j)));
   return makeShader({
-    label: `conv3d k4s2 ${inputChannels}>${outputChannels}${bias ? " bias" : ""}`,
+    label: `conv3d k4s2 ${inputChannels}>${outputChannels}`,
     fields: { ...GEOMETRY_FIELDS, ...OFFSETS },
     workgroupSize: WORKGROUP,
     buffers: {
       x: [floats(width), "read"],
       w: ["vec4<f32>", "read"],
-      ...(bias ? { bias: ["vec4<f32>", "read"] as const } : {}),
+      bias: ["vec4<f32>", "read"],
       y: ["vec4<f32>", "write"],
     },
     body: () => `
@@ -104,7 +105,12 @@ export function halvingForward(inputChannels: number, outputChannels: number, bi
   let oz = rest % u.outZ; rest /= u.outZ;
   let n = rest % u.samples;
   let co = (rest / u.samples) * ${tile}u;
-${each((p, j) => `  var acc${p}_${j} = ${bias ? `bias[co + ${j}u]` : "vec4<f32>()"};`)}
+${
+      repeat(tile, (j) => `
+  var start${j} = vec4<f32>();
+  if (u.hasBias == 1u) { start${j} = bias[co + ${j}u]; }`)
+    }
+${each((p, j) => `  var acc${p}_${j} = start${j};`)}
   let iy = oy * 2u - u.padY; // below zero it wraps, which the comparisons then refuse
   for (var kz = 0u; kz < 4u; kz++) {
     let iz = oz * 2u + kz - u.padZ;

@@ -102,19 +102,21 @@ ${repeat(CELLS, (p) => phases((_, name) => `  var acc${p}_${name} = ${floats(wid
     for (var sz = 0u; sz < 2u; sz++) {
       let oz = qz - sz;
       if (oz >= u.outZ) { continue; }
-      for (var sx = 0u; sx < 2u; sx++) {
+      for (var shift = 0u; shift < 4u; shift++) {
+        let sy = shift / 2u;
+        let sx = shift % 2u;
         let ox = qx - sx;
         if (ox >= u.outX) { continue; }
         let plane = (n * u.outZ + oz) * u.outY;
 ${
-    repeat(CELLS + 1, (r) => `
-        var d${r} = vec4<f32>();
-        if (qy + ${r}u - 1u < u.outY) {
-          d${r} = dy[u.dyBase + ((plane + qy + ${r}u - 1u) * u.outX + ox) * ${outVectors}u + c];
+    repeat(CELLS, (p) => `
+        var d${p} = vec4<f32>();
+        if (qy + ${p}u - sy < u.outY) {
+          d${p} = dy[u.dyBase + ((plane + qy + ${p}u - sy) * u.outX + ox) * ${outVectors}u + c];
         }`)
   }
-        let taps = (sz * 32u + sx * 2u) * ${inVectors * width}u + ci * ${width}u;
-${repeat(2, (sy) => phases((a, name) => tapLines(a, name, sy, { inVectors, width, outVectors })))}
+        let taps = (sz * 32u + sy * 8u + sx * 2u) * ${inVectors * width}u + ci * ${width}u;
+${phases((a, name) => tapLines(a, name, { inVectors, width, outVectors }))}
       }
     }
   }
@@ -135,18 +137,16 @@ ${
 function tapLines(
   [az, ay, ax]: readonly [number, number, number],
   name: string,
-  sy: number,
   sizes: { inVectors: number; width: number; outVectors: number },
 ): string {
   const { inVectors, width, outVectors } = sizes;
-  const tap = (az * 16 + (ay + 2 * sy) * 4 + ax) * inVectors * width;
+  const tap = (az * 16 + ay * 4 + ax) * inVectors * width;
   const weights = repeat(
     width,
     (i) => `          let w${i} = w[(taps + ${tap + i}u) * ${outVectors}u + c];`,
   );
   const sums = repeat(CELLS, (p) => {
-    const d = `d${p + 1 - sy}`;
-    const dots = Array.from({ length: width }, (_, i) => `dot(${d}, w${i})`).join(", ");
+    const dots = Array.from({ length: width }, (_, i) => `dot(d${p}, w${i})`).join(", ");
     return `          acc${p}_${name} += ${width === 1 ? dots : `vec4<f32>(${dots})`};`;
   });
   return `        {\n${weights}\n${sums}\n        }`;

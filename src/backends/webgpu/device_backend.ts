@@ -79,6 +79,11 @@ export class DeviceBackend extends WebGPUBackend {
     });
   }
 
+  /** True once the device is gone: every later use throws. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
   /** Throws what the device reported since the last call; a lost device throws every time. */
   throwFailure(): void {
     const failure = this.#failure;

@@ -7,8 +7,9 @@ import { conv3d } from "./conv_forward.ts";
 import { conv3dInputGradient } from "./conv_input_gradient.ts";
 import type { DeviceBackend } from "./device_backend.ts";
 import { normActivation, normActivationGradient } from "./norm_activation.ts";
+import { matMul } from "./matmul.ts";
 import { latentRollout, latentRolloutGradient } from "./recurrence.ts";
-import { tanhSquaredError } from "./tanh_error.ts";
+import { tanh, tanhSquaredError } from "./tanh_error.ts";
 
 type Kernel = (
   backend: DeviceBackend,
@@ -23,6 +24,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: tanhSquaredError,
+  [tf.Tanh]: tanh,
   [RECURRENCE_KERNEL.rollout]: latentRollout,
   [RECURRENCE_KERNEL.rolloutGradient]: latentRolloutGradient,
 };
@@ -35,6 +37,12 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
 export function registerGpuKernels(tfName: string): void {
   if (tf.getKernel(KERNEL.conv3d, tfName) != null) return;
   tf.copyRegisteredKernels("webgpu", tfName);
+  for (const kernelName of [tf.BatchMatMul, tf.Tanh]) tf.unregisterKernel(kernelName, tfName);
+  tf.registerKernel({
+    kernelName: tf.BatchMatMul,
+    backendName: tfName,
+    kernelFunc: (call) => matMul(call as never),
+  });
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     tf.registerKernel({
       kernelName,

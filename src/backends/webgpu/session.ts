@@ -77,6 +77,7 @@ export async function startSession(): Promise<ActiveEngine> {
       const { numBytesUsed, numBytesAllocated } = backend.bufferManager;
       return { used: numBytesUsed, reserved: numBytesAllocated };
     },
+    lost: () => backend.lost,
     stop() {
       frameCache?.clear();
       if (tf.findBackend(TF_NAME) === backend) removeBackend(TF_NAME);

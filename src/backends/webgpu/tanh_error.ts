@@ -1,10 +1,10 @@
-/** Squared error behind a tanh, with its derivative, on the GPU. */
+/** tanh, and the squared error behind it with its derivative, on the GPU. */
 import type { tf } from "../../deps/tfjs.ts";
 import type { DeviceBackend } from "./device_backend.ts";
 import { sumRuns } from "./norm_gradient_shader.ts";
-import { bindValues } from "./parts.ts";
-import { rowUnits, unitRanges } from "./row_units.ts";
-import { tanhErrorChunks } from "./tanh_error_shader.ts";
+import { bindValues, splitItems } from "./parts.ts";
+import { rowUnits, unitRanges, WORKGROUP } from "./row_units.ts";
+import { tanhErrorChunks, tanhValues } from "./tanh_error_shader.ts";
 
 /**
  * sums and derivative (kernel contract, `runTanhSquaredError`). Sums are trees of float32 (leaves of 16
@@ -56,4 +56,26 @@ export function tanhSquaredError(
   });
   backend.disposeData(partial.dataId);
   return [sums, derivative];
+}
+
+/**
+ * The stock operation "Tanh" to full float32 precision; the stock shader computes 1 − e^{−2|a|}, which near 0
+ * keeps few digits.
+ *
+ * @param backend Of the device. @param inputs `x`, float32.
+ */
+export function tanh(backend: DeviceBackend, { x }: { x: tf.TensorInfo }): tf.TensorInfo {
+  const result = backend.allocate(x.shape);
+  const values = x.shape.reduce((product, n) => product * n, 1);
+  const limits = backend.bindingLimits;
+  for (const [first, end] of splitItems(values, [1], limits)) {
+    const [from, to] = [x, result].map((tensor) => bindValues(tensor, [first, end], limits));
+    backend.dispatch({
+      shader: tanhValues(),
+      buffers: [from, to],
+      uniforms: { aBase: from.base, rBase: to.base, work: end - first },
+      workgroups: Math.ceil((end - first) / WORKGROUP),
+    });
+  }
+  return result;
 }

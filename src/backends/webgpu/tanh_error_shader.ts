@@ -1,5 +1,5 @@
 /**
- * WGSL of the squared error behind a tanh. tanh is written out, because the built-in function overflows to
+ * WGSL of tanh, and of the squared error behind it. tanh is written out, because the built-in function overflows to
  * NaN for large arguments on some drivers and loses digits near 0 on others: a polynomial (Cephes, error
  * 1.3e-7) below 0.625, and 1 − 2/(e^{2|a|} + 1) above.
  */
@@ -59,5 +59,19 @@ ${FIND_PLACE}
   slots[lane] = sum;
 ${sumSlots("slots")}
   if (lane == 0u) { partial[unit] = slots[0]; }`,
+  });
+}
+
+/** tanh of every value. */
+export function tanhValues() {
+  return makeShader({
+    label: "tanh",
+    fields: { aBase: "u32", rBase: "u32", work: "u32" },
+    workgroupSize: WORKGROUP,
+    buffers: { a: ["f32", "read"], r: ["f32", "write"] },
+    declarations: TANH,
+    body: () => `
+  let id = block * ${WORKGROUP}u + lane;
+  if (id < u.work) { r[u.rBase + id] = tanhOf(a[u.aBase + id]); }`,
   });
 }

@@ -88,11 +88,11 @@ export class ModelState {
 
   /** Copies everything to the host in PyTorch's order, names and layouts. */
   async export(): Promise<StateDict> {
-    const state: StateDict = new Map();
-    for (const entry of this.#entries) {
-      state.set(entry.key, { data: await this.#exportEntry(entry), shape: [...entry.shape] });
-    }
-    return state;
+    // All transfers at once: a device may take milliseconds to answer each.
+    const data = await Promise.all(this.#entries.map((entry) => this.#exportEntry(entry)));
+    return new Map(
+      this.#entries.map(({ key, shape }, i) => [key, { data: data[i], shape: [...shape] }]),
+    );
   }
 
   /**

@@ -15,9 +15,11 @@ import {
   type Triple,
 } from "../../../src/backends/kernel_contract.ts";
 import { engine as reference } from "../../../src/backends/reference/mod.ts";
+import { toHost, toTensor } from "../../../src/backends/tensors.ts";
 import type { DeviceBackend } from "../../../src/backends/webgpu/device_backend.ts";
 import { engine as webgpu } from "../../../src/backends/webgpu/mod.ts";
 import { RandomStream } from "../../../src/base/random.ts";
+import { assert } from "../../../src/deps/std.ts";
 import { tf } from "../../../src/deps/tfjs.ts";
 import { assertAgrees, type Computation, sumTolerance } from "../../support/engine_comparison.ts";
 import { gpuTest } from "../../support/gpu.ts";
@@ -229,6 +231,40 @@ async function compareTanhError(weighted: boolean): Promise<void> {
   );
 }
 
+async function compareTanh(): Promise<void> {
+  const engine = await start();
+  const x = normalArray(RandomStream.fromSeed(19), [3, 5000]);
+  x.data.forEach((v, i) => x.data[i] = Math.fround(v * 10 ** (i % 9 - 6)));
+  const exact = Float64Array.from(x.data, Math.tanh);
+  await tf.setBackend(engine.tfName);
+  const found = await toHost(tf.tanh(toTensor(Float32Array.from(x.data), x.shape)));
+  found.forEach((value, i) => {
+    const error = Math.abs(value / exact[i] - 1);
+    assert(error < 5 * 2 ** -24, `tanh ${x.data[i]} is ${value}, relative error ${error}`);
+  });
+}
+
+async function compareMatrixProduct(
+  [rows, inner, columns]: readonly [number, number, number],
+): Promise<void> {
+  const engine = await start();
+  for (const [transposeA, transposeB] of [[false, false], [true, false], [false, true]]) {
+    const random = RandomStream.fromSeed(31).split(inner);
+    const a = normalArray(random.split("a"), transposeA ? [inner, rows] : [rows, inner]);
+    const b = normalArray(random.split("b"), transposeB ? [columns, inner] : [inner, columns]);
+    await assertAgrees(
+      ([a, b]) => [tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, transposeA, transposeB)],
+      [a, b],
+      {
+        engine,
+        reference,
+        tolerances: [sumTolerance(inner)],
+        what: `product [${rows}, ${inner}]·[${inner}, ${columns}], ${transposeA}, ${transposeB}`,
+      },
+    );
+  }
+}
+
 async function start() {
   return active ??= await webgpu.start();
 }
@@ -246,6 +282,20 @@ gpuTest("webgpu normalisation and its gradient agree with float64", async () => 
 gpuTest("webgpu tanh squared error agrees with float64, also far out and near zero", async () => {
   await compareTanhError(false);
   await compareTanhError(true);
+});
+
+gpuTest("webgpu tanh keeps its digits near zero and far out", compareTanh);
+
+gpuTest("webgpu matrix products agree with float64 in every shape and transpose", async () => {
+  for (
+    const shape of [[1, 1, 1], [8, 4800, 100], [33, 17, 65], [100, 3, 4800], [
+      2,
+      70_000,
+      2,
+    ]] as const
+  ) {
+    await compareMatrixProduct(shape);
+  }
 });
 
 gpuTest("webgpu kernels give the same when every tensor has to be cut to be bound", async () => {
@@ -269,6 +319,7 @@ gpuTest("webgpu kernels give the same when every tensor has to be cut to be boun
     };
     for (const norm of NORMS.slice(0, 5)) await compareNorm(norm);
     await compareTanhError(true);
+    await compareTanh();
   } finally {
     backend.bindingLimits = own;
   }
