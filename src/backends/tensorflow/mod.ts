@@ -27,7 +27,7 @@ function tensorFlowEngine(name: TensorFlowName): Engine {
 
 async function probe(name: TensorFlowName): Promise<ProbeResult> {
   const { missingPermission } = await import("./session.ts");
-  const hint = missingPermission();
+  const hint = missingPermission(name);
   if (hint !== null) return unavailable(name, "not looked for", hint);
   return await probeInChild(name, { permissions: PERMISSIONS, inProcess: () => probeHere(name) });
 }

@@ -33,14 +33,16 @@ export interface LoadedTensorFlow {
 }
 
 /**
- * Names the permission that is missing, without asking for it.
+ * Names the permissions that are missing, without asking for them.
  *
+ * @param name On a GPU a variable has to be set, lest products are rounded to TensorFloat-32.
  * @returns A hint, or null when nothing is missing.
  */
-export function missingPermission(): string | null {
-  const missing = (["ffi", "read"] as const).filter((name) => !isGranted(name));
+export function missingPermission(name: TensorFlowName): string | null {
+  const needed = name === "cuda" ? ["ffi", "read", "env"] as const : ["ffi", "read"] as const;
+  const missing = needed.filter((permission) => !isGranted(permission));
   if (missing.length === 0) return null;
-  const flags = missing.map((name) => `--allow-${name}`).join(" ");
+  const flags = missing.map((permission) => `--allow-${permission}`).join(" ");
   return `native TensorFlow is loaded as a library; run deno with ${flags}`;
 }
 
@@ -53,7 +55,7 @@ export async function loadTensorFlow(
   name: TensorFlowName,
   options: EngineOptions = {},
 ): Promise<LoadedTensorFlow> {
-  const hint = missingPermission();
+  const hint = missingPermission(name);
   if (hint !== null) throw new BackendError(name, `Cannot load TensorFlow: ${hint}`);
   const { folder, createBackend } = await loadTensorFlowPackage();
   const path = addonPath(folder);
