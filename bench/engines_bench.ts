@@ -10,7 +10,7 @@ import { probeBackend, selectBackend } from "../src/backends/registry.ts";
 import { spatialShapeOf } from "../src/cli/model_options.ts";
 import { type Option, parseOptions } from "../src/cli/options.ts";
 import { tf } from "../src/deps/tfjs.ts";
-import { finished, prepareLayer } from "./gpu_convolutions.ts";
+import { finished, OPERATIONS, prepareLayer } from "./layer_operations.ts";
 import { convolutionLayers } from "./layers.ts";
 import { prepareStep, type TrainingStep } from "./training_step.ts";
 
@@ -38,7 +38,7 @@ for (const name of names) {
   }
   const engine = `${name} (${probe.detail})`;
   for (const layer of convolutionLayers(spatialShape)) {
-    for (const operation of ["forward", "input gradient", "filter gradient"] as const) {
+    for (const operation of OPERATIONS) {
       Deno.bench({
         name: engine,
         group: `${layer.name} ${operation}, ${batch * frames} volumes`,

@@ -3,12 +3,8 @@ import type { BackendName } from "../src/backends/engine.ts";
 import { selectBackend } from "../src/backends/registry.ts";
 import type { SpatialShape } from "../src/base/arrays.ts";
 import { tf } from "../src/deps/tfjs.ts";
-import {
-  runConv3d,
-  runConv3dFilterGradient,
-  runConv3dInputGradient,
-} from "../src/backends/kernel_contract.ts";
-import { convolutionLayers, type Layer } from "./layers.ts";
+import { finished, prepareLayer } from "./layer_operations.ts";
+import { convolutionLayers } from "./layers.ts";
 import { digits, milliseconds, type Spread, spreadOf, textTable } from "./measurements.ts";
 
 /** Calls queued per timing, so that the wait for the last is a small part. */
@@ -94,32 +90,4 @@ export function gpuConvolutionTable(
       share(gigabytesPerSecond, ceilings?.gigabytesPerSecond),
     ]),
   );
-}
-
-/**
- * Random data of a layer and what is computed with it; the passes trade places when it is transposed.
- *
- * @param layer From `convolutionLayers`. @param samples Volumes per call.
- */
-export function prepareLayer(layer: Layer, samples: number) {
-  const fine = tf.randomUniform([samples, ...layer.fine, layer.fineChannels], -1, 1);
-  const coarse = tf.randomUniform([samples, ...layer.coarse, layer.coarseChannels], -1, 1);
-  const filter = tf.randomUniform([4, 4, 4, layer.fineChannels, layer.coarseChannels], -1, 1);
-  const geometry = { stride: [2, 2, 2], padding: [1, 1, 1] } as const;
-  const down = () => runConv3d(fine, filter, null, geometry);
-  const up = () => runConv3dInputGradient(coarse, filter, { ...geometry, inputSize: layer.fine });
-  const operations = {
-    "forward": layer.transposed ? up : down,
-    "input gradient": layer.transposed ? down : up,
-    "filter gradient": () =>
-      runConv3dFilterGradient(fine, coarse, { ...geometry, kernel: [4, 4, 4] }),
-  };
-  return { tensors: [fine, coarse, filter], operations };
-}
-
-/** Reads one value of a result, which waits for everything queued before it, and disposes of the result. */
-export async function finished(result: tf.Tensor): Promise<void> {
-  const one = tf.tidy(() => tf.slice(tf.reshape(result, [-1]), 0, 1));
-  await one.data();
-  tf.dispose([one, result]);
 }

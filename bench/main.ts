@@ -12,8 +12,10 @@ import type { SpatialShape } from "../src/base/arrays.ts";
 import { selectBackend } from "../src/backends/registry.ts";
 import { type Option, parseOptions } from "../src/cli/options.ts";
 import { readEnvironment } from "../src/deps/environment.ts";
+import { tf } from "../src/deps/tfjs.ts";
 import { measureBandwidth } from "./bandwidth.ts";
-import { type ConvolutionTimes, OPERATIONS, prepareLayer, timeOperation } from "./convolutions.ts";
+import { type ConvolutionTimes, timeOperation } from "./convolutions.ts";
+import { OPERATIONS, prepareLayer } from "./layer_operations.ts";
 import { convolutionLayers } from "./layers.ts";
 import { describeMachine, writeRecord } from "./machine.ts";
 import { startPeakMeter } from "./peak.ts";
@@ -64,12 +66,12 @@ async function timeConvolutions(plan: Plan, threads: number): Promise<ThreadedCo
   const engine = await selectBackend("wasm", { threads });
   const meter = await startPeakMeter(threads);
   const { batch, repeats } = plan;
-  const options = { batch, repeats, measurePeak: () => meter.measure() };
   const layers: ConvolutionTimes[] = [];
   for (const layer of convolutionLayers(plan.spatialShape)) {
     const prepared = prepareLayer(layer, batch);
-    for (const operation of OPERATIONS) layers.push(timeOperation(prepared, operation, options));
-    prepared.dispose();
+    const options = { prepared, batch, repeats, measurePeak: () => meter.measure() };
+    for (const operation of OPERATIONS) layers.push(timeOperation(layer, operation, options));
+    tf.dispose(prepared.tensors);
   }
   meter.stop();
   await engine.stop();
