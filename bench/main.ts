@@ -5,10 +5,10 @@
  *   deno task bench --python /path/to/python          Python with PyTorch; also the variable PYTHON
  *   deno task bench --only conv                       parts: conv, stock, step, peer (step with PyTorch)
  *   deno task bench --quick                           small volumes, few repeats, no record: does it run?
+ *   deno task bench --show FILE                       the tables of a record
  *
  * What is measured and how is described in docs/performance.md. Without PyTorch the comparison is skipped, loudly.
  */
-import type { SpatialShape } from "../src/base/arrays.ts";
 import { selectBackend } from "../src/backends/registry.ts";
 import { type Option, parseOptions } from "../src/cli/options.ts";
 import { readEnvironment } from "../src/deps/environment.ts";
@@ -17,19 +17,12 @@ import { measureBandwidth } from "./bandwidth.ts";
 import { type ConvolutionTimes, timeOperation } from "./convolutions.ts";
 import { OPERATIONS, prepareLayer } from "./layer_operations.ts";
 import { convolutionLayers } from "./layers.ts";
-import { describeMachine, writeRecord } from "./machine.ts";
+import { describeMachine, type Machine, writeRecord } from "./machine.ts";
 import { startPeakMeter } from "./peak.ts";
-import {
-  type Bandwidth,
-  contestReport,
-  convolutionReport,
-  floorReport,
-  type Headline,
-  stockReport,
-  summaryOf,
-} from "./report.ts";
-import { type Contest, holdContest } from "./step_contest.ts";
-import { countStepWork, type StepWork } from "./step_work.ts";
+import { type Bandwidth, summaryOf } from "./report.ts";
+import { type Plan, reportOf, type Results, type ThreadedConvolutions } from "./results.ts";
+import { holdContest } from "./step_contest.ts";
+import { countStepWork } from "./step_work.ts";
 import { type StockTimes, timeStockBackend } from "./stock_comparison.ts";
 
 const PARTS = ["conv", "stock", "step", "peer"] as const;
@@ -42,25 +35,11 @@ const OPTIONS = [
   { name: "repeats", kind: "integer", min: 1, help: "" },
   { name: "frames", kind: "integer", min: 1, help: "" },
   { name: "no-record", kind: "flag", help: "" },
+  { name: "show", kind: "text", help: "" },
 ] as const satisfies readonly Option[];
-
-/** Sizes of a run. */
-interface Plan {
-  readonly spatialShape: SpatialShape;
-  readonly batch: number;
-  readonly frames: number;
-  readonly repeats: number;
-  readonly threads: readonly number[];
-}
 
 const FULL = { spatialShape: [91, 109, 91], batch: 4, frames: 8, repeats: 10 } as const;
 const QUICK = { spatialShape: [45, 54, 45], batch: 2, frames: 4, repeats: 3 } as const;
-
-/** Convolutions on one number of threads. */
-interface ThreadedConvolutions {
-  readonly threads: number;
-  readonly layers: readonly ConvolutionTimes[];
-}
 
 async function timeConvolutions(plan: Plan, threads: number): Promise<ThreadedConvolutions> {
   const engine = await selectBackend("wasm", { threads });
@@ -82,52 +61,55 @@ function skipped(what: string): void {
   console.log(`\n!!! SKIPPED: ${what}`);
 }
 
-/** Everything that was asked for, as it is kept in the record. */
-interface Results {
-  convolutions: ThreadedConvolutions[];
-  stock: StockTimes[];
-  work?: StepWork;
-  bandwidths: Bandwidth[];
-  contest?: Contest;
-  summary?: readonly Headline[];
+/** Says what is going on where it does not get into the report. */
+function progress(what: string): void {
+  console.error(`measuring ${what} …`);
 }
 
-async function measure(plan: Plan, wants: (part: typeof PARTS[number]) => boolean, python: string) {
-  const results: Results = { convolutions: [], stock: [], bandwidths: [] };
-  if (wants("conv") || wants("stock")) {
-    for (const threads of plan.threads) {
-      const measured = await timeConvolutions(plan, threads);
-      results.convolutions.push(measured);
-      console.log("\n" + convolutionReport(measured.layers, { threads, batch: plan.batch }));
-    }
+type Wants = (part: typeof PARTS[number]) => boolean;
+
+async function measure(plan: Plan, wants: Wants, python: string): Promise<Results> {
+  const convolutions: ThreadedConvolutions[] = [];
+  for (const threads of wants("conv") || wants("stock") ? plan.threads : []) {
+    progress(`convolutions, threads: ${threads}`);
+    convolutions.push(await timeConvolutions(plan, threads));
   }
+  let stock: readonly StockTimes[] = [];
   if (wants("stock")) {
-    const stock = await timeStockBackend(plan.spatialShape, plan);
-    if (typeof stock === "string") skipped(`the stock wasm backend: ${stock}`);
-    else {
-      results.stock = stock;
-      console.log("\n" + stockReport(stock, results.convolutions));
-    }
+    progress("the stock backend");
+    const found = await timeStockBackend(plan.spatialShape, plan);
+    if (typeof found === "string") skipped(`the stock wasm backend: ${found}`);
+    else stock = found;
   }
-  if (wants("step") || wants("peer")) {
-    await measureSteps(plan, wants("peer") ? python : null, results);
-  }
-  return results;
+  const steps = wants("step") || wants("peer")
+    ? await measureSteps(plan, wants("peer") ? python : null)
+    : { bandwidths: [] };
+  return { plan, convolutions, stock, ...steps };
 }
 
-async function measureSteps(plan: Plan, python: string | null, results: Results) {
+async function measureSteps(plan: Plan, python: string | null) {
+  progress("training steps");
   const contest = await holdContest({ ...plan, python });
+  const bandwidths: Bandwidth[] = [];
   for (const threads of plan.threads) {
-    results.bandwidths.push({ threads, bandwidth: await measureBandwidth(threads) });
+    bandwidths.push({ threads, bandwidth: await measureBandwidth(threads) });
   }
   const work = await countStepWork({ ...plan, backend: "wasm", threads: undefined });
-  Object.assign(results, { contest, work, summary: summaryOf(contest) });
-  console.log("\n" + contestReport(contest));
-  console.log("\n" + floorReport(contest, { bandwidths: results.bandwidths, work }));
+  return { contest, summary: summaryOf(contest), bandwidths, work };
+}
+
+function headLine(machine: Machine, { spatialShape, batch }: Plan): string {
+  return `${machine.processor}, ${machine.cores} cores, ${machine.system}, Deno ${machine.deno}, V8 ` +
+    `${machine.v8}; volumes of ${spatialShape.join("x")}, ${batch} subjects\n`;
 }
 
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseOptions(args, OPTIONS);
+  if (values.show) {
+    const record: Results & { machine: Machine } = JSON.parse(Deno.readTextFileSync(values.show));
+    console.log(headLine(record.machine, record.plan));
+    return console.log(reportOf(record));
+  }
   const sizes = values.quick ? QUICK : FULL;
   const cores = navigator.hardwareConcurrency;
   const plan: Plan = {
@@ -137,15 +119,12 @@ async function main(args: readonly string[]): Promise<void> {
     threads: values.threads ?? [1, 2].filter((threads) => threads <= cores),
   };
   const python = values.python ?? readEnvironment("PYTHON") ?? "python3";
-  const machine = describeMachine();
-  console.log(
-    `${machine.processor}, ${machine.cores} cores, ${machine.system}, Deno ${machine.deno}, V8 ` +
-      `${machine.v8}; volumes of ${plan.spatialShape.join("x")}, ${plan.batch} subjects`,
-  );
-  const wants = (part: typeof PARTS[number]) => values.only === undefined || values.only === part;
+  const wants: Wants = (part) => values.only === undefined || values.only === part;
   const results = await measure(plan, wants, python);
+  console.log(headLine(describeMachine(), plan));
+  console.log(reportOf(results));
   const whole = values.only === undefined && !values.quick && !values["no-record"];
-  if (whole) console.log("\nrecorded in", writeRecord("bench", { plan, ...results }));
+  if (whole) console.log("\nrecorded in", writeRecord("bench", { ...results }));
 }
 
 if (import.meta.main) await main(Deno.args);
