@@ -7,6 +7,7 @@
  */
 import type { NdArray } from "../base/arrays.ts";
 import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { gatherStrided, rowMajorStrides } from "../base/strided.ts";
 import { openBoldRun } from "./bold_run.ts";
 import { voxelCount } from "./frame_source.ts";
 import { StatisticsGatherer } from "./frame_statistics.ts";
@@ -163,25 +164,15 @@ export function toTorchOrder(volumes: NdArray): Volumes {
 function reverseInner({ data, shape }: NdArray): Volumes {
   checkAxes(shape);
   const [n, ...inner] = shape;
-  const reversed = inner.toReversed();
-  const size = inner.reduce((product, length) => product * length, 1);
-  const result = new Float32Array(data.length);
-  const index = new Array<number>(inner.length).fill(0);
-  // Steps in the source for each axis of the result.
-  const steps = inner.map((_, axis) => inner.slice(axis + 1).reduce((p, m) => p * m, 1)).reverse();
-  for (let block = 0; block < n; block++) {
-    let from = block * size;
-    for (let to = block * size; to < (block + 1) * size; to++) {
-      result[to] = data[from];
-      for (let axis = reversed.length - 1; axis >= 0; axis--) {
-        from += steps[axis];
-        if (++index[axis] < reversed[axis]) break;
-        from -= steps[axis] * reversed[axis];
-        index[axis] = 0;
-      }
-    }
-  }
-  return { data: result, shape: [n, ...reversed] };
+  const [step, ...steps] = rowMajorStrides(shape);
+  const view = {
+    offset: 0,
+    shape: [n, ...inner.toReversed()],
+    strides: [step, ...steps.toReversed()],
+  };
+  const values = gatherStrided(data, view);
+  const isFloat32 = values instanceof Float32Array;
+  return { data: isFloat32 ? values : Float32Array.from(values), shape: view.shape };
 }
 
 /** The values of each subject, as views. */

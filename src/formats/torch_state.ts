@@ -6,6 +6,7 @@
  * refused by name, and nothing a file says is ever executed.
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
+import { gatherStrided, isContiguous } from "../base/strided.ts";
 import { FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
 import { widenBfloat16, widenFloat16 } from "./half_precision.ts";
 import { refusals } from "./rejection.ts";
@@ -19,7 +20,6 @@ import {
   runPickle,
 } from "./restricted_pickle.ts";
 import { readStoredZip } from "./zip_stored.ts";
-import { gatherStrided, isContiguous } from "./strided.ts";
 
 /** What a good state dict satisfies; a rejection names one of these (or a rule of ZIP or pickle). */
 export const TORCH_RULES = {

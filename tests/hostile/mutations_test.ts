@@ -4,6 +4,7 @@
  * error, a hang, other values) fails the test. Sizes that lie ask for more memory than an array can have,
  * so that an allocation before the check would be another error.
  */
+import { concatBytes } from "../../src/base/bytes.ts";
 import { FormatError } from "../../src/base/errors.ts";
 import { openBoldRun } from "../../src/data/bold_run.ts";
 import { assert, assertEquals, assertGreater, assertInstanceOf } from "../../src/deps/std.ts";
@@ -128,7 +129,7 @@ Deno.test(`small_state.pt: ${COUNT} mutants are refused, or hold the very same t
   for (let index = 0; index < COUNT; index++) {
     // Every third mutant is hit in the directory at the end, which no checksum covers.
     const bytes = index % 3 === 0
-      ? joined(PT.subarray(0, -5000), mutant(PT.subarray(-5000), index, 5000))
+      ? concatBytes([PT.subarray(0, -5000), mutant(PT.subarray(-5000), index, 5000)])
       : mutant(PT, index, 8192);
     try {
       assertEquals(stateText(readTorchState(bytes)), PT_TEXT, `mutant ${index}`);
@@ -166,10 +167,3 @@ Deno.test(`the pickle of small_state.pt: ${COUNT} mutants with right checksums m
   }
   assertGreater(read, 5);
 });
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
-}

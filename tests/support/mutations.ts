@@ -1,4 +1,5 @@
 /** Seeded damage to files: every mutant can be made again from its number. */
+import { concatBytes } from "../../src/base/bytes.ts";
 import { RandomStream } from "../../src/base/random.ts";
 
 /** Byte values that tend to break readers. */
@@ -41,20 +42,10 @@ function changed(bytes: Uint8Array, at: number, random: RandomStream): Uint8Arra
     case 5:
       return before.slice();
     case 6:
-      return joined(before, Uint8Array.from({ length }, () => random.integer(256)), after);
+      return concatBytes([before, Uint8Array.from({ length }, () => random.integer(256)), after]);
     case 7:
-      return joined(before, after.subarray(length));
+      return concatBytes([before, after.subarray(length)]);
     default:
-      return joined(before, after.subarray(0, length), after);
+      return concatBytes([before, after.subarray(0, length), after]);
   }
-}
-
-function joined(...parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,4 +1,5 @@
 /** ZIP archives and pickles made by hand, to show the readers what PyTorch would never write. */
+import { concatBytes } from "../../src/base/bytes.ts";
 import { crc32 } from "../../src/deps/node_zlib.ts";
 
 /** One entry and what to lie about. */
@@ -45,17 +46,7 @@ export function zipFile(entries: readonly ZipEntry[], end: ZipEnd = {}): Uint8Ar
     .concat(u16(end.entries ?? entries.length), u16(end.entries ?? entries.length))
     .concat(u32(end.directoryBytes ?? directory.length), u32(end.directoryAt ?? at))
     .concat([0, 0]);
-  return joined([...parts, directory, record]);
-}
-
-function joined(parts: readonly ArrayLike<number>[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return concatBytes([...parts, directory, record]);
 }
 
 /** A `.pt` archive around a pickle. */
@@ -75,7 +66,7 @@ export function pickle(...parts: (number | string | number[])[]): Uint8Array {
   const body = parts.map((part) =>
     typeof part === "string" ? utf8(part) : typeof part === "number" ? [part] : part
   );
-  return joined([[0x80, 2], ...body]);
+  return concatBytes([[0x80, 2], ...body]);
 }
 
 /** BINUNICODE with its text. */

@@ -2,6 +2,7 @@
  * Where unpacked content goes while it arrives: first its head, then, once the format has judged that, into
  * memory if it fits the budget, else into a temporary file. Nothing beyond what is needed is kept.
  */
+import { concatBytes } from "../../base/bytes.ts";
 import { GZIP_RULES } from "../../formats/gzip.ts";
 import { refusals } from "../../formats/rejection.ts";
 import {
@@ -83,7 +84,7 @@ export class ContentStore {
   }
 
   #begin(): void {
-    const head = joined(this.#head);
+    const head = concatBytes(this.#head);
     this.#head = [];
     const needed = this.#options.plan.neededBytes(
       head.subarray(0, this.#options.plan.headBytes),
@@ -116,16 +117,4 @@ export class ContentStore {
       );
     }
   }
-}
-
-/** Parts as one array. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -5,10 +5,11 @@
  * taken in once, never beyond what the file's own header asks for: into memory if that fits the budget,
  * else into a temporary file.
  */
+import { concatBytes } from "../../base/bytes.ts";
 import { FormatError } from "../../base/errors.ts";
 import { inflate, isGzip, MAX_INFLATION } from "../../formats/gzip.ts";
 import { type ByteSource, fileSource, memorySource, readHead } from "./byte_source.ts";
-import { ContentStore, joined, type OpenOptions, type ReadPlan } from "./content_store.ts";
+import { ContentStore, type OpenOptions, type ReadPlan } from "./content_store.ts";
 
 export type { OpenOptions, ReadPlan } from "./content_store.ts";
 
@@ -90,7 +91,7 @@ async function firstBytes(
       if (total >= count) break;
     }
   }
-  return joined(parts).subarray(0, count);
+  return concatBytes(parts).subarray(0, count);
 }
 
 function openLocal(location: string | URL | Uint8Array, label?: string): ByteSource {
@@ -161,7 +162,7 @@ async function* inflatedIfGzip(
     : chunks[Symbol.iterator]();
   let head: Uint8Array = new Uint8Array(0);
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-    head = joined([head, next.value]);
+    head = concatBytes([head, next.value]);
     if (head.length >= 2) break;
   }
   const all = async function* () {

@@ -6,6 +6,7 @@
 import type { FloatArray, NdArray, NumericArray } from "../../base/arrays.ts";
 import { CheckpointError } from "../../base/errors.ts";
 import { RandomStream } from "../../base/random.ts";
+import { gatherStrided, rowMajorStrides } from "../../base/strided.ts";
 import type { TorchGenerator } from "../../base/torch_random.ts";
 import { type StateEntry, voxels } from "./architecture.ts";
 
@@ -103,25 +104,17 @@ function reverseWithinGroups(
   values: FloatArray,
   groups: readonly (readonly number[])[],
 ): FloatArray {
-  const result = values.slice() as FloatArray;
-  if (groups.every((group) => group.length === 1)) return result;
-  const dims = groups.flat();
-  const strides = groups.flatMap((group, g) => {
-    const inner = voxels(groups.slice(g + 1).flat());
-    return group.map((_, axis) => inner * voxels(group.slice(0, axis)));
+  const strides = rowMajorStrides(groups.flat());
+  let axis = 0;
+  const reversed = groups.map((group) => {
+    const own = strides.slice(axis, axis += group.length);
+    return { shape: group.toReversed(), strides: own.toReversed() };
   });
-  const index = new Array<number>(dims.length).fill(0);
-  let target = 0;
-  for (let source = 0; source < values.length; source++) {
-    result[target] = values[source];
-    for (let axis = dims.length - 1; axis >= 0; axis--) {
-      target += strides[axis];
-      if (++index[axis] < dims[axis]) break;
-      target -= strides[axis] * dims[axis];
-      index[axis] = 0;
-    }
-  }
-  return result;
+  return gatherStrided(values, {
+    offset: 0,
+    shape: reversed.flatMap(({ shape }) => shape),
+    strides: reversed.flatMap(({ strides }) => strides),
+  });
 }
 
 function sameShape(found: NdArray<NumericArray>, shape: readonly number[]): boolean {

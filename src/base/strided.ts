@@ -1,5 +1,5 @@
-/** Views with strides, as PyTorch storages hold them, brought into row-major order. */
-import type { NumericArray } from "../base/arrays.ts";
+/** Arrays whose axes lie in memory in any order or with gaps, brought into row-major order. */
+import type { NumericArray } from "./arrays.ts";
 
 /** Where a tensor's elements lie in its storage; strides and offset count elements. */
 export interface StridedView {
@@ -28,10 +28,10 @@ export function isContiguous(shape: readonly number[], strides: readonly number[
  * @param storage The elements. @param view Must lie inside the storage (not checked here).
  * @returns As many elements as the shape's product, of the storage's type.
  */
-export function gatherStrided(storage: NumericArray, view: StridedView): NumericArray {
+export function gatherStrided<A extends NumericArray>(storage: A, view: StridedView): A {
   const { offset, shape, strides } = view;
   const count = shape.reduce((product, n) => product * n, 1);
-  const from = storage as Float32Array;
+  const from = storage as unknown as Float32Array;
   const to = new (from.constructor as Float32ArrayConstructor)(count);
   const index = new Array<number>(shape.length).fill(0);
   let position = offset;
@@ -44,5 +44,16 @@ export function gatherStrided(storage: NumericArray, view: StridedView): Numeric
       index[axis] = 0;
     }
   }
-  return to;
+  return to as unknown as A;
+}
+
+/** Elements from one index to the next, per axis, of a row-major array. */
+export function rowMajorStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
 }
