@@ -12,12 +12,6 @@
  *
  * input [N, in_z, in_y, in_x, in_c], filter [k_z, k_y, k_x, in_c, out_c], output [N, out_z, out_y, out_x, out_c].
  * Kernel sizes 1 to 7, strides 1 to 3, any padding below the kernel size, any channel counts; N may be 0.
- *
- * Fused options (all optional, pointers 0 when unused):
- *   prologue  the operand named is read as leaky(scale[g,c]·v + shift[g,c]) with g = n / (N / sample_groups)
- *             and leaky(v) = v > 0 ? v : slope·v. Padding stays 0. slope = 1 leaves out the activation.
- *   epilogue  batch statistics of what is written (output of forward, input of input_gradient): mean and
- *             biased variance per (group, channel), [sample_groups, C], with the accuracy of two passes.
  */
 #pragma once
 
@@ -50,17 +44,9 @@ struct Conv3dParams {
   int32_t pad_z;         /*  80 */
   int32_t pad_y;         /*  84 */
   int32_t pad_x;         /*  88 */
-  int32_t sample_groups; /*  92  S, at least 1; divides n */
-  const float* input_scale;  /*  96  [S, in_c]  prologue of input (forward, filter_gradient) */
-  const float* input_shift;  /* 100  [S, in_c] */
-  const float* output_scale; /* 104  [S, out_c] prologue of output (input_gradient, filter_gradient) */
-  const float* output_shift; /* 108  [S, out_c] */
-  float slope;           /* 112  of the prologue's leaky; 1 = none */
-  float* mean;           /* 116  [S, C] epilogue statistics, or 0 */
-  float* variance;       /* 120  [S, C] */
-  int32_t variant;       /* 124  0 = the fastest kernel that fits; 1 = general; 2 = direct; 3 = minimal filtering */
-}; /* 128 bytes */
+  int32_t variant;       /*  92  0 = the fastest kernel that fits; 1 = general; 2 = direct; 3 = minimal filtering */
+}; /* 96 bytes */
 
-static_assert(sizeof(Conv3dParams) == 128, "the host mirrors this layout");
+static_assert(sizeof(Conv3dParams) == 96, "the host mirrors this layout");
 
 }  // namespace recvae

@@ -78,7 +78,7 @@ export interface Placed {
 /** Reserves the arrays and the parameter block of a case, with the workspace of its hungriest operation. */
 export function place(harness: Harness, g: Geometry, { bias = true, variant = 0 } = {}): Placed {
   const lengths = arrayLengths(g);
-  const params = harness.allocate(128);
+  const params = harness.allocate(96);
   const placed = {
     params,
     input: harness.allocate(4 * lengths.input),
@@ -86,13 +86,11 @@ export function place(harness: Harness, g: Geometry, { bias = true, variant = 0 
     output: harness.allocate(4 * lengths.output),
     bias: bias ? harness.allocate(4 * g.outChannels) : 0,
   };
-  const words = new Int32Array(harness.memory.buffer, params, 32);
+  const words = new Int32Array(harness.memory.buffer, params, 24);
   words.fill(0);
   words.set([placed.input, placed.filter, placed.output, placed.bias, 0, g.samples]);
   words.set([...g.input, g.inChannels, ...outputSize(g), g.outChannels], 6);
-  words.set([...g.kernel, ...g.stride, ...g.padding, 1], 14);
-  new Float32Array(harness.memory.buffer, params, 32)[28] = 1;
-  words[31] = variant;
+  words.set([...g.kernel, ...g.stride, ...g.padding, variant], 14);
   const workspaces = OPERATIONS.map((op) =>
     (harness.exports[`f32_conv3d_${op}__workspace`]?.(params) ?? 0) >>> 0
   );

@@ -20,7 +20,7 @@
  *                                               (Params::workspace, 16-byte aligned); contents need not
  *                                               be initialised and are worthless afterwards
  *
- * A missing export means 0. Any thread may take any slice in any order; which thread does a slice never
+ * A missing export means 0. Sizes are to be read as unsigned. Any thread may take any slice in any order; which thread does a slice never
  * changes a bit of the result, because the partition into slices depends on the parameters alone and
  * partial results are combined in slice order by OP_finish. Tensors need 4-byte alignment only; 16-byte
  * alignment is faster. No kernel keeps state between calls.

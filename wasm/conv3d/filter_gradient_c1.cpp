@@ -138,7 +138,7 @@ void add_plane(const Conv3dParams* p, int32_t index, const float* zero, float* s
 }  // namespace
 
 bool fits(const Conv3dParams* p) {
-  return halves(p) && p->in_c == 1 && p->out_c % 4 == 0 && p->out_x > 0 && !p->input_scale && !p->output_scale;
+  return halves(p) && p->in_c == 1 && p->out_c % 4 == 0 && p->out_x > 0;
 }
 
 int32_t slices(const Conv3dParams* p) { return larger(1, ceil_div(p->n * p->out_z, kPlanes)); }

@@ -110,7 +110,7 @@ void add_plane_rows(const Conv3dParams* p, int32_t plane, int32_t kz, int32_t bl
 }  // namespace
 
 bool fits(const Conv3dParams* p) {
-  return halves(p) && p->out_c % 8 == 0 && !p->input_scale && !p->output_scale;
+  return halves(p) && p->out_c % 8 == 0;
 }
 
 int32_t parts(const Conv3dParams* p) {

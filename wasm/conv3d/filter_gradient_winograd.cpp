@@ -225,7 +225,7 @@ void finish_values(const float* sums, const Sizes& s, float* filter, int32_t tap
 
 bool fits(const Conv3dParams* p) {
   return p->variant != 2 && halves(p) && p->in_c % 4 == 0 && p->out_c % 8 == 0 && p->out_z > 0 && p->out_y > 0 &&
-         p->out_x > 0 && p->n > 0 && !p->input_scale && !p->output_scale;
+         p->out_x > 0 && p->n > 0;
 }
 
 int32_t workspace_bytes(const Conv3dParams* p) {

@@ -118,7 +118,7 @@ void plane(const Conv3dParams* p, int32_t width, int32_t slice) {
 }  // namespace
 
 bool fits(const Conv3dParams* p) {
-  return halves(p) && p->in_c == 1 && p->out_c % 4 == 0 && !p->input_scale;
+  return halves(p) && p->in_c == 1 && p->out_c % 4 == 0;
 }
 
 void planes(const Conv3dParams* p, int32_t begin, int32_t end) {

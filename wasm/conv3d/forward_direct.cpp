@@ -100,7 +100,7 @@ void plane(const Conv3dParams* p, int32_t slice) {
 }  // namespace
 
 bool fits(const Conv3dParams* p) {
-  return halves(p) && p->out_c % 8 == 0 && p->out_x > 0 && !p->input_scale;
+  return halves(p) && p->out_c % 8 == 0 && p->out_x > 0;
 }
 
 int32_t workspace_bytes(const Conv3dParams* p) { return 4 * 64 * p->in_c * p->out_c; }

@@ -15,8 +15,6 @@ struct Gather {
   float* target;
   const float* weights; /* [k_z, k_y, k_x, source_c, weight_stride], lanes = target channels */
   const float* bias;    /* [target_c] or 0 */
-  const float* scale;   /* prologue of the source, rows of source_c per group, or 0 */
-  const float* shift;
   int32_t source_z, source_y, source_x, source_c;
   int32_t target_z, target_y, target_x, target_c;
   int32_t weight_stride; /* floats from one source channel's weights to the next: target_c rounded up to 4 */

@@ -35,24 +35,12 @@ struct Slice {
   int32_t plane_begin, plane_end;
 };
 
-RECVAE_INLINE float activated(float v, const float* scale, const float* shift, int32_t c, float slope) {
-  if (!scale) return v;
-  const float a = scale[c] * v + shift[c];
-  return a > 0.0f ? a : slope * a;
-}
-
-/* Any channel counts and prologues: scalar. Handles output channels [co, co + count), count <= 8. */
+/* Any channel counts: scalar. Handles output channels [co, co + count), count <= 8. */
 void sum_scalar(const Conv3dParams* p, const Slice& s, int32_t co, int32_t count, float (*acc)[8]) {
-  const int32_t group_samples = p->n / p->sample_groups;
   for (int32_t plane = s.plane_begin; plane < s.plane_end; ++plane) {
     const int32_t oz = plane % p->out_z;
     if (oz < s.z.first || oz >= s.z.last) continue;
     const int32_t n = plane / p->out_z;
-    const int32_t group = n / group_samples;
-    const float* in_scale = p->input_scale ? p->input_scale + group * p->in_c + s.channel : 0;
-    const float* in_shift = p->input_scale ? p->input_shift + group * p->in_c + s.channel : 0;
-    const float* out_scale = p->output_scale ? p->output_scale + group * p->out_c + co : 0;
-    const float* out_shift = p->output_scale ? p->output_shift + group * p->out_c + co : 0;
     for (int32_t oy = s.y.first; oy < s.y.last; ++oy) {
       const int32_t iz = oz * p->stride_z + s.z.offset, iy = oy * p->stride_y + s.y.offset;
       const float* xr = p->input + ((n * p->in_z + iz) * p->in_y + iy) * p->in_x * p->in_c + s.channel;
@@ -61,17 +49,14 @@ void sum_scalar(const Conv3dParams* p, const Slice& s, int32_t co, int32_t count
         const float* x = xr + (ox * p->stride_x + s.x.offset) * p->in_c;
         const float* d = dr + ox * p->out_c;
         for (int32_t i = 0; i < s.channels; ++i) {
-          const float xv = activated(x[i], in_scale, in_shift, i, p->slope);
-          for (int32_t j = 0; j < count; ++j) {
-            acc[i][j] += xv * activated(d[j], out_scale, out_shift, j, p->slope);
-          }
+          for (int32_t j = 0; j < count; ++j) acc[i][j] += x[i] * d[j];
         }
       }
     }
   }
 }
 
-/* Four input channels, VECTORS·4 output channels, no prologue. */
+/* Four input channels, VECTORS·4 output channels. */
 template <int VECTORS>
 RECVAE_INLINE void sum_vector(const Conv3dParams* p, const Slice& s, int32_t co, v128_t (*acc)[2]) {
   for (int32_t plane = s.plane_begin; plane < s.plane_end; ++plane) {
@@ -99,7 +84,7 @@ RECVAE_INLINE void sum_vector(const Conv3dParams* p, const Slice& s, int32_t co,
 
 /* All output channels of one slice; `to` is the filter row of the tap's first input channel of the block. */
 void write_slice(const Conv3dParams* p, const Slice& s, float* to) {
-  const bool vector = s.channels == 4 && !p->input_scale && !p->output_scale;
+  const bool vector = s.channels == 4;
   int32_t co = 0;
   for (; co < p->out_c;) {
     const int32_t left = p->out_c - co;

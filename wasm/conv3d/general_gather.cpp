@@ -30,21 +30,13 @@ RECVAE_INLINE v128_t load_lanes(const float* from, int32_t count) {
   return v;
 }
 
-/* leaky(scale·value + shift), see Conv3dParams. */
-RECVAE_INLINE float activated(float value, float scale, float shift, float slope) {
-  const float v = scale * value + shift;
-  return v > 0.0f ? v : slope * v;
-}
-
 struct Voxel {
   TapRun z, y, x;
   const float* sample; /* source of this sample */
-  const float* scale;  /* prologue row of this sample's group */
-  const float* shift;
 };
 
 /* Sums all taps of one voxel into VECTORS channel vectors starting at target channel `channel`. */
-template <int VECTORS, bool PROLOGUE>
+template <int VECTORS>
 RECVAE_INLINE void sum_taps(const Conv3dParams* p, const Gather& g, const Voxel& voxel, int32_t channel,
                             v128_t* acc) {
   const int32_t tap_floats = g.source_c * g.weight_stride;
@@ -61,8 +53,7 @@ RECVAE_INLINE void sum_taps(const Conv3dParams* p, const Gather& g, const Voxel&
         const float* w = row_weights + (voxel.x.tap + c * voxel.x.tap_step) * tap_floats;
         RECVAE_NO_UNROLL
         for (int32_t i = 0; i < g.source_c; ++i) {
-          const float value = PROLOGUE ? activated(s[i], voxel.scale[i], voxel.shift[i], p->slope) : s[i];
-          const v128_t v = wasm_f32x4_splat(value);
+          const v128_t v = splat(s + i);
           RECVAE_UNROLL
           for (int j = 0; j < VECTORS; ++j) acc[j] = fma(v, load(w + 4 * j), acc[j]);
           w += g.weight_stride;
@@ -72,7 +63,7 @@ RECVAE_INLINE void sum_taps(const Conv3dParams* p, const Gather& g, const Voxel&
   }
 }
 
-template <int VECTORS, bool PROLOGUE>
+template <int VECTORS>
 RECVAE_INLINE void write_block(const Conv3dParams* p, const Gather& g, const Voxel& voxel, int32_t channel,
                                float* to) {
   v128_t acc[VECTORS];
@@ -81,19 +72,18 @@ RECVAE_INLINE void write_block(const Conv3dParams* p, const Gather& g, const Vox
     const int32_t lanes = smaller(4, g.target_c - channel - 4 * j);
     acc[j] = g.bias ? load_lanes(g.bias + channel + 4 * j, lanes) : zero4();
   }
-  sum_taps<VECTORS, PROLOGUE>(p, g, voxel, channel, acc);
+  sum_taps<VECTORS>(p, g, voxel, channel, acc);
   RECVAE_UNROLL
   for (int j = 0; j < VECTORS; ++j) {
     store_lanes(to + channel + 4 * j, acc[j], smaller(4, g.target_c - channel - 4 * j));
   }
 }
 
-template <bool PROLOGUE>
 void write_voxel(const Conv3dParams* p, const Gather& g, const Voxel& voxel, float* to) {
   int32_t channel = 0;
-  for (; g.weight_stride - channel >= 16; channel += 16) write_block<4, PROLOGUE>(p, g, voxel, channel, to);
-  for (; g.weight_stride - channel >= 8; channel += 8) write_block<2, PROLOGUE>(p, g, voxel, channel, to);
-  if (channel < g.weight_stride) write_block<1, PROLOGUE>(p, g, voxel, channel, to);
+  for (; g.weight_stride - channel >= 16; channel += 16) write_block<4>(p, g, voxel, channel, to);
+  for (; g.weight_stride - channel >= 8; channel += 8) write_block<2>(p, g, voxel, channel, to);
+  if (channel < g.weight_stride) write_block<1>(p, g, voxel, channel, to);
 }
 
 RECVAE_INLINE TapRun taps(bool forward, int32_t at, int32_t kernel, int32_t stride, int32_t pad, int32_t size) {
@@ -105,25 +95,17 @@ RECVAE_INLINE TapRun taps(bool forward, int32_t at, int32_t kernel, int32_t stri
 void gather_planes(const Conv3dParams* p, const Gather& g, int32_t begin, int32_t end) {
   const int32_t source_floats = g.source_z * g.source_y * g.source_x * g.source_c;
   const int32_t plane_floats = g.target_y * g.target_x * g.target_c;
-  const int32_t group_samples = p->n / p->sample_groups;
   for (int32_t slice = begin; slice < end; ++slice) {
     const int32_t sample = slice / g.target_z;
-    const int32_t row = sample / group_samples * g.source_c;
     Voxel voxel;
     voxel.sample = g.source + sample * source_floats;
-    voxel.scale = g.scale ? g.scale + row : 0;
-    voxel.shift = g.scale ? g.shift + row : 0;
     voxel.z = taps(g.forward, slice % g.target_z, p->k_z, p->stride_z, p->pad_z, g.source_z);
     float* to = g.target + slice * plane_floats;
     for (int32_t y = 0; y < g.target_y; ++y) {
       voxel.y = taps(g.forward, y, p->k_y, p->stride_y, p->pad_y, g.source_y);
       for (int32_t x = 0; x < g.target_x; ++x) {
         voxel.x = taps(g.forward, x, p->k_x, p->stride_x, p->pad_x, g.source_x);
-        if (g.scale) {
-          write_voxel<true>(p, g, voxel, to);
-        } else {
-          write_voxel<false>(p, g, voxel, to);
-        }
+        write_voxel(p, g, voxel, to);
         to += g.target_c;
       }
     }
@@ -159,17 +141,14 @@ void pack_filter(const Conv3dParams* p, bool forward, int32_t begin, int32_t end
 
 Gather forward_gather(const Conv3dParams* p) {
   const float* weights = packed_floats(p, true) ? (const float*)p->workspace : p->filter;
-  return {p->input,       p->output,   weights,     p->bias,    p->input_scale,
-          p->input_shift, p->in_z,     p->in_y,     p->in_x,    p->in_c,
-          p->out_z,       p->out_y,    p->out_x,    p->out_c,   round_up(p->out_c, 4),
-          true};
+  return {p->input,  p->output, weights,  p->bias,  p->in_z,    p->in_y, p->in_x,
+          p->in_c,   p->out_z,  p->out_y, p->out_x, p->out_c,   round_up(p->out_c, 4), true};
 }
 
 Gather gradient_gather(const Conv3dParams* p) {
-  return {p->output,       p->input,    (const float*)p->workspace, 0,        p->output_scale,
-          p->output_shift, p->out_z,    p->out_y,                   p->out_x, p->out_c,
-          p->in_z,         p->in_y,     p->in_x,                    p->in_c,  round_up(p->in_c, 4),
-          false};
+  const float* weights = (const float*)p->workspace;
+  return {p->output, p->input, weights, 0,       p->out_z, p->out_y, p->out_x,
+          p->out_c,  p->in_z,  p->in_y, p->in_x, p->in_c,  round_up(p->in_c, 4), false};
 }
 
 }  // namespace general

@@ -155,7 +155,7 @@ void plane(const Conv3dParams* p, int32_t slice) {
 }  // namespace
 
 bool fits(const Conv3dParams* p) {
-  return halves(p) && p->in_c == 1 && p->out_c % 2 == 0 && !p->output_scale && p->out_z > 0 && p->out_y > 0 &&
+  return halves(p) && p->in_c == 1 && p->out_c % 2 == 0 && p->out_z > 0 && p->out_y > 0 &&
          p->out_x > 0;
 }
 

@@ -151,9 +151,9 @@ bool fits(const Conv3dParams* p, int32_t least_channels) {
 
 }  // namespace
 
-bool forward_fits(const Conv3dParams* p) { return fits(p, 4) && !p->input_scale; }
+bool forward_fits(const Conv3dParams* p) { return fits(p, 4); }
 
-bool gradient_fits(const Conv3dParams* p) { return fits(p, 8) && !p->output_scale; }
+bool gradient_fits(const Conv3dParams* p) { return fits(p, 8); }
 
 int32_t workspace_bytes(const Conv3dParams* p) { return 4 * 27 * 8 * p->in_c * p->out_c; }
 

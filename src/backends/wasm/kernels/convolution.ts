@@ -30,14 +30,6 @@ const LAYOUT = new ParameterLayout({
   padZ: "int",
   padY: "int",
   padX: "int",
-  sampleGroups: "int",
-  inputScale: "int",
-  inputShift: "int",
-  outputScale: "int",
-  outputShift: "int",
-  slope: "float",
-  mean: "int",
-  variance: "int",
   variant: "int",
 });
 
@@ -131,8 +123,6 @@ function geometry({ stride, padding }: ConvAttributes, sizes: Sizes) {
     padZ: padding[0],
     padY: padding[1],
     padX: padding[2],
-    sampleGroups: 1,
-    slope: 1,
   };
 }
 
