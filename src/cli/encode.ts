@@ -1,13 +1,13 @@
 /** `recvae encode`: latent trajectories of scans. */
 import { defineCommand } from "./command.ts";
 import { SOURCE_OPTIONS } from "./data_options.ts";
-import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
+import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { printJson } from "./output.ts";
 import { rollOut, writeStates } from "./rollouts.ts";
 import { uniqueStems } from "./scan_names.ts";
-import { loadScans, openRun } from "./trained_model.ts";
+import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
@@ -42,10 +42,7 @@ export const encodeCommand = defineCommand({
       throw new UsageError("encode needs --out DIR for its tables, or --json");
     }
     const run = await openRun(folder);
-    const loader = await loadScans(run, values, files);
-    try {
-      const engine = await startEngine(values);
-      const model = run.model();
+    await withModelAndScans(run, { values, files }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
       const printed: { name: string; file: string; shape: readonly number[]; h: unknown }[] = [];
       if (!values.json) Deno.mkdirSync(values.out!, { recursive: true });
@@ -55,15 +52,10 @@ export const encodeCommand = defineCommand({
         if (values.json) printed.push({ name, file, shape: states.shape, h: states.data });
         else writeStates(`${values.out}/${name}_latents.tsv`, states);
       }
+      const { tolTime } = run.config.model;
       if (values.json) printJson(printed);
-      else {console.log(
-          `${stems.length} tables of ${run.config.model.tolTime} frames in ${values.out}`,
-        );}
-      model.dispose();
-      await engine.stop();
-      return EXIT.ok;
-    } finally {
-      loader.close();
-    }
+      else console.log(`${stems.length} tables of ${tolTime} frames in ${values.out}`);
+    });
+    return EXIT.ok;
   },
 });

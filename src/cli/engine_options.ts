@@ -1,6 +1,7 @@
 /** Options for the choice of the engine that computes, shared by all commands that need one. */
 import type { ActiveEngine, BackendChoice } from "../backends/engine.ts";
 import { selectBackend } from "../backends/registry.ts";
+import { readEnvironment } from "../deps/environment.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
 
 /** All choices of `--backend`. */
@@ -50,8 +51,7 @@ export function startEngine(values: Values<typeof ENGINE_OPTIONS>): Promise<Acti
 
 /** RECVAE_BACKEND where it is set and may be read. */
 function environmentChoice(): BackendChoice {
-  const readable = Deno.permissions.querySync({ name: "env", variable: "RECVAE_BACKEND" });
-  const name = readable.state === "granted" ? Deno.env.get("RECVAE_BACKEND") : undefined;
+  const name = readEnvironment("RECVAE_BACKEND");
   if (name === undefined || name === "") return "auto";
   const known = BACKEND_CHOICES.find((choice) => choice === name);
   if (known) return known;

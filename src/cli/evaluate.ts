@@ -10,7 +10,7 @@ import { printJson } from "./output.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
 import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
 import { scoreTable } from "./summary.ts";
-import { loadScans, openRun, type SavedRun } from "./trained_model.ts";
+import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
@@ -84,10 +84,7 @@ async function evaluateOther(
   values: EvaluateValues,
   files: readonly string[],
 ): Promise<number> {
-  const loader = await loadScans(run, values, files);
-  try {
-    const engine = await startEngine(values);
-    const model = run.model();
+  await withModelAndScans(run, { values, files }, async (model, loader) => {
     const steps = values["fit-offsets"] ?? run.config.training.fitOffsets;
     const batches = batchesInOrder(loader);
     const plain = await scoreModel(model, batches);
@@ -98,12 +95,8 @@ async function evaluateOther(
       console.log(scoreLine("no offset (z = 0)", plain));
       if (fitted) console.log(scoreLine("offset z fitted to the scan", fitted));
     }
-    model.dispose();
-    await engine.stop();
-    return EXIT.ok;
-  } finally {
-    loader.close();
-  }
+  });
+  return EXIT.ok;
 }
 
 function scoreLine(name: string, { mse, correlation, contrast }: ReconstructionScore): string {

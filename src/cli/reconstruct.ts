@@ -2,12 +2,12 @@
 import { evaluateHeldOut } from "../evaluation/held_out.ts";
 import { defineCommand } from "./command.ts";
 import { SOURCE_OPTIONS } from "./data_options.ts";
-import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
+import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { rollOut } from "./rollouts.ts";
 import { uniqueStems } from "./scan_names.ts";
-import { loadScans, openRun } from "./trained_model.ts";
+import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
@@ -50,18 +50,16 @@ export const reconstructCommand = defineCommand({
   async run({ values, positionals: [folder, ...files] }) {
     if (values.out === undefined) throw new UsageError("reconstruct needs --out DIR");
     const run = await openRun(folder);
-    const loader = await loadScans(run, values, files);
-    try {
-      const engine = await startEngine(values);
-      const model = run.model();
+    const { out } = values;
+    const innerSteps = values["fit-offsets"] ?? 0;
+    await withModelAndScans(run, { values, files }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
-      const innerSteps = values["fit-offsets"] ?? 0;
-      Deno.mkdirSync(values.out, { recursive: true });
+      Deno.mkdirSync(out, { recursive: true });
       for (const [row, stem] of stems.entries()) {
         const fitted = innerSteps > 0
           ? await evaluateHeldOut(model, loader.batch([row]), { innerSteps })
           : null;
-        const path = `${values.out}/${stem}_desc-reconstruction_bold.nii`;
+        const path = `${out}/${stem}_desc-reconstruction_bold.nii`;
         await rollOut(model, loader, {
           row,
           path,
@@ -69,11 +67,7 @@ export const reconstructCommand = defineCommand({
         });
         console.log(path);
       }
-      model.dispose();
-      await engine.stop();
-      return EXIT.ok;
-    } finally {
-      loader.close();
-    }
+    });
+    return EXIT.ok;
   },
 });

@@ -7,6 +7,7 @@ import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { readRun } from "../training/run_folder.ts";
 import { openPlan, planData, type SOURCE_OPTIONS } from "./data_options.ts";
+import { type ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import type { Values } from "./options.ts";
 import { configFromJson, type RunConfig } from "./run_folder_layout.ts";
 
@@ -52,7 +53,7 @@ export async function openRun(folder: string): Promise<SavedRun> {
  * @param run Whose normalisation and number of frames. @param values Source options. @param files Paths.
  * @throws {FormatError} {ShapeError} as cohorts do; fewer frames than the run used are an error.
  */
-export async function loadScans(
+async function loadScans(
   run: SavedRun,
   values: Values<typeof SOURCE_OPTIONS>,
   files: readonly string[],
@@ -62,6 +63,34 @@ export async function loadScans(
   requireGrid(run, cohort);
   const { normalization } = run;
   return await buildDataLoader(cohort, { batchSize, shuffle: false, normalization });
+}
+
+/**
+ * Runs a body with a run's model and a loader of scans, on the engine the options choose; all three are given
+ * back afterwards.
+ *
+ * @param run Whose model. @param values Source and engine options. @param files Paths of scans.
+ * @param body Receives model and loader.
+ * @throws as {@link loadScans} and `startEngine`.
+ */
+export async function withModelAndScans(
+  run: SavedRun,
+  { values, files }: {
+    readonly values: Values<typeof SOURCE_OPTIONS> & Values<typeof ENGINE_OPTIONS>;
+    readonly files: readonly string[];
+  },
+  body: (model: RecurrentVae, loader: DataLoader) => Promise<void>,
+): Promise<void> {
+  const loader = await loadScans(run, values, files);
+  try {
+    const engine = await startEngine(values);
+    const model = run.model();
+    await body(model, loader);
+    model.dispose();
+    await engine.stop();
+  } finally {
+    loader.close();
+  }
 }
 
 /** A scan of another grid cannot go through this network; resolveConfig would build another one. */

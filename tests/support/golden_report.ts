@@ -63,13 +63,9 @@ export class GoldenReport {
     expected: ArrayLike<number>,
     { tolerance }: { tolerance: number },
   ): void {
-    assertEquals(actual.length, expected.length, `${name}: number of values`);
-    let worst = 0;
-    for (let i = 0; i < expected.length; i++) {
-      const error = Math.abs(actual[i] - expected[i]) / Math.abs(expected[i] || 1);
-      worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
-    }
-    this.#judge(name, expected.length, worst, tolerance);
+    const relative = (value: number, i: number) =>
+      Math.abs(value - expected[i]) / Math.abs(expected[i] || 1);
+    this.#judge(name, expected.length, worstOf(name, actual, expected, relative), tolerance);
   }
 
   /** Largest absolute error. */
@@ -79,13 +75,8 @@ export class GoldenReport {
     expected: ArrayLike<number>,
     { tolerance }: { tolerance: number },
   ): void {
-    assertEquals(actual.length, expected.length, `${name}: number of values`);
-    let worst = 0;
-    for (let i = 0; i < expected.length; i++) {
-      const error = Math.abs(actual[i] - expected[i]);
-      worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
-    }
-    this.#judge(name, expected.length, worst, tolerance);
+    const absolute = (value: number, i: number) => Math.abs(value - expected[i]);
+    this.#judge(name, expected.length, worstOf(name, actual, expected, absolute), tolerance);
   }
 
   /** Equality, for counters. */
@@ -140,4 +131,20 @@ export class GoldenReport {
         tolerance.toExponential(3),
     );
   }
+}
+
+/** Largest error of all entries; infinite when one of them is NaN. */
+function worstOf(
+  name: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  errorOf: (value: number, i: number) => number,
+): number {
+  assertEquals(actual.length, expected.length, `${name}: number of values`);
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const error = errorOf(actual[i], i);
+    worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
+  }
+  return worst;
 }
