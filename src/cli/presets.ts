@@ -14,6 +14,8 @@ export interface Preset {
   readonly data: NormalizationKind;
   readonly optimiser: OptimiserKind;
   readonly schedule: ScheduleKind;
+  /** Largest joint norm of the gradients; absent: no clipping. */
+  readonly clipNorm?: number;
 }
 
 /** All presets by name. */
@@ -22,6 +24,7 @@ export const PRESETS = {
     model: {
       normalization: "group",
       sigX: 0.1,
+      sigZ: 0.01,
       lambdaZ: 0.1,
       learningRate: 5e-3,
       epochs: 60,
@@ -30,6 +33,7 @@ export const PRESETS = {
     data: "train-residual",
     optimiser: "adamw",
     schedule: "cosine",
+    clipNorm: 10,
   },
   original: { model: {}, data: "min-max", optimiser: "sgd", schedule: "constant" },
 } as const satisfies Record<string, Preset>;

@@ -74,6 +74,31 @@ export async function scoreFitted(
   });
 }
 
+/**
+ * Scores a model on the runs it was trained on, each with its own trained offset.
+ *
+ * @param model Trained. @param data Its training runs and mask.
+ */
+export async function scoreTrained(
+  model: RecurrentVae,
+  data: { readonly train: DataLoader; readonly mask?: NdArray },
+): Promise<ReconstructionScore> {
+  const table = await model.subjectOffsets();
+  const width = table.shape[1];
+  const batches = batchesInOrder(data.train);
+  return await scoreModel(model, batches, {
+    ...(data.mask ? { mask: data.mask } : {}),
+    offsets: (index) => {
+      const rows = batches[index].subjects;
+      const offsets = new Float32Array(rows.length * width);
+      rows.forEach((row, b) =>
+        offsets.set(table.data.subarray(row * width, (row + 1) * width), b * width)
+      );
+      return { data: offsets, shape: [rows.length, width] };
+    },
+  });
+}
+
 /** Frames for the principal components that cost at most about half a minute. */
 function affordableFrames(loader: DataLoader): number {
   const voxels = loader.spatialShape.reduce((product, n) => product * n, 1);

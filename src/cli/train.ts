@@ -1,6 +1,5 @@
 /** `recvae train`: from scans to a run folder and a summary. */
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
-import { scoreModel } from "../evaluation/baselines.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
 import { saveRun } from "../training/run_folder.ts";
@@ -10,10 +9,10 @@ import { startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Parsed, UsageError } from "./options.ts";
 import { printJson, toJson, writeWhole } from "./output.ts";
-import { batchesInOrder, prepareData, type PreparedData } from "./prepared_data.ts";
+import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
-import { scoreHeldOut } from "./scores.ts";
+import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
 import { checkTraining, type TrainedRun, trainRun } from "./training_run.ts";
@@ -179,9 +178,7 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
     fitOffsets: config.training.fitOffsets,
     ...(data.mask ? { mask: data.mask } : {}),
   });
-  const trainedOn = await scoreModel(model, batchesInOrder(data.train), {
-    ...(data.mask ? { mask: data.mask } : {}),
-  });
+  const trainedOn = await scoreTrained(model, data);
   const results = await writeResults(folder, model, data);
   const { metrics, ended } = result;
   const summary = summarise({

@@ -95,7 +95,7 @@ export const TRAIN_OPTIONS = [
     name: "clip-norm",
     kind: "number",
     help: "Largest joint norm of the gradients",
-    otherwise: "no clipping",
+    otherwise: "10; original preset: no clipping",
     group: "Training",
   },
   {
@@ -238,11 +238,12 @@ function planTraining(
   values: TrainValues,
   file: Partial<TrainingPlan> & Pick<TrainingPlan, "preset">,
 ): TrainingPlan {
-  const { optimiser, schedule } = PRESETS[file.preset];
+  const { optimiser, schedule, clipNorm }: Preset = PRESETS[file.preset];
   return {
     optimiser,
     schedule,
     fitOffsets: 50,
+    ...given({ clipNorm }),
     ...file,
     ...given({
       optimiser: values.optimiser,
