@@ -223,9 +223,14 @@ void finish_values(const float* sums, const Sizes& s, float* filter, int32_t tap
 
 }  // namespace
 
+/*
+ * Below 4 voxels an axis the odd tiles at the border outweigh the saved products, and a tap that sums very few
+ * terms would carry roundings of its tile's other terms. Variant 3 asks for it anyway.
+ */
 bool fits(const Conv3dParams* p) {
-  return p->variant != 2 && halves(p) && p->in_c % 4 == 0 && p->out_c % 8 == 0 && p->out_z > 0 && p->out_y > 0 &&
-         p->out_x > 0 && p->n > 0;
+  const bool wins = p->out_z >= 4 && p->out_y >= 4 && p->out_x >= 4;
+  return halves(p) && p->in_c % 4 == 0 && p->out_c % 8 == 0 && p->n > 0 && p->out_z > 0 && p->out_y > 0 &&
+         p->out_x > 0 && (p->variant == 3 || (p->variant != 2 && wins));
 }
 
 int32_t workspace_bytes(const Conv3dParams* p) {
