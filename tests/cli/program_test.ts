@@ -4,7 +4,7 @@ import { VERSION } from "../../src/base/version.ts";
 import { readSafetensors } from "../../src/formats/safetensors.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 import { inFolder } from "../support/folders.ts";
-import { recvae } from "./run_recvae.ts";
+import { recvae, recvaeAllowed } from "./run_recvae.ts";
 
 const STATE = new URL("../golden/fixtures/recvae/small_state.pt", import.meta.url).pathname;
 
@@ -44,6 +44,16 @@ Deno.test("a missing input exits with 3, one line and no stack", async () => {
   assertStringIncludes(stderr, "missing.pt");
   const debug = await recvae("convert", "missing.pt", "out.safetensors", "--debug");
   assertStringIncludes(debug.stderr, "convert.ts");
+});
+
+Deno.test("a missing permission exits with 3 and names the flag that gives it", async () => {
+  const read = await recvaeAllowed([], "inspect", STATE);
+  assertEquals(read.code, 3);
+  assertStringIncludes(read.stderr, `--allow-read=${STATE}`);
+  const write = await recvaeAllowed(["--allow-read"], "convert", STATE, "out.safetensors");
+  assertEquals(write.code, 3);
+  assertStringIncludes(write.stderr, "--allow-write=out.safetensors");
+  assertEquals((await recvaeAllowed([], "--help")).code, 0, "help needs no permission");
 });
 
 Deno.test("backends names every engine and what auto takes", async () => {

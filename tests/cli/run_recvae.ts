@@ -41,7 +41,23 @@ export function startRecvae(args: readonly string[], env: Record<string, string>
 
 /** Runs `recvae` to its end. */
 export async function recvae(...args: string[]): Promise<Finished> {
-  const { code, stdout, stderr } = await startRecvae(args).output();
+  return finished(await startRecvae(args).output());
+}
+
+/** Runs `recvae` with these permission flags only. */
+export async function recvaeAllowed(
+  flags: readonly string[],
+  ...args: string[]
+): Promise<Finished> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", "--no-prompt", ...flags, MAIN, ...args],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  });
+  return finished(await command.output());
+}
+
+function finished({ code, stdout, stderr }: Deno.CommandOutput): Finished {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
