@@ -109,6 +109,7 @@ export function probeBackend(name: BackendName): Promise<ProbeResult> {
 }
 
 async function activate(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
+  checkOptions(options);
   const running = started.get(name);
   if (running !== undefined) {
     const sameThreads = options.threads === undefined || options.threads === running.threads ||
@@ -122,6 +123,15 @@ async function activate(name: BackendName, options: EngineOptions): Promise<Acti
   const engine = tracked(await startEngine(name, options));
   started.set(name, { engine, threads: options.threads });
   return current = engine;
+}
+
+/** A wrong option must not cost the engine that runs. */
+function checkOptions({ threads }: EngineOptions): void {
+  if (threads === undefined || (Number.isInteger(threads) && threads > 0)) return;
+  throw new ConfigError(
+    "threads",
+    `Choosing an engine: threads is ${threads}, needs a whole number above 0`,
+  );
 }
 
 async function startEngine(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {

@@ -113,3 +113,9 @@ Deno.test("the registry imports and the cpu engine runs without permissions and 
   assertEquals(decode(stdout), "2,2\n", decode(stderr));
   assert(!decode(stderr).includes("speed things up"), decode(stderr));
 });
+
+Deno.test("a wrong option does not cost the engine that runs", async () => {
+  const engine = await selectBackend("cpu");
+  await assertRejects(() => selectBackend("cpu", { threads: 0 }), ConfigError, "threads is 0");
+  assertStrictEquals(await selectBackend("cpu"), engine);
+});

@@ -236,3 +236,15 @@ Deno.test("run: a file that is cut while in use is noticed", async () => {
     assertThrows(() => run.readFrame(1), FormatError, "changed while in use");
   });
 });
+
+Deno.test("reading a closed run is an error that says so", async () => {
+  await withDirectory(async (directory) => {
+    const path = `${directory}/run.nii`;
+    const values = Float32Array.from({ length: 16 }, (_, i) => i);
+    Deno.writeFileSync(path, writeNifti(values, { spatialShape: [2, 2, 2], frames: 2 }));
+    const run = await openBoldRun(path);
+    run.close();
+    const fault = assertThrows(() => run.readFrame(0), FormatError, "was closed");
+    assertEquals(fault.rule, "file.closed");
+  });
+});

@@ -2,7 +2,7 @@
 import { selectBackend } from "../../src/backends/registry.ts";
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import type { NdArray } from "../../src/base/arrays.ts";
-import { BackendError, ConfigError, ShapeError } from "../../src/base/errors.ts";
+import { BackendError, ConfigError, RecvaeError, ShapeError } from "../../src/base/errors.ts";
 import { RandomStream } from "../../src/base/random.ts";
 import {
   assert,
@@ -243,4 +243,11 @@ Deno.test("a model needs a number of subjects and a running engine", async () =>
   await engine.stop();
   assertThrows(() => build(2), BackendError, "selectBackend() first");
   await selectBackend("cpu");
+});
+
+Deno.test("a disposed model says so, and disposing twice is harmless", async () => {
+  const model = tinyModel();
+  model.dispose();
+  model.dispose();
+  await assertRejects(() => model.forward(runs), RecvaeError, "it was disposed");
 });

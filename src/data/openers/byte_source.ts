@@ -106,6 +106,7 @@ function fromHandle(
     label: facts.label,
     size: facts.size,
     readInto(at, into) {
+      if (!open) throw wasClosed(facts.label);
       file.seekSync(at, Deno.SeekMode.Start);
       for (let filled = 0; filled < into.length;) {
         const count = file.readSync(into.subarray(filled));
@@ -162,6 +163,14 @@ function removeQuietly(path: string): boolean {
 
 function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
+}
+
+function wasClosed(label: string): FormatError {
+  return new FormatError(
+    label,
+    "file.closed",
+    `Cannot read "${label}": it was closed; read before close(), or open it again`,
+  );
 }
 
 function endsEarly(label: string, needed: number, found: number): FormatError {

@@ -5,6 +5,7 @@
  * exporting them reads nothing back. Source: spec sections 3.3, 3.6.
  */
 import type { FloatArray, NdArray, NumericArray } from "../../base/arrays.ts";
+import { RecvaeError } from "../../base/errors.ts";
 import { toHost, toTensor } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import type { StateEntry } from "./architecture.ts";
@@ -32,6 +33,7 @@ export class ModelState {
   readonly #entries: readonly StateEntry[];
   readonly #buffers = new Map<string, { host: FloatArray; tensor: tf.Tensor }>();
   readonly #counters = new Map<string, bigint>();
+  #disposed = false;
 
   /**
    * Puts a state dictionary on the current engine.
@@ -56,8 +58,11 @@ export class ModelState {
   /** The tensor of a parameter or buffer; owned by this object. */
   tensor(key: string): tf.Tensor {
     const tensor = this.parameters.get(key) ?? this.#buffers.get(key)?.tensor;
-    if (!tensor) throw new RangeError(`no parameter or buffer is called ${key}`);
-    return tensor;
+    if (tensor && !tensor.isDisposed) return tensor;
+    if (this.#disposed) {
+      throw new RecvaeError("Cannot use the model: it was disposed; make a new one");
+    }
+    throw new RangeError(`no parameter or buffer is called ${key}`);
   }
 
   /** Host copy of a buffer; not to be changed. */
@@ -114,6 +119,7 @@ export class ModelState {
 
   /** Frees every tensor. */
   dispose(): void {
+    this.#disposed = true;
     tf.dispose([...this.parameters.values()]);
     tf.dispose([...this.#buffers.values()].map(({ tensor }) => tensor));
     this.#buffers.clear();
