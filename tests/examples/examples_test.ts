@@ -63,12 +63,14 @@ function numbersAfter(output: string, label: string): number[] {
   return numbersIn(line.slice(line.indexOf(label) + label.length));
 }
 
-Deno.test("every example has a test here, and every head comment a command", () => {
+Deno.test("every example has a test here, a command in its head comment and a line in the index", () => {
   const own = Deno.readTextFileSync(new URL(import.meta.url));
+  const index = Deno.readTextFileSync(new URL("README.md", EXAMPLES));
   for (const { name } of Deno.readDirSync(EXAMPLES)) {
     if (!name.endsWith(".ts") || PARTS.includes(name)) continue;
     assert(documentedCommand(name).at(-1) !== undefined);
     assert(own.includes(`runExample("${name}"`), `${name} is not run by any test`);
+    assert(index.includes(`[${name}](${name})`), `${name} is not in examples/README.md`);
   }
 });
 
