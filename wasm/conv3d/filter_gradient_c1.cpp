@@ -9,7 +9,7 @@ namespace {
 /* Output planes per slice: few enough for many slices, enough to make partial filters cheap. */
 constexpr int32_t kPlanes = 3;
 /* Output rows per pass over the taps: their dy and x stay in the first-level cache. */
-constexpr int32_t kRows = 6;
+constexpr int32_t kRows = 3;
 
 /* Sums over one input row: acc[k] for the output row A (tap row q), acc[4 + k] for A − 1 (tap row q + 2). */
 RECVAE_INLINE void add_row(const float* x, int32_t in_x, const float* da, const float* db, int32_t step,
