@@ -9,7 +9,7 @@ import { ConfigError, ShapeError } from "../../base/errors.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { type TensorScope, tidied } from "../../ops/tensor_scope.ts";
-import { type Architecture, voxels } from "./architecture.ts";
+import type { Architecture } from "./architecture.ts";
 import type { RecurrentVaeConfig } from "./config.ts";
 import { disposeEncoder, type EncoderActivations, encoderForward } from "./encoder.ts";
 import type { HeadWeights } from "./latent_chain.ts";
@@ -101,61 +101,93 @@ export async function readVolumes(batch: FrameBatch, chunk: Chunk): Promise<tf.T
   return volumes;
 }
 
-/** Features of all frames, and what was kept for the way back. */
-export interface EncodedFrames {
-  /** `[T, B, E]`. */
-  readonly features: tf.Tensor;
-  /** Activations and their volumes by first frame of the chunk, as far as the budget went. */
-  readonly kept: Map<number, EncoderActivations>;
-}
-
 /**
  * Encodes all frames of a batch.
  *
  * @param network Weights and mode. @param batch The frames.
- * @param options.memoryBudget Bytes that kept activations may take; 0 keeps none.
  * @param options.statistics Receives the batch statistics, if given.
+ * @returns Features `[T, B, E]`, held by the scope.
  */
 export async function encodeFrames(
   network: Network,
   batch: FrameBatch,
-  options: {
-    readonly architecture: Architecture;
-    readonly chunks: readonly Chunk[];
-    readonly scope: TensorScope;
-    readonly memoryBudget?: number;
-    readonly statistics?: StatisticsLog;
-  },
-): Promise<EncodedFrames> {
-  const { architecture, chunks, scope, statistics } = options;
-  const subjects = batch.subjects.length;
-  const volumeBytes = 4 * (architecture.encoderValues + voxels(batch.spatialShape));
-  let budget = options.memoryBudget ?? 0;
-  const kept = new Map<number, EncoderActivations>();
+  options: EncodingOptions & { readonly chunks: readonly Chunk[] },
+): Promise<tf.Tensor> {
+  const { chunks, scope } = options;
+  const encoder = new FrameEncoder(network, { ...options, memoryBudget: 0 });
   const features: tf.Tensor[] = [];
   for (const chunk of chunks) {
     const x = scope.hold(await readVolumes(batch, chunk));
+    features.push(encoder.encode(chunk, x));
+    scope.free(x);
+  }
+  return joinFrames(scope, features);
+}
+
+/** What encoding needs beside the network. */
+export interface EncodingOptions {
+  readonly architecture: Architecture;
+  readonly scope: TensorScope;
+  /** Receives the batch statistics, if given. */
+  readonly statistics?: StatisticsLog;
+}
+
+/** Encodes chunk after chunk, and keeps activations for the way back as far as a budget goes. */
+export class FrameEncoder {
+  readonly #network: Network;
+  readonly #options: EncodingOptions;
+  readonly #kept = new Map<number, EncoderActivations>();
+  #budget: number;
+
+  /** @param network Weights and mode. @param options See {@link EncodingOptions}; bytes to keep. */
+  constructor(
+    network: Network,
+    options: EncodingOptions & { readonly memoryBudget: number },
+  ) {
+    this.#network = network;
+    this.#options = options;
+    this.#budget = options.memoryBudget;
+  }
+
+  /**
+   * Encodes a chunk.
+   *
+   * @param chunk Which frames. @param x `[count·B, Z, Y, X, 1]`, to be left alone if it is {@link kept} now.
+   * @returns Features `[count, B, E]`, held by the scope.
+   */
+  encode(chunk: Chunk, x: tf.Tensor): tf.Tensor {
+    const { architecture, scope, statistics } = this.#options;
     const activations = tidied(() =>
-      encoderForward(network, architecture, { x, frames: chunk.count })
+      encoderForward(this.#network, architecture, { x, frames: chunk.count })
     );
     statistics?.record(batchStatistics(activations.blocks, chunk.count));
-    features.push(scope.hold(activations.features.clone()));
-    const bytes = chunk.count * subjects * volumeBytes;
-    if (bytes <= budget) {
-      budget -= bytes;
+    const [rows, width] = activations.features.shape as [number, number];
+    const shape = [chunk.count, rows / chunk.count, width];
+    const features = scope.hold(tf.reshape(activations.features, shape));
+    const bytes = 4 * (rows * architecture.encoderValues + x.size);
+    if (bytes <= this.#budget) {
+      this.#budget -= bytes;
       holdEncoder(scope, activations);
-      kept.set(chunk.start, activations);
-    } else {
-      disposeEncoder(activations);
-      scope.free(x);
-    }
+      this.#kept.set(chunk.start, activations);
+    } else disposeEncoder(activations);
+    return features;
   }
-  const frames = chunks.reduce((sum, { count }) => sum + count, 0);
-  const all = tf.tidy(() =>
-    tf.reshape(tf.concat(features, 0), [frames, subjects, features[0].shape[1] as number])
-  );
-  features.forEach((tensor) => scope.free(tensor));
-  return { features: scope.hold(all), kept };
+
+  /** Activations of a chunk and its volumes, if they were kept. */
+  kept(chunk: Chunk): EncoderActivations | undefined {
+    return this.#kept.get(chunk.start);
+  }
+}
+
+/**
+ * Joins tensors of consecutive frames.
+ *
+ * @param scope Holds them, frees them, and holds the result. @param parts `[count, …]` each, in time order.
+ */
+export function joinFrames(scope: TensorScope, parts: readonly tf.Tensor[]): tf.Tensor {
+  const all = scope.hold(tf.concat([...parts], 0));
+  parts.forEach((part) => scope.free(part));
+  return all;
 }
 
 function holdEncoder(scope: TensorScope, { blocks, features }: EncoderActivations): void {

@@ -8,6 +8,7 @@
 import { tf } from "../../deps/tfjs.ts";
 import { latentRollout, latentRolloutGradient } from "../../ops/latent_recurrence.ts";
 import type { TemporalGradient, Trajectory } from "../../losses/temporal.ts";
+import { tidied } from "../../ops/tensor_scope.ts";
 
 /** The two heads, memory order. */
 export interface HeadWeights {
@@ -54,25 +55,58 @@ export interface LatentGradients {
  * @param input See {@link LatentInput}. @returns Tensors the caller disposes ({@link disposeStates}).
  */
 export function latentForward(input: LatentInput): LatentStates {
-  const { features, noise, initialState, heads, transition } = input;
+  return tidied(() => completeStates(input, rollStates(input)));
+}
+
+/** What the recurrence itself gives; {@link completeStates} derives the rest. */
+export interface RolledStates {
+  /** h `[T, B, D]`. */
+  readonly h: tf.Tensor;
+  /** μ and ℓ side by side, `[T, B, 2D]`. */
+  readonly heads: tf.Tensor;
+}
+
+/**
+ * The sequential part of {@link latentForward}, which may be done a few frames at a time: the next ones start
+ * from the last h.
+ *
+ * @param input Features, noise, initial state and heads of these frames. @returns For the caller to dispose.
+ */
+export function rollStates(input: Omit<LatentInput, "transition">): RolledStates {
+  const { features, noise, initialState, heads } = input;
   const [frames, batch, width] = features.shape as [number, number, number];
   const dim = noise.shape[2] as number;
-  const states = tf.tidy(() => {
+  return tidied(() => {
     const { fromFeatures, fromState, bias } = splitHeads(heads, width, dim);
     const rows = tf.reshape(features, [frames * batch, width]);
     const drive = tf.reshape(
       tf.add(tf.matMul(rows as tf.Tensor2D, fromFeatures, false, true), bias),
       [frames, batch, 2 * dim],
     );
-    const rolled = latentRollout({ drive, fromState, noise, initialState });
-    const head = (first: number) => tf.slice(rolled.heads, [0, 0, first], [frames, batch, dim]);
+    return latentRollout({ drive, fromState, noise, initialState });
+  });
+}
+
+/**
+ * Everything else about the states of all frames, in one go.
+ *
+ * @param input Of all frames. @param rolled Of all frames; `h` goes into the result.
+ * @returns Tensors the caller disposes ({@link disposeStates}).
+ */
+export function completeStates(
+  { noise, initialState, transition }: Omit<LatentInput, "features" | "heads">,
+  { h, heads }: RolledStates,
+): LatentStates {
+  const [frames, batch, dim] = h.shape as [number, number, number];
+  return tidied(() => {
+    const head = (first: number) => tf.slice(heads, [0, 0, first], [frames, batch, dim]);
     const previous = tf.concat([
       tf.reshape(initialState, [1, batch, dim]),
-      tf.slice(rolled.h, [0, 0, 0], [frames - 1, batch, dim]),
+      tf.slice(h, [0, 0, 0], [frames - 1, batch, dim]),
     ], 0);
     const logVar = head(dim);
     return {
-      h: rolled.h,
+      h,
       mu: head(0),
       logVar,
       previous,
@@ -80,7 +114,6 @@ export function latentForward(input: LatentInput): LatentStates {
       deviation: tf.mul(tf.exp(tf.mul(logVar, 0.5)), noise),
     };
   });
-  return states;
 }
 
 /**

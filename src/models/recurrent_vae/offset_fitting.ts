@@ -87,7 +87,7 @@ export class OffsetFitting {
     try {
       const network: Network = { state, normalization: config.normalization, training: false };
       const chunks = chunksOf(config.tolTime, options.framesPerChunk);
-      const { features } = await encodeFrames(network, batch, { architecture, chunks, scope });
+      const features = await encodeFrames(network, batch, { architecture, chunks, scope });
       const shape = [batch.subjects.length, config.latentDim];
       const initialState = scope.hold(toTensor(options.initialState, shape));
       const bytes = 4 * config.tolTime * batch.subjects.length * voxels(batch.spatialShape);

@@ -92,7 +92,7 @@ export async function runForward(
     const network: Network = { state, normalization: config.normalization, training };
     const log = training && config.normalization === "batch" ? new StatisticsLog(scope) : undefined;
     const chunks = chunksOf(frames, input.framesPerChunk);
-    const encoded = await encodeFrames(network, batch, {
+    const features = await encodeFrames(network, batch, {
       architecture,
       chunks,
       scope,
@@ -100,7 +100,7 @@ export async function runForward(
     });
     const shape = [frames, batch.subjects.length, config.latentDim];
     const states = latentForward({
-      features: encoded.features,
+      features,
       noise: scope.hold(toTensor(input.noise, shape)),
       initialState: scope.hold(toTensor(input.initialState, shape.slice(1))),
       heads: headsOf(state),
@@ -110,7 +110,7 @@ export async function runForward(
     const decode: DecodePass = { model, network, batch, chunks, scope, log };
     const squaredErrors = await decodeFrames(decode, states, input);
     return await summarise(model, batch, {
-      features: encoded.features,
+      features,
       states,
       squaredErrors,
       log,

@@ -2,32 +2,28 @@
  * Exact time-parallel training: loss and gradients of a whole rollout with the activations of one chunk
  * of frames in memory (spec 12).
  *
- * 1. encode all frames; 2. roll the states; 3. decode every frame, forward and backward; 4. back through
- * the recurrence; 5. encode again with its vector-Jacobian product. Nothing is truncated or approximated:
- * in training mode batch norm couples only the subjects of one frame, and those stay together.
+ * Forwards in time, chunk by chunk: encode, roll the states, decode forward and backward (steps 1 to 3 of
+ * the specification; one reading of the frames serves all three). Then back through the recurrence, and
+ * encode again with its vector-Jacobian product. Nothing is truncated or approximated: in training mode
+ * batch norm couples only the subjects of one frame, and those stay together.
  */
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { toTensor } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { offsetPenaltyGradient } from "../../losses/penalties.ts";
-import { reconstructionFactor } from "../../losses/reconstruction.ts";
 import type { LossTerms } from "../../losses/terms.ts";
 import { readBack } from "../../ops/read_back.ts";
 import { TensorScope, tidied } from "../../ops/tensor_scope.ts";
-import {
-  decoderBackward,
-  decoderForward,
-  type DecoderGradients,
-  reconstructionError,
-} from "./decoder.ts";
-import { type EncoderActivations, encoderBackward, encoderForward } from "./encoder.ts";
+import { decodeChunk } from "./chunk_decoding.ts";
+import { encoderBackward, encoderForward } from "./encoder.ts";
 import {
   checkBatch,
   type Chunk,
   chunksOf,
-  encodeFrames,
+  FrameEncoder,
   headsOf,
+  joinFrames,
   type ModelParts,
   readVolumes,
   selectRows,
@@ -35,13 +31,14 @@ import {
 } from "./frame_passes.ts";
 import { GradientSum } from "./gradient_sum.ts";
 import {
+  completeStates,
   latentBackward,
-  latentForward,
   type LatentInput,
   type LatentStates,
+  rollStates,
 } from "./latent_chain.ts";
 import { lossTerms, temporalGradient } from "./objective.ts";
-import { batchStatistics, type Gradients, type Network } from "./norm.ts";
+import type { Gradients, Network } from "./norm.ts";
 import type { StepStatistics } from "./state.ts";
 import { StatisticsLog } from "./statistics_log.ts";
 
@@ -91,13 +88,11 @@ export async function timeParallelStep(
   const gradients = new GradientSum();
   try {
     const step = new Step(model, batch, { ...input, scope, gradients });
-    const encoded = await step.encode();
-    const { latent, states } = step.roll(encoded.features);
-    const decoded = await step.decode(states);
-    const towardsFeatures = step.backThroughTime(latent, states, decoded.towardsStates);
-    await step.encodeBackward(encoded.kept, towardsFeatures);
-    step.offsetGradient(decoded.towardsOffsets);
-    return await step.finish(states, decoded.squaredErrors);
+    const forward = await step.forwards();
+    const towardsFeatures = step.backThroughTime(forward);
+    await step.encodeBackward(towardsFeatures);
+    step.offsetGradient(forward.towardsStates);
+    return await step.finish(forward);
   } catch (error) {
     gradients.dispose();
     throw error;
@@ -111,6 +106,16 @@ interface StepTools {
   readonly gradients: GradientSum;
 }
 
+/** What the way forwards leaves for the way back; the scope holds the tensors. */
+interface Forward {
+  readonly latent: LatentInput;
+  readonly states: LatentStates;
+  /** ∂loss1/∂h `[T, B, D]`. */
+  readonly towardsStates: tf.Tensor;
+  /** Σ(x − r)² `[T]`. */
+  readonly squaredErrors: tf.Tensor;
+}
+
 /** The passes of one step; methods are called in the order above. */
 class Step {
   readonly #model: ModelParts;
@@ -119,90 +124,93 @@ class Step {
   readonly #chunks: readonly Chunk[];
   readonly #network: Network;
   readonly #statistics: StatisticsLog | undefined;
+  readonly #encoder: FrameEncoder;
   readonly #selection: tf.Tensor2D;
 
   constructor(model: ModelParts, batch: FrameBatch, input: StepInput & StepTools) {
-    const { config, state } = model;
+    const { config, state, architecture } = model;
+    const { scope, memoryBudget } = input;
     this.#model = model;
     this.#batch = batch;
     this.#input = input;
     this.#chunks = chunksOf(config.tolTime, input.framesPerChunk);
     this.#network = { state, normalization: config.normalization, training: true };
-    if (config.normalization === "batch") this.#statistics = new StatisticsLog(input.scope);
-    this.#selection = input.scope.hold(
-      selectRows(batch.subjects, state.tensor("z_vectors").shape[0]),
-    );
-  }
-
-  encode() {
-    const { scope, memoryBudget } = this.#input;
-    return encodeFrames(this.#network, this.#batch, {
-      architecture: this.#model.architecture,
-      chunks: this.#chunks,
+    if (config.normalization === "batch") this.#statistics = new StatisticsLog(scope);
+    const statistics = this.#statistics;
+    this.#encoder = new FrameEncoder(this.#network, {
+      architecture,
       scope,
       memoryBudget,
-      statistics: this.#statistics,
+      statistics,
     });
+    this.#selection = scope.hold(selectRows(batch.subjects, state.tensor("z_vectors").shape[0]));
   }
 
-  roll(features: tf.Tensor): { latent: LatentInput; states: LatentStates } {
+  /** Steps 1 to 3: encodes, rolls and decodes every chunk; adds the decoder's gradients. */
+  async forwards(): Promise<Forward> {
+    const { scope } = this.#input;
+    const given = this.#latentConstants();
+    const offsets = scope.hold(
+      tf.matMul(this.#selection, this.#model.state.tensor("z_vectors") as tf.Tensor2D),
+    );
+    const weight = this.#voxelWeight();
+    const parts: tf.Tensor[][] = [[], [], [], [], []];
+    let before: tf.Tensor = given.initialState;
+    for (const chunk of this.#chunks) {
+      const target = scope.hold(await readVolumes(this.#batch, chunk));
+      const features = this.#encoder.encode(chunk, target);
+      const { h, heads, last } = tidied(() =>
+        this.#rollChunk(chunk, { ...given, features }, before)
+      );
+      scope.hold(h);
+      scope.hold(heads);
+      before = scope.hold(last);
+      const decoded = tidied(() =>
+        decodeChunk(this.#model, this.#network, { h, offsets, target, weight })
+      );
+      if (this.#encoder.kept(chunk) === undefined) scope.free(target);
+      this.#statistics?.record(decoded.statistics);
+      this.#input.gradients.add(decoded.parameters);
+      [features, h, heads, scope.hold(decoded.towardsStates), scope.hold(decoded.sums)]
+        .forEach((tensor, p) => parts[p].push(tensor));
+    }
+    const [features, h, heads, towardsStates, squaredErrors] = parts.map((tensors) =>
+      joinFrames(scope, tensors)
+    );
+    const states = completeStates(given, { h, heads });
+    for (const tensor of Object.values(states) as tf.Tensor[]) scope.hold(tensor);
+    return { latent: { ...given, features }, states, towardsStates, squaredErrors };
+  }
+
+  /** Noise, initial state and weights of the recurrence. */
+  #latentConstants(): Omit<LatentInput, "features"> {
     const { config, state } = this.#model;
     const { scope, noise, initialState } = this.#input;
     const [subjects, dim] = [this.#batch.subjects.length, config.latentDim];
-    const latent: LatentInput = {
-      features,
+    return {
       noise: scope.hold(toTensor(noise, [config.tolTime, subjects, dim])),
       initialState: scope.hold(toTensor(initialState, [subjects, dim])),
       heads: headsOf(state),
       transition: state.tensor("F_mat"),
     };
-    const states = latentForward(latent);
-    for (const tensor of Object.values(states) as tf.Tensor[]) scope.hold(tensor);
-    return { latent, states };
   }
 
-  /** Pass 3. Adds the decoder's gradients; gives ∂loss1/∂h `[T, B, D]`, its sum over time, and Σ(x − r)² `[T]`. */
-  async decode(states: LatentStates) {
-    const { scope } = this.#input;
-    const subjects = this.#batch.subjects.length;
-    const offsets = scope.hold(
-      tf.matMul(this.#selection, this.#model.state.tensor("z_vectors") as tf.Tensor2D),
-    );
-    const weight = this.#voxelWeight();
-    const sums: tf.Tensor[] = [];
-    const towards: tf.Tensor[] = [];
-    for (const chunk of this.#chunks) {
-      const target = scope.hold(await readVolumes(this.#batch, chunk));
-      const h = tf.slice(states.h, [chunk.start, 0, 0], [
-        chunk.count,
-        subjects,
-        states.h.shape[2]!,
-      ]);
-      const result = tidied(() => this.#decodeChunk(chunk, { h, offsets, target, weight }));
-      h.dispose();
-      scope.free(target);
-      this.#statistics?.record(result.statistics);
-      this.#input.gradients.add(result.parameters);
-      sums.push(scope.hold(result.sums));
-      towards.push(scope.hold(result.input));
-    }
-    const towardsStates = scope.hold(
-      tf.tidy(() => tf.reshape(tf.concat(towards, 0), states.h.shape)),
-    );
-    return {
-      towardsStates,
-      towardsOffsets: scope.hold(tf.sum(towardsStates, 0)),
-      squaredErrors: scope.hold(tf.concat(sums, 0)),
-    };
+  /** Rolls on from the state before the chunk. */
+  #rollChunk({ start, count }: Chunk, given: LatentInput, before: tf.Tensor) {
+    const [subjects, dim] = before.shape as [number, number];
+    const noise = tf.slice(given.noise, [start, 0, 0], [count, subjects, dim]);
+    const { h, heads } = rollStates({ ...given, noise, initialState: before });
+    const last = tf.reshape(tf.slice(h, [count - 1, 0, 0], [1, subjects, dim]), [subjects, dim]);
+    return { h, heads, last };
   }
 
-  /** Pass 4. Adds the heads' gradients; gives ∂loss/∂f `[T, B, E]`. */
-  backThroughTime(latent: LatentInput, states: LatentStates, decoder: tf.Tensor): tf.Tensor {
+  /** Step 4. Adds the heads' gradients; gives ∂loss/∂f `[T, B, E]`. */
+  backThroughTime({ latent, states, towardsStates }: Forward): tf.Tensor {
     const { config } = this.#model;
     const { scope, gradients, klWeight } = this.#input;
     const { features, heads } = tidied(() =>
       latentBackward(latent, states, {
-        decoder,
+        decoder: towardsStates,
         temporal: temporalGradient(config, states, { klWeight }),
       })
     );
@@ -215,17 +223,14 @@ class Step {
     return scope.hold(features);
   }
 
-  /** Pass 5. Adds the encoder's gradients; statistics are not noted a second time. */
-  async encodeBackward(
-    kept: ReadonlyMap<number, EncoderActivations>,
-    towardsFeatures: tf.Tensor,
-  ): Promise<void> {
+  /** Step 5. Adds the encoder's gradients; statistics are not noted a second time. */
+  async encodeBackward(towardsFeatures: tf.Tensor): Promise<void> {
     const { scope, gradients } = this.#input;
     const { architecture } = this.#model;
     const subjects = this.#batch.subjects.length;
     const width = towardsFeatures.shape[2] as number;
     for (const chunk of this.#chunks) {
-      const before = kept.get(chunk.start);
+      const before = this.#encoder.kept(chunk);
       const x = before?.input ?? scope.hold(await readVolumes(this.#batch, chunk));
       gradients.add(tidied(() => {
         const activations = before ??
@@ -239,11 +244,11 @@ class Step {
   }
 
   /** dz: each batch row's share goes to its table row, λ_z·sign(z) to all (spec 4). */
-  offsetGradient(towardsOffsets: tf.Tensor): void {
+  offsetGradient(towardsStates: tf.Tensor): void {
     const { config, state } = this.#model;
     const gradient = tf.tidy(() =>
       tf.add(
-        tf.matMul(this.#selection, towardsOffsets as tf.Tensor2D, true, false),
+        tf.matMul(this.#selection, tf.sum<tf.Tensor2D>(towardsStates, 0), true, false),
         offsetPenaltyGradient(state.tensor("z_vectors"), config.lambdaZ),
       )
     );
@@ -251,7 +256,7 @@ class Step {
   }
 
   /** Reads everything the host needs in one transfer and adds it up in float64. */
-  async finish(states: LatentStates, squaredErrors: tf.Tensor): Promise<StepResult> {
+  async finish({ states, squaredErrors }: Forward): Promise<StepResult> {
     const { config, state } = this.#model;
     const subjects = this.#batch.subjects.length;
     const own = [squaredErrors, states.h, states.gh, states.mu, states.logVar];
@@ -274,40 +279,6 @@ class Step {
         shape: [subjects, config.tolTime, config.latentDim],
       },
       statistics: log?.resolve(values.slice(6)) ?? [],
-    };
-  }
-
-  #decodeChunk(
-    chunk: Chunk,
-    given: { h: tf.Tensor; offsets: tf.Tensor; target: tf.Tensor; weight: tf.Tensor | null },
-  ) {
-    const { config, architecture } = this.#model;
-    const subjects = this.#batch.subjects.length;
-    const input = tf.reshape(tf.add(given.h, given.offsets), [
-      chunk.count * subjects,
-      config.latentDim,
-    ]);
-    const forward = decoderForward(this.#network, architecture, { x: input, frames: chunk.count });
-    const statistics = this.#statistics ? batchStatistics(forward.blocks, chunk.count) : [];
-    const { sums, derivative } = reconstructionError(forward.output, given.target, {
-      activation: config.outputActivation,
-      frames: chunk.count,
-      weight: given.weight,
-      scale: reconstructionFactor({
-        sigma: config.sigX,
-        batch: subjects,
-        frames: config.tolTime,
-      }),
-    });
-    const back: DecoderGradients = decoderBackward(this.#network, forward, {
-      derivative,
-      parameters: true,
-    });
-    return {
-      sums,
-      statistics,
-      input: back.input,
-      parameters: Object.fromEntries(back.parameters),
     };
   }
 
