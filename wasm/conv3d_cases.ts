@@ -75,8 +75,15 @@ export interface Placed {
   readonly bias: number;
 }
 
-/** Reserves the arrays and the parameter block of a case, with the workspace of its hungriest operation. */
-export function place(harness: Harness, g: Geometry, { bias = true, variant = 0 } = {}): Placed {
+/**
+ * Reserves the arrays and the parameter block of a case, with the workspace of its hungriest
+ * operation, at least `workspaceBytes`.
+ */
+export function place(
+  harness: Harness,
+  g: Geometry,
+  { bias = true, variant = 0, workspaceBytes = 0 } = {},
+): Placed {
   const lengths = arrayLengths(g);
   const params = harness.allocate(96);
   const placed = {
@@ -94,7 +101,7 @@ export function place(harness: Harness, g: Geometry, { bias = true, variant = 0 
   const workspaces = OPERATIONS.map((op) =>
     (harness.exports[`f32_conv3d_${op}__workspace`]?.(params) ?? 0) >>> 0
   );
-  words[4] = harness.allocate(Math.max(...workspaces));
+  words[4] = harness.allocate(Math.max(workspaceBytes, ...workspaces));
   return placed;
 }
 
@@ -176,7 +183,7 @@ export function reference(
 }
 
 /** Root of Σ(found − expected)² / Σ expected², and the largest difference over the root mean square. */
-export function compare(found: Float32Array, expected: Float64Array) {
+export function compare(found: Float32Array, expected: Float32Array | Float64Array) {
   let difference = 0, size = 0, worst = 0;
   for (let i = 0; i < expected.length; ++i) {
     const d = Math.abs(found[i] - expected[i]);

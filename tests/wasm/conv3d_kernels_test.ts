@@ -8,6 +8,7 @@ import {
   compare,
   fill,
   type Geometry,
+  modelGeometries,
   type Operation,
   OPERATIONS,
   outputSize,
@@ -165,6 +166,30 @@ Deno.test("conv3d kernels give the same bits on one, two and four threads", asyn
   }
   for (const harness of harnesses) harness.stop();
 });
+
+/** One sample at the model's real sizes: every kernel the training step uses, against the scalar C++ beside it. */
+for (const g of modelGeometries(1)) {
+  for (const operation of OPERATIONS) {
+    Deno.test(`conv3d ${operation} at ${g.name} equals the scalar reference`, async () => {
+      const harness = await start("relaxed", 2);
+      const lengths = arrayLengths(g);
+      const result = RESULT[operation];
+      const placed = place(harness, g, { workspaceBytes: 8 * lengths[result] });
+      for (const [i, name] of (["input", "filter", "output"] as const).entries()) {
+        fill(harness.floats(placed[name], lengths[name]), i + 1);
+      }
+      fill(harness.floats(placed.bias, g.outChannels), 4);
+      const written = harness.floats(placed[result], lengths[result]);
+      harness.exports[`f32_conv3d_${operation}__reference`](placed.params);
+      const expected = written.slice();
+      written.fill(NaN);
+      harness.runOperation(`f32_conv3d_${operation}`, placed.params);
+      const { relative } = compare(written, expected);
+      harness.stop();
+      assert(relative < TOLERANCE, `relative error ${relative}`);
+    });
+  }
+}
 
 Deno.test("output sizes follow the contract", () => {
   const g = tunedGeometry(integers(2));

@@ -74,13 +74,13 @@ void row(const Conv3dParams* p, Row r, float* to) {
   }
 }
 
-/* The tile width that covers `columns` with the least waste; wider wins ties. */
+/* The tile width that covers `columns` with the least work; wider wins ties. */
 RECVAE_INLINE int32_t tile_width(int32_t columns) {
+  constexpr int32_t widths[] = {9, 8, 7, 5, 2, 1};
   int32_t best = 1, least = 0x7fffffff;
-  for (int32_t width = 9; width >= 1; width = width == 9 ? 8 : width == 8 ? 7 : width == 7 ? 5 : width == 5 ? 2 : width - 1) {
-    if (width > columns) continue;
-    const int32_t cost = ceil_div(columns, width) * (width + 1);
-    if (cost < least) least = cost, best = width;
+  for (const int32_t width : widths) {
+    const int32_t cost = ceil_div(columns, width) * (width + 1); /* one column's worth of overhead a tile */
+    if (width <= columns && cost < least) least = cost, best = width;
   }
   return best;
 }
