@@ -40,6 +40,8 @@ const OPTIONS = [
 
 const FULL = { spatialShape: [91, 109, 91], batch: 4, frames: 8, repeats: 10 } as const;
 const QUICK = { spatialShape: [45, 54, 45], batch: 2, frames: 4, repeats: 3 } as const;
+/** Convolutions take milliseconds: so many calls for each repeat of a step. */
+const CALLS = 3;
 
 async function timeConvolutions(plan: Plan, threads: number): Promise<ThreadedConvolutions> {
   const engine = await selectBackend("wasm", { threads });
@@ -48,7 +50,12 @@ async function timeConvolutions(plan: Plan, threads: number): Promise<ThreadedCo
   const layers: ConvolutionTimes[] = [];
   for (const layer of convolutionLayers(plan.spatialShape)) {
     const prepared = prepareLayer(layer, batch);
-    const options = { prepared, batch, repeats, measurePeak: () => meter.measure() };
+    const options = {
+      prepared,
+      batch,
+      repeats: CALLS * repeats,
+      measurePeak: () => meter.measure(),
+    };
     for (const operation of OPERATIONS) layers.push(timeOperation(layer, operation, options));
     tf.dispose(prepared.tensors);
   }

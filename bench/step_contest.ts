@@ -120,6 +120,7 @@ async function torchRunners(options: ContestOptions): Promise<Runner[]> {
   const runners: Runner[] = [];
   for (const threads of python === null ? [] : options.threads) {
     for (const variant of TORCH_VARIANTS) {
+      if ("frameMajor" in variant && threads !== Math.max(...options.threads)) continue;
       const peer = await startTorchPeer({
         ...variant,
         python: python!,
