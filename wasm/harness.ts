@@ -9,13 +9,18 @@ const CONTROL = { generation: 0, kernel: 1, params: 2, slices: 3, next: 4, runni
 
 const STACK_BYTES = 65536;
 
+/** Looks at the control block before a thread goes to sleep: the kernels of an operation follow closely. */
+const SPINS = 5000;
+
 const WORKER = `
 self.onmessage = ({ data: { module, memory, control, stack, scratch, names } }) => {
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   instance.exports.__stack_pointer.value = stack;
   const words = new Int32Array(memory.buffer, control, 16);
+  const pause = Atomics.pause ?? (() => {});
   self.postMessage("ready");
   for (let seen = 0;;) {
+    for (let spins = ${SPINS}; spins > 0 && Atomics.load(words, 0) === seen; --spins) pause();
     Atomics.wait(words, 0, seen);
     seen = Atomics.load(words, 0);
     const kernel = words[1], params = words[2], slices = words[3];
@@ -26,6 +31,9 @@ self.onmessage = ({ data: { module, memory, control, stack, scratch, names } }) 
     Atomics.notify(words, 5);
   }
 };`;
+
+// deno-lint-ignore no-explicit-any -- Atomics.pause is newer than the type declarations.
+const pause: () => void = (Atomics as any).pause ?? (() => {});
 
 type Kernel = (...args: number[]) => number;
 
@@ -127,6 +135,7 @@ export class Harness {
     for (let slice; (slice = Atomics.add(words, CONTROL.next, 1)) < slices;) {
       kernel(params, slice, slice + 1, this.#scratch);
     }
+    for (let spins = SPINS; spins > 0 && Atomics.load(words, CONTROL.running) > 0; --spins) pause();
     for (let left; (left = Atomics.load(words, CONTROL.running)) > 0;) {
       Atomics.wait(words, CONTROL.running, left);
     }

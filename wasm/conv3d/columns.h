@@ -6,7 +6,8 @@
  *   acc[j − 1] += value(position j) · B      (position j = 1 … COLS)
  *
  * with 8 results per column (two vectors) and 16 weights (A, B) per channel that is summed over.
- * Registers: 2·COLS accumulators, 4 weights, 1 splat, so COLS <= 5. Loads per fma: (COLS + 5) / (4·COLS).
+ * Registers: 2·COLS accumulators, 4 weights, 1 splat, so COLS <= 5. Loads per fma: (COLS + 5) / (4·COLS). Six
+ * columns take A and B one after the other, each with 2 weights and its own splats: 16 loads per 24 fma.
  */
 #pragma once
 
@@ -41,7 +42,35 @@ RECVAE_INLINE void add_columns(v128_t (&acc)[COLS][2], const float* x, int32_t s
   }
 }
 
-/* Widths (at most 5) of the tiles that cover `columns`: as few tiles as possible, as equal as possible. */
+/* One of the two halves for six columns: positions [first, last) meet column position − shift. */
+template <int FIRST, int LAST, int SHIFT>
+RECVAE_INLINE void add_half(v128_t (&acc)[6][2], const float* x, int32_t step, const float* w) {
+  const v128_t w0 = load_here(w), w1 = load_here(w + 4);
+  const float* at = FIRST > 0 ? x + step : x;
+  RECVAE_UNROLL
+  for (int j = FIRST; j < LAST; ++j, at += step) {
+    v128_t s = splat(at);
+    pin(s);
+    add_product(acc[j - SHIFT][0], s, w0);
+    add_product(acc[j - SHIFT][1], s, w1);
+  }
+}
+
+template <bool SKIP_FIRST, bool SKIP_LAST>
+RECVAE_INLINE void add_six_columns(v128_t (&acc)[6][2], const float* x, int32_t step, int32_t channels,
+                                   const float* w) {
+  /* A second pointer, of which neither compiler can tell that it is the first: otherwise the splats of one half
+   * are kept for the other, in registers that are not there. */
+  const float* again = x;
+  asm volatile("" : "+r"(again));
+  RECVAE_NO_UNROLL
+  for (; channels > 0; --channels, ++x, ++again, w += 16) {
+    add_half<SKIP_FIRST ? 1 : 0, 6, 0>(acc, x, step, w);
+    add_half<1, SKIP_LAST ? 6 : 7, 1>(acc, again, step, w + 8);
+  }
+}
+
+/* Widths of the tiles that cover `columns`: at most 5 (or one of 6), as few as possible, as equal as possible. */
 struct Tiling {
   int32_t count; /* tiles */
   int32_t wide;  /* how many of them have width + 1 columns */
@@ -49,7 +78,7 @@ struct Tiling {
 };
 
 RECVAE_INLINE Tiling tiling(int32_t columns) {
-  const int32_t count = ceil_div(columns, 5);
+  const int32_t count = columns == 6 ? 1 : ceil_div(columns, 5);
   return {count, columns % count, columns / count};
 }
 

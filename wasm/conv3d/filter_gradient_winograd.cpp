@@ -31,7 +31,7 @@ struct Sizes {
   int32_t output;     /* floats of its combined dy rows */
   int32_t product;    /* floats of the sums of one of the 9 products: [pair][kx][in_c][out_c] */
   int32_t parts;
-  int32_t splits; /* slices per part: 1, or one for each product along z */
+  int32_t splits; /* slices per part: 1, or one for each product along z and each half of the phase pairs */
 };
 
 Sizes sizes_of(const Conv3dParams* p) {
@@ -52,12 +52,13 @@ Sizes sizes_of(const Conv3dParams* p) {
   const int32_t for_accuracy = ceil_div(all * s.group_rows * p->out_x, kTerms);
   const int32_t for_threads = larger(1, smaller(kThreadParts, kPartFloats / (9 * s.product)));
   s.parts = larger(1, smaller(all, larger(for_accuracy, for_threads)));
-  s.splits = 9 * s.product > kSplitFloats ? 3 : 1;
+  s.splits = 9 * s.product > kSplitFloats ? 6 : 1;
   return s;
 }
 
+/* Tile rows [row, row + rows) of a plane of tiles, for the pairs of phases [first_pair, last_pair). */
 struct Group {
-  int32_t sample, plane, row, rows;
+  int32_t sample, plane, row, rows, first_pair, last_pair;
 };
 
 /* A row of a volume, or the row of zeros. */
@@ -77,7 +78,7 @@ void combine_input(const Conv3dParams* p, const Sizes& s, const Group& g, int32_
   const int32_t inside = smaller(floats, s.row_in - p->in_c);
   const float* volume = p->input + g.sample * p->in_z * p->in_y * floats;
   float* to = x;
-  for (int32_t pair = 0; pair < 4; ++pair) {
+  for (int32_t pair = g.first_pair; pair < g.last_pair; ++pair) {
     for (int32_t r = 0; r < g.rows; ++r, to += s.row_in) {
       const int32_t z = 4 * g.plane - 1 + (pair >> 1) + (fz > 0 ? 2 : 0), y = 4 * (g.row + r) - 1 + (pair & 1);
       RowSet from;
@@ -175,8 +176,8 @@ void add_group(const Conv3dParams* p, const Sizes& s, const Group& g, int32_t fz
   for (int32_t fy = 0; fy < 3; ++fy) {
     const int32_t voxels = (fy == 2 && half_row ? g.rows - 1 : g.rows) * (p->out_x + 1);
     if (voxels == 0) continue;
-    for (int32_t pair = 0; pair < 4; ++pair) {
-      add_pair(p, s, x + fy * s.input + pair * g.rows * s.row_in, dy + fy * s.output, voxels,
+    for (int32_t pair = g.first_pair; pair < g.last_pair; ++pair) {
+      add_pair(p, s, x + fy * s.input + (pair - g.first_pair) * g.rows * s.row_in, dy + fy * s.output, voxels,
                sums + fy * s.product + pair * s.values * p->out_c);
     }
   }
@@ -251,23 +252,28 @@ int32_t slices(const Conv3dParams* p) {
 void run(const Conv3dParams* p, int32_t begin, int32_t end, char* scratch) {
   const Sizes s = sizes_of(p);
   const int32_t all = p->n * s.tiles_z * s.groups;
+  const int32_t half = 2 * s.values * p->out_c; /* floats of two pairs' sums */
   zero_floats((float*)scratch, s.zero_row);
   for (int32_t slice = begin; slice < end; ++slice) {
-    const int32_t part = slice / s.splits;
-    const int32_t first = s.splits == 3 ? slice % 3 : 0, planes = 3 / s.splits; /* fz */
-    float* sums = (float*)p->workspace + (part * 3 + first) * 3 * s.product;
-    zero_floats(sums, planes * 3 * s.product);
+    const int32_t part = slice / s.splits, split = slice % s.splits;
+    const int32_t first_fz = split / 2, last_fz = s.splits == 1 ? 3 : first_fz + 1;
+    Group g;
+    g.first_pair = s.splits == 1 ? 0 : 2 * (split % 2);
+    g.last_pair = s.splits == 1 ? 4 : g.first_pair + 2;
+    float* sums = (float*)p->workspace + part * 9 * s.product;
+    for (int32_t f = 3 * first_fz; f < 3 * last_fz; ++f) {
+      zero_floats(sums + f * s.product + g.first_pair / 2 * half, (g.last_pair - g.first_pair) / 2 * half);
+    }
     const int32_t last = (int32_t)((int64_t)all * (part + 1) / s.parts);
     for (int32_t i = (int32_t)((int64_t)all * part / s.parts); i < last; ++i) {
-      Group g;
       g.sample = i / (s.tiles_z * s.groups);
       g.plane = i / s.groups % s.tiles_z;
       g.row = i % s.groups * s.group_rows;
       g.rows = smaller(s.group_rows, s.tiles_y - g.row);
       if (g.rows <= 0) continue;
       fetch_group(p, g);
-      for (int32_t fz = 0; fz < planes; ++fz) {
-        add_group(p, s, g, first + fz, (float*)scratch, sums + fz * 3 * s.product);
+      for (int32_t fz = first_fz; fz < last_fz; ++fz) {
+        add_group(p, s, g, fz, (float*)scratch, sums + fz * 3 * s.product);
       }
     }
   }

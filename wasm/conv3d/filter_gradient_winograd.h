@@ -9,11 +9,11 @@
  *   dw0 = m0 + m1 = Σ x0·dy0 + x1·dy1,    dw1 = m1 − m2 = Σ x1·dy0 + x2·dy1
  *
  * so z and y together need 9 row products instead of 16; x stays direct (4 taps), because a transform along x
- * costs more memory accesses than it saves. A slice is one part (a fixed run of groups
- * of tile rows), or where the sums are large, one of its 3 products along z. Per group: combine input rows for the four pairs of phases and dy rows, then for each pair a
- * product as in filter_gradient_direct: 4 to 6 of the 4·in_c values of a window by 8 output channels, over all
- * voxels of the group in one loop (each row of dy has a zero voxel at its end, so that rows join).
- * The finish adds the parts in float64 and forms the taps.
+ * costs more memory accesses than it saves. A slice is one part (a fixed run of groups of tile rows), or where
+ * the sums are large, one of its 3 products along z for half of the pairs of phases. Per group: combine input
+ * rows for the pairs of phases and dy rows, then for each pair a product as in filter_gradient_direct: 4 to 6 of
+ * the 4·in_c values of a window by 8 output channels, over all voxels of the group in one loop (each row of dy
+ * has a zero voxel at its end, so that rows join). The finish adds the parts in float64 and forms the taps.
  */
 #pragma once
 

@@ -32,8 +32,13 @@ void tile(const Row& row, int32_t first, float* to) {
     const float* w = w_plane;
     RECVAE_NO_UNROLL
     for (int32_t b = r.taps_y; b > 0; --b, x += r.row_step, w += 2 * parity_floats) {
-      add_columns<COLS, LEFT, false>(acc, x, step, r.in_c, w);
-      add_columns<COLS, false, RIGHT>(acc, x + r.in_c, step, r.in_c, w + parity_floats);
+      if constexpr (COLS == 6) {
+        add_six_columns<LEFT, false>(acc, x, step, r.in_c, w);
+        add_six_columns<false, RIGHT>(acc, x + r.in_c, step, r.in_c, w + parity_floats);
+      } else {
+        add_columns<COLS, LEFT, false>(acc, x, step, r.in_c, w);
+        add_columns<COLS, false, RIGHT>(acc, x + r.in_c, step, r.in_c, w + parity_floats);
+      }
     }
   }
   to += first * r.out_c;
@@ -64,6 +69,7 @@ void row(const Conv3dParams* p, const Row& r, float* to) {
     const int32_t width = t.width + (i < t.wide ? 1 : 0);
     const bool left = i == 0, right = padded_right && i + 1 == t.count;
     switch (width) {
+      case 6: edge_tile<6>(r, first, left, right, to); break;
       case 5: edge_tile<5>(r, first, left, right, to); break;
       case 4: edge_tile<4>(r, first, left, right, to); break;
       case 3: edge_tile<3>(r, first, left, right, to); break;

@@ -28,7 +28,11 @@ void tile(const Row& source, int32_t first, float* to) {
     const float* w = w_plane;
     RECVAE_NO_UNROLL
     for (int32_t b = r.count_y; b > 0; --b, row += r.row_step, w += 16 * r.out_c) {
-      add_columns<COLS, LEFT, RIGHT>(acc, row, r.out_c, r.out_c, w);
+      if constexpr (COLS == 6) {
+        add_six_columns<LEFT, RIGHT>(acc, row, r.out_c, r.out_c, w);
+      } else {
+        add_columns<COLS, LEFT, RIGHT>(acc, row, r.out_c, r.out_c, w);
+      }
     }
   }
   to += 2 * first * r.in_c;
@@ -59,6 +63,7 @@ void row(const Conv3dParams* p, const Row& r, float* to) {
     const int32_t width = t.width + (i < t.wide ? 1 : 0);
     const bool left = i == 0, right = i + 1 == t.count;
     switch (width) {
+      case 6: edge_tile<6>(r, first, left, right, to); break;
       case 5: edge_tile<5>(r, first, left, right, to); break;
       case 4: edge_tile<4>(r, first, left, right, to); break;
       case 3: edge_tile<3>(r, first, left, right, to); break;
