@@ -12,10 +12,8 @@
 import { selectBackend } from "../src/backends/registry.ts";
 import { type Option, parseOptions } from "../src/cli/options.ts";
 import { readEnvironment } from "../src/deps/environment.ts";
-import { tf } from "../src/deps/tfjs.ts";
 import { measureBandwidth } from "./bandwidth.ts";
-import { type ConvolutionTimes, timeOperation } from "./convolutions.ts";
-import { OPERATIONS, prepareLayer } from "./layer_operations.ts";
+import { timeConvolutions } from "./convolutions.ts";
 import { convolutionLayers } from "./layers.ts";
 import { describeMachine, type Machine, writeRecord } from "./machine.ts";
 import { startPeakMeter } from "./peak.ts";
@@ -40,25 +38,18 @@ const OPTIONS = [
 
 const FULL = { spatialShape: [91, 109, 91], batch: 4, frames: 8, repeats: 10 } as const;
 const QUICK = { spatialShape: [45, 54, 45], batch: 2, frames: 4, repeats: 3 } as const;
-/** Convolutions take milliseconds: so many calls for each repeat of a step. */
-const CALLS = 3;
+/** Convolutions take milliseconds: all of them are measured so many times, each time with all repeats. */
+const PASSES = 3;
 
-async function timeConvolutions(plan: Plan, threads: number): Promise<ThreadedConvolutions> {
+async function measureConvolutions(plan: Plan, threads: number): Promise<ThreadedConvolutions> {
   const engine = await selectBackend("wasm", { threads });
   const meter = await startPeakMeter(threads);
-  const { batch, repeats } = plan;
-  const layers: ConvolutionTimes[] = [];
-  for (const layer of convolutionLayers(plan.spatialShape)) {
-    const prepared = prepareLayer(layer, batch);
-    const options = {
-      prepared,
-      batch,
-      repeats: CALLS * repeats,
-      measurePeak: () => meter.measure(),
-    };
-    for (const operation of OPERATIONS) layers.push(timeOperation(layer, operation, options));
-    tf.dispose(prepared.tensors);
-  }
+  const layers = timeConvolutions(convolutionLayers(plan.spatialShape), {
+    batch: plan.batch,
+    passes: PASSES,
+    calls: plan.repeats,
+    measurePeak: () => meter.measure(),
+  });
   meter.stop();
   await engine.stop();
   return { threads, layers };
@@ -79,7 +70,7 @@ async function measure(plan: Plan, wants: Wants, python: string): Promise<Result
   const convolutions: ThreadedConvolutions[] = [];
   for (const threads of wants("conv") || wants("stock") ? plan.threads : []) {
     progress(`convolutions, threads: ${threads}`);
-    convolutions.push(await timeConvolutions(plan, threads));
+    convolutions.push(await measureConvolutions(plan, threads));
   }
   let stock: readonly StockTimes[] = [];
   if (wants("stock")) {
