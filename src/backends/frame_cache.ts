@@ -1,6 +1,6 @@
 /**
- * Frames kept on the device. A training step reads every frame three times (encoding, decoding, encoding
- * again) and every epoch reads them anew; where the engine's memory is not the host's, each reading would
+ * Frames kept on the device. A training step reads every frame twice (forwards, and encoding again)
+ * and every epoch reads them anew; where the engine's memory is not the host's, each reading would
  * be a transfer. Each run's frames are kept apart, so that any batch of the same runs finds them.
  *
  * What fits stays and the rest is transferred each time: replacing the oldest would keep nothing at all when
