@@ -4,14 +4,16 @@
  * Spatial chain, output paddings and the table of state entries in PyTorch's order and shapes.
  * Source: spec sections 3.1, 3.2, 3.4, 3.6, 8.
  */
+import type { Triple } from "../../backends/kernel_contract.ts";
 import type { SpatialShape } from "../../base/arrays.ts";
 import type { RecurrentVaeConfig } from "./config.ts";
 
-/** Kernel size, stride and padding of every (transposed) convolution, each spatial axis. */
+/** Kernel size of every (transposed) convolution, each spatial axis. */
 export const KERNEL_SIZE = 4;
-export const STRIDE = 2;
-export const PADDING = 1;
-const KERNEL = [KERNEL_SIZE, KERNEL_SIZE, KERNEL_SIZE] as const;
+/** The kernel along z, y and x. */
+export const KERNEL: Triple = [KERNEL_SIZE, KERNEL_SIZE, KERNEL_SIZE];
+/** Stride and padding of every level: each halves every axis, rounding down. */
+export const GEOMETRY = { stride: 2, padding: 1 } as const;
 
 /** One entry of the state dictionary. */
 export interface StateEntry {

@@ -14,7 +14,7 @@ import {
 } from "../../ops/conv_transpose3d.ts";
 import { linear, linearGradient } from "../../ops/linear.ts";
 import { tanhSquaredErrorWithGradient } from "../../ops/tanh_squared_error.ts";
-import { type Architecture, blockName, KERNEL_SIZE, PADDING, STRIDE } from "./architecture.ts";
+import { type Architecture, blockName, GEOMETRY, KERNEL } from "./architecture.ts";
 import type { RecurrentVaeConfig } from "./config.ts";
 import {
   absorbsBias,
@@ -25,9 +25,6 @@ import {
   normBackward,
   normForward,
 } from "./norm.ts";
-
-const GEOMETRY = { stride: STRIDE, padding: PADDING } as const;
-const KERNEL: Triple = [KERNEL_SIZE, KERNEL_SIZE, KERNEL_SIZE];
 
 /** What the decoder's backward pass needs. */
 export interface DecoderActivations {

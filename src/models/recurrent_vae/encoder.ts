@@ -12,7 +12,7 @@ import {
   conv3dInputGradient,
 } from "../../ops/conv3d.ts";
 import { linear, linearGradient } from "../../ops/linear.ts";
-import { type Architecture, blockName, KERNEL_SIZE, PADDING, STRIDE } from "./architecture.ts";
+import { type Architecture, blockName, GEOMETRY, KERNEL } from "./architecture.ts";
 import {
   absorbsBias,
   disposeNorm,
@@ -23,9 +23,6 @@ import {
   normForward,
 } from "./norm.ts";
 import type { Triple } from "../../backends/kernel_contract.ts";
-
-const GEOMETRY = { stride: STRIDE, padding: PADDING } as const;
-const KERNEL: Triple = [KERNEL_SIZE, KERNEL_SIZE, KERNEL_SIZE];
 
 /** What the encoder's backward pass needs. */
 export interface EncoderActivations {
