@@ -19,6 +19,8 @@ export interface CohortSubject {
   readonly label: string;
   /** Scans of one group never straddle a split: the person, usually. */
   readonly group: string;
+  /** Frames the scan has; the cohort may use fewer. Absent when that is not known. */
+  readonly frames?: number;
   /** Opens the scan's frames; the caller closes them. */
   open(options?: OpenOptions): FrameSource | Promise<FrameSource>;
 }
@@ -64,7 +66,7 @@ export async function cohortFromFiles(
   checkIds(scans.map((scan) => scan.path));
   if (options.tolTime !== undefined) checkTolTime(options.tolTime);
   let spatialShape: SpatialShape | undefined;
-  let shortest = Infinity;
+  const frames: number[] = [];
   for (const { path } of scans) {
     const facts = await readNiftiFacts(path);
     if (options.tolTime !== undefined && facts.frames < options.tolTime) {
@@ -81,16 +83,17 @@ export async function cohortFromFiles(
         spatialShape.join("×"),
       );
     }
-    shortest = Math.min(shortest, facts.frames);
+    frames.push(facts.frames);
   }
   const { groupBy = "subject" } = options;
-  const subjects = scans.map(({ path, label = "" }) => ({
+  const subjects = scans.map(({ path, label = "" }, row) => ({
     id: path,
     label,
     group: groupName(path, groupBy),
+    frames: frames[row],
     open: (openOptions?: OpenOptions) => openBoldRun(path, openOptions),
   }));
-  return { subjects, spatialShape: spatialShape!, frames: options.tolTime ?? shortest };
+  return { subjects, spatialShape: spatialShape!, frames: options.tolTime ?? Math.min(...frames) };
 }
 
 /**

@@ -26,6 +26,20 @@ export function fileExists(path: string): boolean {
   }
 }
 
+/**
+ * Whether there is a file of that name that may be used.
+ *
+ * @throws {Deno.errors.NotCapable} when looking is not permitted.
+ */
+export function isThere(path: string): boolean {
+  try {
+    return !Deno.statSync(path).isDirectory;
+  } catch (fault) {
+    if (fault instanceof Deno.errors.NotCapable) throw fault;
+    return false;
+  }
+}
+
 /** The text of a file, or undefined when there is none. */
 export function readTextIfThere(path: string): string | undefined {
   return fileExists(path) ? Deno.readTextFileSync(path) : undefined;
