@@ -3,9 +3,11 @@
  * that file; options on the command line win over them.
  */
 import { ConfigError, FormatError } from "../base/errors.ts";
+import { parseFileRecord } from "../data/file_record.ts";
 import { closestString } from "../deps/std_text.ts";
 import type { BackendChoice } from "../backends/engine.ts";
 import { type RecurrentVaeOptions, resolveConfig } from "../models/recurrent_vae/config.ts";
+import { locatedFile } from "./data_options.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
 /** Settings a file may hold. */
@@ -13,9 +15,10 @@ export interface ConfigFile {
   /** Fields of the model's configuration; what follows from the data is left out. */
   readonly model: RecurrentVaeOptions;
   readonly training: Partial<TrainingPlan>;
-  readonly data: Partial<
-    Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "mask" | "groupBy">
-  >;
+  readonly data: Partial<Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "groupBy">> & {
+    /** Path. */
+    readonly mask?: string;
+  };
   readonly engine: { readonly backend?: BackendChoice; readonly threads?: number };
 }
 
@@ -56,14 +59,18 @@ export function readConfigFile(path: string): ConfigFile {
   const json = parse(path);
   const { training = {}, data = {}, engine = {}, ...model } = json;
   const known = Object.keys(resolveConfig());
+  const { mask, ...choices }: { readonly mask?: unknown } = fieldsOf(path, data, {
+    known: SECTIONS.data,
+    ignored: NOT_SETTINGS.data,
+    section: "data",
+  });
   return {
     model: fieldsOf(path, model, { known, ignored: NOT_SETTINGS.model }),
     training: fieldsOf(path, training, { known: SECTIONS.training, section: "training" }),
-    data: fieldsOf(path, data, {
-      known: SECTIONS.data,
-      ignored: NOT_SETTINGS.data,
-      section: "data",
-    }),
+    data: {
+      ...choices,
+      ...(mask === undefined ? {} : { mask: locatedFile(parseFileRecord(mask, "data.mask")).path }),
+    },
     engine: fieldsOf(path, engine, { known: SECTIONS.engine, section: "engine" }),
   };
 }

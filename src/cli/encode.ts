@@ -1,6 +1,6 @@
 /** `recvae encode`: latent trajectories of scans. */
 import { defineCommand } from "./command.ts";
-import { SOURCE_OPTIONS } from "./data_options.ts";
+import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
@@ -11,6 +11,7 @@ import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
+  ...OWN_DATA_OPTIONS,
   {
     name: "out",
     short: "o",
@@ -30,7 +31,8 @@ export const encodeCommand = defineCommand({
   usage: "encode RUN [FILE…] --out DIR",
   description:
     "Runs the encoder and the latent dynamics of a trained run over scans and writes the posterior mean of the " +
-    "state at every frame: tab-separated, a column a dimension, a line a frame. Nothing random is added.",
+    "state at every frame: tab-separated, a column a dimension, a line a frame. Nothing random is added. " +
+    "Without scans: those the run was trained with.",
   options: OPTIONS,
   examples: [
     { line: "recvae encode runs/first sub-*_bold.nii.gz --out latents", does: "one table a scan" },

@@ -49,7 +49,7 @@ async function runFacts(folder: string): Promise<Facts> {
     version,
     epochs: `${run.epoch} of ${model.epochs}`,
     preset: training.preset,
-    data: data.files ? `${data.files.length} files` : data.kind,
+    data: data.kind === "files" ? `${data.files!.length} files` : data.kind,
     normalisation: describeNormalization(run.normalization),
     spatialShape: model.spatialShape,
     frames: model.tolTime,

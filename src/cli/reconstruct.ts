@@ -1,7 +1,7 @@
 /** `recvae reconstruct`: what a trained run makes of scans, as NIfTI in the scans' own intensities. */
 import { evaluateHeldOut } from "../evaluation/held_out.ts";
 import { defineCommand } from "./command.ts";
-import { SOURCE_OPTIONS } from "./data_options.ts";
+import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
@@ -11,6 +11,7 @@ import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
+  ...OWN_DATA_OPTIONS,
   {
     name: "out",
     short: "o",
@@ -37,7 +38,7 @@ export const reconstructCommand = defineCommand({
   usage: "reconstruct RUN [FILE…] --out DIR",
   description:
     "Encodes and decodes scans with a trained run and writes float32 NIfTI files with the scans' affine and repetition " +
-    "time; the normalisation is undone, so intensities are those of the scan.",
+    "time; the normalisation is undone, so intensities are those of the scan. Without scans: those the run was trained with.",
   options: OPTIONS,
   examples: [
     { line: "recvae reconstruct runs/first sub-07_bold.nii.gz --out recon", does: "one scan" },

@@ -1,7 +1,9 @@
 /** What lies where in the folder of a run, beside the files of src/training/run_folder.ts. */
-import { CheckpointError } from "../base/errors.ts";
+import { CheckpointError, ConfigError } from "../base/errors.ts";
 import { type RecurrentVaeConfig, resolveConfig } from "../models/recurrent_vae/config.ts";
 import type { JsonRecord } from "../training/run_contents.ts";
+import { parseFileRecord } from "../data/file_record.ts";
+import type { ScanRecord } from "./data_options.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
 /** Names inside a run folder. */
@@ -54,8 +56,44 @@ export function configFromJson(json: JsonRecord | undefined, folder: string): Ru
   return {
     model: resolveConfig(model),
     training: training as unknown as TrainingPlan,
-    data: data as unknown as TrainingDataPlan,
+    data: { ...data as unknown as TrainingDataPlan, ...rememberedFiles(data) },
   };
+}
+
+/**
+ * The files in the data section of config.json.
+ *
+ * @param data The section; version 0.1.0 wrote scans without size and content, and the mask as a path alone.
+ * @throws {ConfigError} naming the field that is of the wrong kind.
+ */
+export function rememberedFiles(data: JsonRecord): Pick<TrainingDataPlan, "files" | "mask"> {
+  const { files, mask } = data;
+  if (files !== undefined && !Array.isArray(files)) {
+    throw new ConfigError(
+      "data.files",
+      "Cannot use data.files: found no list, needs a list of scans",
+    );
+  }
+  if (data.kind === "files" && !files?.length) {
+    throw new ConfigError(
+      "data.files",
+      "Cannot use data.files: found no scans, needs at least one",
+    );
+  }
+  return {
+    ...(files === undefined
+      ? {}
+      : { files: files.map((scan, i) => scanRecord(scan, `data.files[${i}]`)) }),
+    ...(mask === undefined ? {} : { mask: parseFileRecord(mask, "data.mask") }),
+  };
+}
+
+function scanRecord(value: unknown, field: string): ScanRecord {
+  const record = parseFileRecord(value, field);
+  const { label } = isRecord(value) ? value : {};
+  if (label === undefined) return record;
+  if (typeof label === "string") return { ...record, label };
+  throw new ConfigError(`${field}.label`, `Cannot use ${field}.label: needs the name of a group`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -5,10 +5,12 @@ import { RUN_FILES } from "../training/run_contents.ts";
 import { saveRun } from "../training/run_folder.ts";
 import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { defineCommand } from "./command.ts";
+import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Parsed, UsageError } from "./options.ts";
 import { printJson, toJson, writeWhole } from "./output.ts";
+import { ownDataOf } from "./own_data.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
@@ -27,6 +29,8 @@ const WITH_RESUME = [
   "threads",
   "memory",
   "checkpoint-every",
+  "data-root",
+  "accept-changed-data",
   "json",
   "quiet",
   "debug",
@@ -86,6 +90,9 @@ interface Run {
 
 /** Plans a new run, opens its data, and only then makes its folder. */
 async function startRun(values: TrainValues, files: readonly string[]): Promise<Run> {
+  for (const { name } of OWN_DATA_OPTIONS) {
+    if (values[name]) throw new UsageError(`--${name} goes with --resume`);
+  }
   const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
   const plan = planRun(values, files, file);
   const folder = values.out ?? defaultFolder(plan.data.kind);
@@ -109,7 +116,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
       spatialShape: data.cohort.spatialShape,
       tolTime: data.cohort.frames,
     });
-    const config = { model, training: plan.training, data: plan.data };
+    const config = { model, training: plan.training, data: data.plan };
     checkTraining(config);
     if (values.force) removeRun(folder);
     Deno.mkdirSync(folder, { recursive: true });
@@ -135,13 +142,14 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
   const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
   const saved = configFromJson(json, folder);
   const epochs = values.epochs ?? saved.model.epochs;
-  const config = { ...saved, model: { ...saved.model, epochs } };
-  const data = await prepareData(config.data, {
-    batchSize: config.model.batchSize,
-    seed: config.model.seed,
+  const model = { ...saved.model, epochs };
+  const own = ownDataOf({ folder, config: saved }, values);
+  const data = await prepareData(own, {
+    batchSize: model.batchSize,
+    seed: model.seed,
     memoryBudget: memoryBudget(values),
   });
-  return { folder, config, data };
+  return { folder, config: { ...saved, model, data: data.plan }, data };
 }
 
 async function trainAndReport(values: TrainValues, run: Run): Promise<number> {

@@ -1,10 +1,11 @@
 /** Options of `recvae train`, and the complete plan of a run they come to. */
+import type { FileRecord } from "../data/file_record.ts";
 import type { NormalizationKind } from "../data/normalization.ts";
 import type { RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
 import type { OptimiserKind } from "../training/optimisers.ts";
 import type { ScheduleKind } from "../training/schedules.ts";
 import { type ConfigFile, NO_CONFIG } from "./config_file.ts";
-import { type DataPlan, planData, SOURCE_OPTIONS } from "./data_options.ts";
+import { type DataPlan, OWN_DATA_OPTIONS, planData, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
@@ -143,9 +144,10 @@ export const TRAIN_OPTIONS = [
     kind: "text",
     value: "DIR",
     help: "Go on with an interrupted run where it stopped, with its own settings; " +
-      "only --epochs, --backend, --threads, --memory and --checkpoint-every can be given",
+      "only --epochs, --backend, --threads, --memory, --checkpoint-every, --data-root and --accept-changed-data can be given",
     group: "Results",
   },
+  ...OWN_DATA_OPTIONS,
   {
     name: "checkpoint-every",
     kind: "integer",
@@ -181,7 +183,7 @@ export interface TrainingDataPlan extends DataPlan {
   readonly scaling: NormalizationKind;
   readonly heldOut: number;
   readonly fold?: string;
-  readonly mask?: string;
+  readonly mask?: FileRecord;
 }
 
 /** Everything a run is determined by, beside the engine. */
@@ -221,6 +223,7 @@ export function planRun(
     throw new UsageError(`--held-out is ${heldOut}, needs a share from 0 to below 1`);
   }
   const fold = values.fold ?? file.data.fold;
+  const mask = values.mask ?? file.data.mask;
   if (fold !== undefined) parseFold(fold);
   return {
     model: { ...preset.model, ...widths, ...fields },
@@ -229,7 +232,7 @@ export function planRun(
       ...source,
       scaling: values.scaling ?? file.data.scaling ?? preset.data,
       heldOut,
-      ...given({ fold, mask: values.mask ?? file.data.mask }),
+      ...given({ fold, mask: mask === undefined ? undefined : { path: mask } }),
     },
   };
 }
