@@ -39,13 +39,11 @@ export type {
 } from "./src/models/recurrent_vae/model_options.ts";
 export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
 export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
-export type {
-  Architecture,
-  LevelSize,
-  StateEntry,
-} from "./src/models/recurrent_vae/architecture.ts";
-export type { ModelParts } from "./src/models/recurrent_vae/frame_passes.ts";
-export type { ModelState, StepStatistics } from "./src/models/recurrent_vae/state.ts";
+export type { Architecture, LevelSize } from "./src/models/recurrent_vae/architecture.ts";
+export type { ParameterEntry as StateEntry } from "./src/parameters/entry.ts";
+export type { ModelParts } from "./src/models/recurrent_vae/model_parts.ts";
+export type { ParameterStore as ModelState } from "./src/parameters/parameter_store.ts";
+export type { StepStatistics } from "./src/parameters/running_statistics.ts";
 export type { Like, Values } from "./src/models/recurrent_vae/arrays_or_tensors.ts";
 export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
 export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
@@ -53,7 +51,7 @@ export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
 export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
 export { RecurrentTraining } from "./src/models/recurrent_vae/training_session.ts";
 export type { SessionOptions } from "./src/models/recurrent_vae/training_session.ts";
-export type { StateDict } from "./src/models/recurrent_vae/weights.ts";
+export type { StateDict } from "./src/parameters/state_dict.ts";
 export { solveTransitionMatrix } from "./src/linalg/ridge.ts";
 export type { PenaltyRule, TransitionProblem } from "./src/linalg/ridge.ts";
 export { eigenvalues } from "./src/linalg/eigenvalues.ts";

@@ -7,6 +7,7 @@
  */
 import { BackendError, ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
+import { currentEngine, setCurrentEngine } from "./current_engine.ts";
 import type {
   ActiveEngine,
   BackendChoice,
@@ -46,14 +47,8 @@ const CLASHES: Partial<Record<BackendName, { readonly after: BackendName; readon
 /** Engines that have run in this process, stopped or not. */
 const seen = new Set<BackendName>();
 
-/** Engines that run, by name, and the one TensorFlow.js calls go to: with `seen`, the only state of this library. */
+/** Engines that run, by name. */
 const started = new Map<BackendName, { engine: ActiveEngine; threads: number | undefined }>();
-let current: ActiveEngine | undefined;
-
-/** The engine chosen by the last {@link selectBackend}, or undefined before the first and after its stop. */
-export function currentEngine(): ActiveEngine | undefined {
-  return current;
-}
 
 /**
  * Chooses the engine that computes from now on. Tensors of an engine selected earlier stay valid; it runs
@@ -116,13 +111,15 @@ async function activate(name: BackendName, options: EngineOptions): Promise<Acti
       options.threads === running.engine.threads;
     const usable = sameThreads && running.engine.lost?.() !== true;
     if (usable && await tf.setBackend(running.engine.tfName)) {
-      return current = running.engine;
+      setCurrentEngine(running.engine);
+      return running.engine;
     }
     await running.engine.stop();
   }
   const engine = tracked(await startEngine(name, options));
   started.set(name, { engine, threads: options.threads });
-  return current = engine;
+  setCurrentEngine(engine);
+  return engine;
 }
 
 /** A wrong option must not cost the engine that runs. */
@@ -170,7 +167,7 @@ function tracked(engine: ActiveEngine): ActiveEngine {
     lost: () => engine.lost?.() ?? false,
     async stop() {
       if (started.get(engine.name)?.engine === result) started.delete(engine.name);
-      if (current === result) current = undefined;
+      if (currentEngine() === result) setCurrentEngine(undefined);
       await engine.stop();
     },
   };

@@ -13,7 +13,7 @@ import { RandomStream } from "../base/random.ts";
 import { toHost, toTensor } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 import { offsetPenaltyGradient } from "../losses/penalties.ts";
-import { voxels } from "../models/recurrent_vae/architecture.ts";
+import { sizeOf } from "../parameters/entry.ts";
 import { initialStateOf } from "../models/recurrent_vae/config.ts";
 import { broadcastState, frameBatchOf, resolveNoise } from "../models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
@@ -128,7 +128,7 @@ function planFitting(model: RecurrentVae, batch: FrameBatch, options: HeldOutOpt
   const learningRate = options.innerLr ?? (original ? 1e-3 : 0.05);
   if (!(learningRate > 0)) refuse("innerLr", learningRate, "a number above 0");
   const subjects = batch.subjects.length;
-  const elements = subjects * tolTime * voxels(model.config.spatialShape);
+  const elements = subjects * tolTime * sizeOf(model.config.spatialShape);
   const stream = RandomStream.fromSeed(options.seed ?? seed).split("held-out");
   const runs = Array.from({ length: subjects }, (_, m) => m);
   const size = { subjects: runs, frames: tolTime, dim: latentDim };

@@ -11,10 +11,11 @@ import type { FrameBatch } from "../../base/frames.ts";
 import { BackendError, ConfigError } from "../../base/errors.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { TorchGenerator } from "../../base/torch_random.ts";
-import { currentEngine } from "../../backends/registry.ts";
+import { currentEngine } from "../../backends/current_engine.ts";
 import { toHost } from "../../backends/tensors.ts";
 import type { tf } from "../../deps/tfjs.ts";
-import { type Architecture, describeArchitecture, voxels } from "./architecture.ts";
+import { type Architecture, describeArchitecture, torchDrawOrder } from "./architecture.ts";
+import { sizeOf } from "../../parameters/entry.ts";
 import { inKind, type Like, onHost, type Values } from "./arrays_or_tensors.ts";
 import {
   initialStateOf,
@@ -22,7 +23,7 @@ import {
   type RecurrentVaeOptions,
   resolveConfig,
 } from "./config.ts";
-import type { ModelParts } from "./frame_passes.ts";
+import type { ModelParts } from "./model_parts.ts";
 import {
   broadcastState,
   emptyLike,
@@ -41,10 +42,12 @@ import type { Network } from "./norm.ts";
 import { ForwardResult } from "./rollout_result.ts";
 import { type RolloutSummary, runForward } from "./rollout.ts";
 import { decodeLatents, encodeVolumes, priorMean } from "./single_pass.ts";
-import { ModelState } from "./state.ts";
+import { ParameterStore } from "../../parameters/parameter_store.ts";
+import { foldStatistics } from "../../parameters/running_statistics.ts";
 import { type StepResult, timeParallelStep } from "./time_parallel.ts";
 import { solveTransition } from "./transition.ts";
-import { drawStartingWeights, type StateDict } from "./weights.ts";
+import { drawStartingValues } from "../../parameters/starting_values.ts";
+import { type StateDict } from "../../parameters/state_dict.ts";
 
 /** The model. Holds tensors: call `dispose` when it is no longer needed. */
 export class RecurrentVae implements ModelParts {
@@ -55,7 +58,7 @@ export class RecurrentVae implements ModelParts {
   /** Rows N of the offset table. */
   readonly subjects: number;
   /** Variables and buffers; the training machinery's way in. */
-  readonly state: ModelState;
+  readonly state: ParameterStore;
   /** Whether norm layers use the statistics of the batch; see {@link train} and {@link eval}. */
   training = true;
 
@@ -90,8 +93,8 @@ export class RecurrentVae implements ModelParts {
     const { entries } = this.architecture;
     const random = setup.random ?? RandomStream.fromSeed(this.config.seed).split("weights");
     const weights = setup.weights ??
-      drawStartingWeights(entries, { random, sigZ: this.config.sigZ });
-    this.state = new ModelState(entries, weights);
+      drawStartingValues(entries, { random, drawOrder: torchDrawOrder(entries) });
+    this.state = new ParameterStore(entries, weights);
   }
 
   /** Trained variables by PyTorch's names, in its order. */
@@ -167,7 +170,7 @@ export class RecurrentVae implements ModelParts {
       : volumes as FrameBatch;
     const { tolTime } = this.config;
     const shape = [batch.subjects.length, tolTime, ...[...this.config.spatialShape].reverse()];
-    const seen = new Float32Array(voxels(shape));
+    const seen = new Float32Array(sizeOf(shape));
     let mu: FloatArray | undefined;
     const summary = await this.rollout(batch, {
       ...options,
@@ -309,7 +312,7 @@ export class RecurrentVae implements ModelParts {
    */
   framesPerChunk(batch: FrameBatch, asked?: number): number {
     if (asked !== undefined) return asked;
-    const size = voxels(this.config.spatialShape);
+    const size = sizeOf(this.config.spatialShape);
     const request = {
       voxels: size,
       batch: batch.subjects.length,
@@ -344,7 +347,7 @@ export class RecurrentVae implements ModelParts {
 
   #fold(statistics: RolloutSummary["statistics"], loss: number): void {
     if (!Number.isFinite(loss)) return;
-    for (const layer of statistics) this.state.foldStatistics(layer);
+    for (const layer of statistics) foldStatistics(this.state, layer);
   }
 }
 
