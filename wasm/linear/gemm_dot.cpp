@@ -5,9 +5,11 @@ namespace recvae {
 namespace gemm {
 namespace {
 
+constexpr int32_t kShortestDot = 64; /* below, adding the lanes costs more than it saves */
+
 /* Four vectors of k per step, ROWS × COLUMNS accumulators, lanes added at the end. */
 template <int ROWS, int COLUMNS>
-void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c) {
+void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c, int32_t stride) {
   v128_t acc[ROWS][COLUMNS];
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) {
@@ -36,7 +38,7 @@ void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth
       float sum = (wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1)) +
                   (wasm_f32x4_extract_lane(v, 2) + wasm_f32x4_extract_lane(v, 3));
       for (int32_t rest = k; rest < depth; ++rest) sum += a[rest + i * a_row] * b[rest + j * b_column];
-      c[i * p->n + j] = sum;
+      c[i * stride + j] = sum;
     }
   }
 }
@@ -44,14 +46,14 @@ void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth
 template <int COLUMNS>
 RECVAE_INLINE void dot_rows(const GemmParams* p, Block block, int32_t column, int32_t depth) {
   const float* b = block.b + column * p->b_column;
-  for (int32_t m = 0; m < block.rows; m += kTile) {
+  for (int32_t m = 0; m < block.rows; m += kFewTile) {
     const float* a = block.a + m * p->a_row;
-    float* c = block.c + m * p->n + column;
+    float* c = block.c + m * block.stride + column;
     switch (block.rows - m) {
-      case 1: dot_tile<1, COLUMNS>(p, a, b, depth, c); break;
-      case 2: dot_tile<2, COLUMNS>(p, a, b, depth, c); break;
-      case 3: dot_tile<3, COLUMNS>(p, a, b, depth, c); break;
-      default: dot_tile<4, COLUMNS>(p, a, b, depth, c); break;
+      case 1: dot_tile<1, COLUMNS>(p, a, b, depth, c, block.stride); break;
+      case 2: dot_tile<2, COLUMNS>(p, a, b, depth, c, block.stride); break;
+      case 3: dot_tile<3, COLUMNS>(p, a, b, depth, c, block.stride); break;
+      default: dot_tile<4, COLUMNS>(p, a, b, depth, c, block.stride); break;
     }
   }
 }
@@ -59,7 +61,7 @@ RECVAE_INLINE void dot_rows(const GemmParams* p, Block block, int32_t column, in
 }  // namespace
 
 bool is_dot(const GemmParams* p, int32_t rows) {
-  return p->b_row == 1 && p->b_column != 1 && p->a_column == 1 && rows <= 2 * kTile && p->k >= kShortestDot;
+  return p->b_row == 1 && p->b_column != 1 && p->a_column == 1 && rows <= 2 * kFewTile && p->k >= kShortestDot;
 }
 
 void dot_products(const GemmParams* p, Block block, int32_t depth) {

@@ -1,46 +1,11 @@
-/* Register tiles of the matrix product, see gemm.h: panels of 8 columns, packed or where they lie. */
+/*
+ * The matrix product of few rows, see gemm.h: tiles of 4 rows and 8 columns. b is read where it lies while its rows are
+ * contiguous and few rows use it, copied into panels otherwise.
+ */
 #include "gemm.h"
 
 namespace recvae {
 namespace gemm {
-
-void pack_panels(const GemmParams* p, const float* b, int32_t depth, int32_t columns, float* to) {
-  for (int32_t n = 0; n < columns; n += kPanel, to += depth * kPanel) {
-    const int32_t width = smaller(kPanel, columns - n);
-    const float* from = b + n * p->b_column;
-    if (width == kPanel && p->b_column == 1) {
-      RECVAE_NO_UNROLL
-      for (int32_t k = 0; k < depth; ++k) {
-        store(to + k * kPanel, load(from + k * p->b_row));
-        store(to + k * kPanel + 4, load(from + k * p->b_row + 4));
-      }
-      continue;
-    }
-    int32_t k = 0;
-    if (width == kPanel && p->b_row == 1) {
-      const int32_t step = p->b_column;
-      for (; k + 4 <= depth; k += 4) {
-        for (int32_t half = 0; half < kPanel; half += 4) {
-          const float* f = from + k + half * step;
-          const v128_t r0 = load(f), r1 = load(f + step), r2 = load(f + 2 * step), r3 = load(f + 3 * step);
-          const v128_t low01 = wasm_i32x4_shuffle(r0, r1, 0, 4, 1, 5), low23 = wasm_i32x4_shuffle(r2, r3, 0, 4, 1, 5);
-          const v128_t high01 = wasm_i32x4_shuffle(r0, r1, 2, 6, 3, 7), high23 = wasm_i32x4_shuffle(r2, r3, 2, 6, 3, 7);
-          float* t = to + k * kPanel + half;
-          store(t, wasm_i64x2_shuffle(low01, low23, 0, 2));
-          store(t + kPanel, wasm_i64x2_shuffle(low01, low23, 1, 3));
-          store(t + 2 * kPanel, wasm_i64x2_shuffle(high01, high23, 0, 2));
-          store(t + 3 * kPanel, wasm_i64x2_shuffle(high01, high23, 1, 3));
-        }
-      }
-    }
-    for (; k < depth; ++k) {
-      for (int32_t j = 0; j < kPanel; ++j) {
-        to[k * kPanel + j] = j < width ? from[k * p->b_row + j * p->b_column] : 0.0f;
-      }
-    }
-  }
-}
-
 namespace {
 
 /* How a's elements lie. A load costs three instruction slots (wasm/README.md), a lane of a loaded vector one. */
@@ -116,7 +81,8 @@ RECVAE_INLINE void column_step(const float* a, const float* b, v128_t (&acc)[4][
 
 /* c tile (ROWS × up to 8) = or += a·b over `depth`, b in panels of 8. */
 template <int ROWS, Layout LAYOUT>
-void tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c, int32_t width, bool first) {
+void tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c, int32_t stride, int32_t width,
+          bool first) {
   v128_t acc[ROWS][2];
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) acc[i][0] = acc[i][1] = zero4();
@@ -132,56 +98,75 @@ void tile(const GemmParams* p, const float* a, const float* b, int32_t depth, fl
   }
   RECVAE_NO_UNROLL
   for (; k < depth; ++k, a += a_column, b += kPanel) step<ROWS>(a, a_row, b, acc);
-  put_tile<ROWS>(c, p->n, acc, width, first);
+  put_tile<ROWS>(c, stride, acc, width, first);
 }
 
 /* The same with b where it lies, rows of b_row floats. */
 template <int ROWS>
-void direct_tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c, bool first) {
+void direct_tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c, int32_t stride,
+                 bool first) {
   v128_t acc[ROWS][2];
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) acc[i][0] = acc[i][1] = zero4();
   const int32_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row;
   RECVAE_NO_UNROLL
   for (int32_t k = 0; k < depth; ++k, a += a_column, b += b_row) step<ROWS>(a, a_row, b, acc);
-  put_tile<ROWS>(c, p->n, acc, kPanel, first);
+  put_tile<ROWS>(c, stride, acc, kPanel, first);
 }
 
 template <Layout LAYOUT>
 RECVAE_INLINE void packed_rows(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c,
-                               int32_t rows, int32_t width, bool first) {
+                               int32_t stride, int32_t rows, int32_t width, bool first) {
   switch (rows) {
-    case 1: return tile<1, LAYOUT>(p, a, b, depth, c, width, first);
-    case 2: return tile<2, LAYOUT>(p, a, b, depth, c, width, first);
-    case 3: return tile<3, LAYOUT>(p, a, b, depth, c, width, first);
-    default: return tile<4, LAYOUT>(p, a, b, depth, c, width, first);
+    case 1: return tile<1, LAYOUT>(p, a, b, depth, c, stride, width, first);
+    case 2: return tile<2, LAYOUT>(p, a, b, depth, c, stride, width, first);
+    case 3: return tile<3, LAYOUT>(p, a, b, depth, c, stride, width, first);
+    default: return tile<4, LAYOUT>(p, a, b, depth, c, stride, width, first);
+  }
+}
+
+/* c = or += a·b: one packed panel of columns over all rows of the block. */
+void panel(const GemmParams* p, Block block, int32_t column, const float* b, int32_t depth, bool first) {
+  const int32_t width = smaller(kPanel, block.columns - column);
+  for (int32_t m = 0; m < block.rows; m += kFewTile) {
+    const float* a = block.a + m * p->a_row;
+    float* c = block.c + m * block.stride + column;
+    const int32_t rows = block.rows - m;
+    if (p->a_column == 1) packed_rows<kRowsContiguous>(p, a, b, depth, c, block.stride, rows, width, first);
+    else if (p->a_row == 1) packed_rows<kColumnsContiguous>(p, a, b, depth, c, block.stride, rows, width, first);
+    else packed_rows<kAnyLayout>(p, a, b, depth, c, block.stride, rows, width, first);
+  }
+}
+
+/* The same for a whole panel of columns of b where it lies. */
+void direct_panel(const GemmParams* p, Block block, int32_t column, const float* b, int32_t depth, bool first) {
+  for (int32_t m = 0; m < block.rows; m += kFewTile) {
+    const float* a = block.a + m * p->a_row;
+    float* c = block.c + m * block.stride + column;
+    switch (block.rows - m) {
+      case 1: direct_tile<1>(p, a, b, depth, c, block.stride, first); break;
+      case 2: direct_tile<2>(p, a, b, depth, c, block.stride, first); break;
+      case 3: direct_tile<3>(p, a, b, depth, c, block.stride, first); break;
+      default: direct_tile<4>(p, a, b, depth, c, block.stride, first); break;
+    }
   }
 }
 
 }  // namespace
 
-void panel(const GemmParams* p, Block block, int32_t column, const float* b, int32_t depth, bool first) {
-  const int32_t width = smaller(kPanel, block.columns - column);
-  for (int32_t m = 0; m < block.rows; m += kTile) {
-    const float* a = block.a + m * p->a_row;
-    float* c = block.c + m * p->n + column;
-    const int32_t rows = block.rows - m;
-    if (p->a_column == 1) packed_rows<kRowsContiguous>(p, a, b, depth, c, rows, width, first);
-    else if (p->a_row == 1) packed_rows<kColumnsContiguous>(p, a, b, depth, c, rows, width, first);
-    else packed_rows<kAnyLayout>(p, a, b, depth, c, rows, width, first);
-  }
-}
-
-void direct_panel(const GemmParams* p, Block block, int32_t column, const float* b, int32_t depth, bool first) {
-  for (int32_t m = 0; m < block.rows; m += kTile) {
-    const float* a = block.a + m * p->a_row;
-    float* c = block.c + m * p->n + column;
-    switch (block.rows - m) {
-      case 1: direct_tile<1>(p, a, b, depth, c, first); break;
-      case 2: direct_tile<2>(p, a, b, depth, c, first); break;
-      case 3: direct_tile<3>(p, a, b, depth, c, first); break;
-      default: direct_tile<4>(p, a, b, depth, c, first); break;
+void multiply_few_rows(const GemmParams* p, Block block, int32_t depth, float* scratch) {
+  if (is_dot(p, block.rows)) return dot_products(p, block, depth);
+  const bool direct = p->b_column == 1 && block.rows <= 2 * kFewTile;
+  const int32_t whole = direct ? block.columns / kPanel * kPanel : 0;
+  for (int32_t k = 0; k < depth; k += kFewRowsDepth) {
+    const int32_t count = smaller(kFewRowsDepth, depth - k);
+    const float* b = block.b + k * p->b_row;
+    for (int32_t n = 0; n < whole; n += kPanel) direct_panel(p, block, n, b + n, count, k == 0);
+    for (int32_t n = whole; n < block.columns; n += kPanel) {
+      pack_panel(b + n * p->b_column, p, count, count, smaller(kPanel, block.columns - n), scratch);
+      panel(p, block, n, scratch, count, k == 0);
     }
+    block.a += count * p->a_column;
   }
 }
 
