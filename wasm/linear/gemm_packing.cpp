@@ -56,12 +56,13 @@ void pack_panel_columns(const float* b, const GemmParams* p, int32_t depth, int3
   pack_panel_elements(b, p, depth - k, padded - k, kPanel, to);
 }
 
-void pack_tile_elements(const float* a, const GemmParams* p, int32_t depth, int32_t padded, int32_t rows, float* to) {
+void pack_tile_elements(const float* a, const GemmParams* p, int32_t depth, int32_t padded, int32_t rows,
+                        int32_t height, float* to) {
   const int32_t row = p->a_row, column = p->a_column;
   for (int32_t k = 0; k < padded; ++k) {
-    float* pair = to + (k >> 1) * 2 * kTileRows;
+    float* pair = to + (k >> 1) * 2 * height;
     const int32_t second = k & 1;
-    for (int32_t i = 0; i < kTileRows; ++i) {
+    for (int32_t i = 0; i < height; ++i) {
       const int32_t at = i < 4 ? second * 4 + i : 8 + second * 2 + i - 4;
       pair[at] = k < depth && i < rows ? a[k * column + i * row] : 0.0f;
     }
@@ -69,37 +70,52 @@ void pack_tile_elements(const float* a, const GemmParams* p, int32_t depth, int3
 }
 
 /* A whole tile whose rows are contiguous. */
+template <int HEIGHT>
 void pack_tile_rows(const float* a, const GemmParams* p, int32_t depth, int32_t padded, float* to) {
   const int32_t row = p->a_row;
   int32_t k = 0;
   RECVAE_NO_UNROLL
-  for (; k + 4 <= depth; k += 4, a += 4, to += 4 * kTileRows) {
+  for (; k + 4 <= depth; k += 4, a += 4, to += 4 * HEIGHT) {
     v128_t r0 = load(a), r1 = load(a + row), r2 = load(a + 2 * row), r3 = load(a + 3 * row);
-    const v128_t r4 = load(a + 4 * row), r5 = load(a + 5 * row);
     transpose(r0, r1, r2, r3);
+    float* second = to + 2 * HEIGHT;
     store(to, r0);
     store(to + 4, r1);
-    store(to + 8, wasm_i32x4_shuffle(r4, r5, 0, 4, 1, 5));
-    store(to + 12, r2);
-    store(to + 16, r3);
-    store(to + 20, wasm_i32x4_shuffle(r4, r5, 2, 6, 3, 7));
+    store(second, r2);
+    store(second + 4, r3);
+    if constexpr (HEIGHT == kTall) {
+      const v128_t r4 = load(a + 4 * row), r5 = load(a + 5 * row);
+      store(to + 8, wasm_i32x4_shuffle(r4, r5, 0, 4, 1, 5));
+      store(second + 8, wasm_i32x4_shuffle(r4, r5, 2, 6, 3, 7));
+    }
   }
-  pack_tile_elements(a, p, depth - k, padded - k, kTileRows, to);
+  pack_tile_elements(a, p, depth - k, padded - k, HEIGHT, HEIGHT, to);
 }
 
 /* A whole tile whose columns are contiguous. */
+template <int HEIGHT>
 void pack_tile_columns(const float* a, const GemmParams* p, int32_t depth, int32_t padded, float* to) {
   const int32_t column = p->a_column;
   int32_t k = 0;
   RECVAE_NO_UNROLL
-  for (; k + 2 <= depth; k += 2, a += 2 * column, to += 2 * kTileRows) {
-    const v128_t x = load(a), y = load(a + column);
-    const v128_t x4 = wasm_v128_load64_zero(a + 4), y4 = wasm_v128_load64_zero(a + column + 4);
-    store(to, x);
-    store(to + 4, y);
-    store(to + 8, wasm_i64x2_shuffle(x4, y4, 0, 2));
+  for (; k + 2 <= depth; k += 2, a += 2 * column, to += 2 * HEIGHT) {
+    store(to, load(a));
+    store(to + 4, load(a + column));
+    if constexpr (HEIGHT == kTall) {
+      const v128_t x = wasm_v128_load64_zero(a + 4), y = wasm_v128_load64_zero(a + column + 4);
+      store(to + 8, wasm_i64x2_shuffle(x, y, 0, 2));
+    }
   }
-  pack_tile_elements(a, p, depth - k, padded - k, kTileRows, to);
+  pack_tile_elements(a, p, depth - k, padded - k, HEIGHT, HEIGHT, to);
+}
+
+template <int HEIGHT>
+RECVAE_INLINE void pack_tile(const float* a, const GemmParams* p, int32_t depth, int32_t padded, int32_t rows,
+                             float* to) {
+  if (rows < HEIGHT) pack_tile_elements(a, p, depth, padded, rows, HEIGHT, to);
+  else if (p->a_column == 1) pack_tile_rows<HEIGHT>(a, p, depth, padded, to);
+  else if (p->a_row == 1) pack_tile_columns<HEIGHT>(a, p, depth, padded, to);
+  else pack_tile_elements(a, p, depth, padded, HEIGHT, HEIGHT, to);
 }
 
 }  // namespace
@@ -130,11 +146,13 @@ void pack_four_panels(const float* b, int32_t row, int32_t depth, int32_t padded
 }
 
 void pack_tiles(const float* a, const GemmParams* p, int32_t depth, int32_t padded, int32_t rows, float* to) {
-  for (int32_t m = 0; m < rows; m += kTileRows, a += kTileRows * p->a_row, to += padded * kTileRows) {
-    if (rows - m < kTileRows) pack_tile_elements(a, p, depth, padded, rows - m, to);
-    else if (p->a_column == 1) pack_tile_rows(a, p, depth, padded, to);
-    else if (p->a_row == 1) pack_tile_columns(a, p, depth, padded, to);
-    else pack_tile_elements(a, p, depth, padded, kTileRows, to);
+  const int32_t tall = tiles_of(rows).tall * kTall;
+  int32_t m = 0;
+  for (; m < tall; m += kTall, a += kTall * p->a_row, to += kTall * padded) {
+    pack_tile<kTall>(a, p, depth, padded, rows - m, to);
+  }
+  for (; m < rows; m += kLow, a += kLow * p->a_row, to += kLow * padded) {
+    pack_tile<kLow>(a, p, depth, padded, rows - m, to);
   }
 }
 
