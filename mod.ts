@@ -194,4 +194,5 @@ export {
   RecvaeError,
   ShapeError,
   SingularMatrixError,
+  WriteError,
 } from "./src/base/errors.ts";

@@ -10,9 +10,9 @@ export const LONGEST_FILE = 500;
 
 /** Path prefixes (from the repository root) that may use `Deno.*`. */
 const MAY_USE_DENO = [
+  "src/files/",
   "src/cli/",
   "src/training/checkpoint",
-  "src/training/run_log",
   "src/data/openers",
 ];
 

@@ -1,5 +1,5 @@
 import { openBoldRun, readNiftiFacts } from "../../src/data/bold_run.ts";
-import { ConfigError, FormatError, ShapeError } from "../../src/base/errors.ts";
+import { ConfigError, FormatError, ShapeError, WriteError } from "../../src/base/errors.ts";
 import {
   assert,
   assertAlmostEquals,
@@ -211,10 +211,10 @@ Deno.test("run: a missing file, a directory and a full disk say what to do", asy
   const options = { memoryBudget: 0, cacheDirectory: "/no/such/folder" };
   const full = await assertRejects(
     () => openBoldRun(imagePath("nitime_fmri1.nii.gz"), options),
-    FormatError,
+    WriteError,
     "memoryBudget",
   );
-  assertEquals(full.rule, "file.cache");
+  assertEquals([full.path, full.code], ["/no/such/folder", "ENOENT"]);
 });
 
 Deno.test("run: frames outside the run and targets of another size are refused", async () => {

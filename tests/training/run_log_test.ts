@@ -6,7 +6,7 @@ import { inTemporaryFolder } from "./temporary_folder.ts";
 const rows = [{ epoch: 0, loss: 3 }, { epoch: 1, loss: 0.1 + 0.2 }, { epoch: 2, loss: 1 }];
 
 async function writeRows(path: string, fromEpoch: number, list = rows) {
-  using log = await RunLog.open(path, { fromEpoch });
+  const log = await RunLog.open(path, { fromEpoch });
   for (const row of list) await log.append(row);
 }
 
@@ -21,7 +21,7 @@ Deno.test("rows come back as they were written, one per line", () =>
 
 Deno.test("a row is on the disk as soon as it is appended", () =>
   inTemporaryFolder(async (folder) => {
-    using log = await RunLog.open(`${folder}/log.jsonl`);
+    const log = await RunLog.open(`${folder}/log.jsonl`);
     await log.append(rows[0]);
     assertEquals((await readRunLog(`${folder}/log.jsonl`)).rows, [rows[0]]);
   }));
