@@ -87,10 +87,19 @@ export async function saveEnd(
 export async function safeTraining(folder: string, epochs: number): Promise<string> {
   const epoch = Math.max(await endedAt(folder), await newestCheckpoint(folder));
   const resume = `recvae train --resume ${folder}`;
-  if (epoch < 0) return `Nothing of this training is saved; start it again, with --force`;
+  if (epoch < 0) return nothingTrained(folder);
   return epoch < epochs
     ? `The training is safe up to epoch ${epoch} of ${epochs}: ${resume} goes on from there`
     : `The training is safe in ${folder}: ${resume} writes the rest`;
+}
+
+/**
+ * What to do when the training has not begun, or nothing of it is on the disk.
+ *
+ * @param folder Of the run.
+ */
+export function nothingTrained(folder: string): string {
+  return `Nothing is trained yet; start again, with --force if ${folder} is not empty`;
 }
 
 /** Epochs of the run that ended in this folder; -1 when none did, or its files are not whole. */

@@ -13,7 +13,7 @@ import { printJson, toJson } from "./output.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
-import { safeTraining, saveEnd, sayingWhatIsSafe } from "./safe_outputs.ts";
+import { nothingTrained, safeTraining, saveEnd, sayingWhatIsSafe } from "./safe_outputs.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
@@ -115,7 +115,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     });
     const config = { model, training: plan.training, data: plan.data };
     checkTraining(config);
-    await sayingWhatIsSafe(() => "Nothing was trained yet", () => {
+    await sayingWhatIsSafe(() => nothingTrained(folder), () => {
       if (values.force) removeRun(folder);
       makeFolder(folder);
       writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
