@@ -59,7 +59,8 @@ export async function saveInstead(save: () => Promise<unknown>, error: unknown):
 }
 
 /**
- * Writes the files a finished training leaves, or a checkpoint in their place.
+ * Writes the files a finished training leaves, or a checkpoint in their place. Before those of a run that was resumed after its
+ * end are replaced, one by one, a checkpoint is saved: at every moment something in the folder is whole.
  *
  * @param folder Of the run.
  * @param trained The model, and what is saved beside its weights.
@@ -69,10 +70,12 @@ export async function saveEnd(
   folder: string,
   { model, parts }: { readonly model: WeightSource; readonly parts: SaveRunOptions },
 ): Promise<void> {
+  const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
+  const earlier = await endedAt(folder);
+  if (earlier >= 0 && earlier !== parts.epoch) await saveCheckpoint(store, model, parts);
   try {
     await saveRun(folder, model, parts);
   } catch (error) {
-    const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
     await saveInstead(() => saveCheckpoint(store, model, parts), error);
     throw error;
   }
