@@ -101,7 +101,13 @@ export class WriteError extends RecvaeError {
   readonly path: string;
   /** The system's code, e.g. `"ENOSPC"`; empty when it gave none. */
   readonly code: string;
-  /** Makes the error. @param path File or folder. @param message Full sentence. @param why The system's code and error. */
+  /**
+   * Makes the error.
+   *
+   * @param path File or folder.
+   * @param message Full sentence.
+   * @param why The system's code and error.
+   */
   constructor(path: string, message: string, why: { code: string; cause?: unknown }) {
     super(message, { cause: why.cause });
     this.path = path;

@@ -11,7 +11,8 @@ export class AppendedFile {
   /**
    * Describes a file; nothing is opened yet.
    *
-   * @param path An existing file. @param size Its length in bytes.
+   * @param path An existing file.
+   * @param size Its length in bytes.
    */
   constructor(path: string, size: number) {
     this.#path = path;

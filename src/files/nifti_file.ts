@@ -60,7 +60,11 @@ export class NiftiFile {
     this.#frames++;
   }
 
-  /** Finishes the file and gives it its name. @throws {ShapeError} when frames are missing; nothing is left behind then. */
+  /**
+   * Finishes the file and gives it its name.
+   *
+   * @throws {ShapeError} when frames are missing; nothing is left behind then.
+   */
   async finish(): Promise<void> {
     const { frames = 1 } = this.#facts;
     if (this.#frames !== frames) {

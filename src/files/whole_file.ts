@@ -37,12 +37,20 @@ export class WholeFile {
     });
   }
 
-  /** Appends bytes. @throws {WriteError} when the disk refuses; nothing is left behind then. */
+  /**
+   * Appends bytes.
+   *
+   * @throws {WriteError} when the disk refuses; nothing is left behind then.
+   */
   write(bytes: Uint8Array): void {
     this.#attempt(() => writeFully(this.#file!, bytes));
   }
 
-  /** Ends the writing: all bytes are on the disk, the name is still temporary. @throws {WriteError} as `write`. */
+  /**
+   * Ends the writing: all bytes are on the disk, the name is still temporary.
+   *
+   * @throws {WriteError} as `write`.
+   */
   seal(): void {
     this.#attempt(() => {
       this.#file!.syncSync();
@@ -50,7 +58,11 @@ export class WholeFile {
     });
   }
 
-  /** Gives a sealed file its name. @throws {WriteError} as `write`. */
+  /**
+   * Gives a sealed file its name.
+   *
+   * @throws {WriteError} as `write`.
+   */
   place(): void {
     this.#attempt(() => {
       if (this.#written !== this.path) disk().rename(this.#written, this.path);
@@ -58,7 +70,11 @@ export class WholeFile {
     });
   }
 
-  /** Ends the writing and gives the file its name. @throws {WriteError} as `write`. */
+  /**
+   * Ends the writing and gives the file its name.
+   *
+   * @throws {WriteError} as `write`.
+   */
   finish(): void {
     this.seal();
     this.place();
@@ -103,7 +119,8 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
 /**
  * Writes all bytes, however few the system takes at a time.
  *
- * @param file Open for writing. @param bytes Any number.
+ * @param file Open for writing.
+ * @param bytes Any number.
  * @throws the system's own error.
  */
 export function writeFully(file: Pick<WritableFile, "writeSync">, bytes: Uint8Array): void {

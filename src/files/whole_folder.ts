@@ -15,7 +15,8 @@ import { codeOf, writeFailure, writeProblem } from "./write_failure.ts";
  * Makes a folder with these files appear whole or not at all. Where renaming is not permitted the files are written in
  * their order, so that a last one which describes the others tells a whole folder from a part.
  *
- * @param path Where; must not exist, its parent must. @param files Content by file name.
+ * @param path Where; must not exist, its parent must.
+ * @param files Content by file name.
  * @throws {WriteError} when the disk refuses; nothing unfinished is left behind then.
  */
 export function writeFolderWhole(path: string, files: ReadonlyMap<string, Uint8Array>): void {
@@ -40,7 +41,8 @@ export function writeFolderWhole(path: string, files: ReadonlyMap<string, Uint8A
  * Writes files into a folder: all of them are on the disk before the first gets its name, so that a disk that fills up
  * leaves every file of an earlier save as it was.
  *
- * @param folder Must exist. @param files Content by file name; existing files are replaced.
+ * @param folder Must exist.
+ * @param files Content by file name; existing files are replaced.
  * @throws {WriteError} when the disk refuses; no temporary file is left behind then.
  */
 export function writeFilesWhole(folder: string, files: ReadonlyMap<string, Uint8Array>): void {
@@ -98,7 +100,11 @@ export function remove(path: string): void {
   }
 }
 
-/** Gives a file another name, for good. @throws {WriteError} when the disk refuses. */
+/**
+ * Gives a file another name, for good.
+ *
+ * @throws {WriteError} when the disk refuses.
+ */
 export function renameFile(from: string, to: string): void {
   try {
     disk().rename(from, to);

@@ -52,7 +52,8 @@ export function codeOf(error: unknown): string {
 /**
  * Makes the error that says that a file or folder cannot be written.
  *
- * @param path As the user knows it. @param error Thrown by an operation of the file system.
+ * @param path As the user knows it.
+ * @param error Thrown by an operation of the file system.
  * @param temporary The name that was written to, where that is another one; it does not appear in messages.
  * @returns A {@link WriteError}; permissions of Deno that are missing stay what they are, about `path`.
  */
