@@ -3,10 +3,11 @@
  * says which file it cannot write and what is safe, ends with 3, leaves nothing unfinished, and what it advises works.
  * By default a sample of the operations is tried; with RECVAE_NIGHTLY=1 all of them, on disks that fail once and for good.
  */
-import { useDisk } from "../../src/files/disk.ts";
+import { SYSTEM_DISK, useDisk } from "../../src/files/disk.ts";
 import { CheckpointStore } from "../../src/training/checkpoint_store.ts";
+import { readRunLog } from "../../src/training/run_log.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../src/deps/std.ts";
-import { type Fault, FaultyDisk, OPERATIONS } from "../support/faulty_disk.ts";
+import { type Fault, FaultyDisk, OPERATIONS, systemError } from "../support/faulty_disk.ts";
 import { inFolder } from "../support/folders.ts";
 import { recvaeInProcess } from "../support/recvae_in_process.ts";
 import { filesBelow } from "../training/temporary_folder.ts";
@@ -205,3 +206,65 @@ async function followAdvice(
   const { code, stderr } = await recvaeInProcess(again);
   assertEquals(code, 0, `${where}: after "${message}": ${stderr}`);
 }
+
+Deno.test("an epoch that cannot be logged is saved as a checkpoint instead", () =>
+  inFolder(async (folder) => {
+    const out = `${folder}/run`;
+    let appended = 0;
+    {
+      using _ = useDisk({
+        ...SYSTEM_DISK,
+        open(path, mode) {
+          if (mode === "append" && ++appended === 1) throw systemError("EIO");
+          return SYSTEM_DISK.open(path, mode);
+        },
+      });
+      const { code, stderr } = await recvaeInProcess([...TRAIN, "--out", out]);
+      assertEquals(code, 3);
+      assertMatch(
+        stderr,
+        /log\.jsonl": the device reports an error; .* up to epoch 1 of 2: recvae/,
+      );
+    }
+    const resumed = await recvaeInProcess([
+      "train",
+      "--resume",
+      out,
+      "--backend",
+      "cpu",
+      "--quiet",
+    ]);
+    assertEquals(resumed.code, 0, resumed.stderr);
+    const { rows } = await readRunLog(`${out}/log.jsonl`);
+    assertEquals(rows.map(({ epoch }) => epoch), [0, 1]);
+  }));
+
+Deno.test("a disk that breaks between two files of a resumed run's end loses nothing", () =>
+  inFolder(async (folder) => {
+    const out = `${folder}/run`;
+    const longer = ["--epochs", "3", "--backend", "cpu", "--quiet"];
+    const whole = `${folder}/whole`;
+    assertEquals((await recvaeInProcess([...TRAIN, "--out", out])).code, 0);
+    copyFolder(out, whole);
+    assertEquals((await recvaeInProcess(["train", "--resume", whole, ...longer])).code, 0);
+    {
+      let broken = false;
+      using _ = useDisk({
+        ...SYSTEM_DISK,
+        rename(from, to) {
+          broken ||= to.endsWith("optimiser.safetensors");
+          if (broken) throw systemError("EIO");
+          SYSTEM_DISK.rename(from, to);
+        },
+      });
+      const { code, stderr } = await recvaeInProcess(["train", "--resume", out, ...longer]);
+      assertEquals(code, 3, stderr);
+      assertStringIncludes(stderr, `The training is safe in ${out}: recvae train --resume ${out}`);
+    }
+    const resumed = await recvaeInProcess(["train", "--resume", out, ...longer]);
+    assertEquals(resumed.code, 0, resumed.stderr);
+    for (const name of ["weights.safetensors", "optimiser.safetensors", "history.json"]) {
+      const expected = await Deno.readFile(`${whole}/${name}`);
+      assertEquals(await Deno.readFile(`${out}/${name}`), expected, name);
+    }
+  }));
