@@ -192,4 +192,5 @@ export {
   RecvaeError,
   ShapeError,
   SingularMatrixError,
+  WriteError,
 } from "./src/base/errors.ts";

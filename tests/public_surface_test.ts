@@ -99,6 +99,7 @@ const NAMES = {
     "RecvaeError",
     "ShapeError",
     "SingularMatrixError",
+    "WriteError",
     "TorchGenerator",
     "VERSION",
   ],

@@ -10,11 +10,21 @@ export const LONGEST_FILE = 500;
 
 /** Path prefixes (from the repository root) that may use `Deno.*`. */
 const MAY_USE_DENO = [
+  "src/files/",
   "src/cli/",
   "src/training/checkpoint",
-  "src/training/run_log",
   "src/data/openers",
 ];
+
+/** Path prefixes that may change what is on the disk. */
+const MAY_WRITE = ["src/files/"];
+
+/** Functions of Deno that make, change, rename or remove files. */
+const WRITING =
+  /^(chmod|chown|copyFile|create|link|makeTemp(Dir|File)|mkdir|remove|rename|symlink|truncate|umask|utime|writeFile|writeTextFile)(Sync)?$/;
+
+/** Options that open a file for writing. */
+const OPENS_FOR_WRITING = new Set(["append", "create", "createNew", "truncate", "write"]);
 
 /** Path prefixes that may print. */
 const MAY_PRINT = ["src/cli/", "src/training/progress"];
@@ -63,6 +73,38 @@ function globalOnlyIn(name: string, allowed: readonly string[]): Deno.lint.Rule 
       };
     },
   };
+}
+
+/** Keeps every change of the disk in one room, which does it whole or not at all. */
+const diskWrites: Deno.lint.Rule = {
+  create(context) {
+    const path = pathInRepository(context.filename);
+    if (!startsWithAny(path, LIBRARY) || startsWithAny(path, MAY_WRITE)) return {};
+    return {
+      CallExpression(node) {
+        const { callee, arguments: [, options] } = node;
+        if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") return;
+        if (callee.object.type !== "Identifier" || callee.object.name !== "Deno") return;
+        const { name } = callee.property;
+        if (!WRITING.test(name) && !(/^open(Sync)?$/.test(name) && opensForWriting(options))) {
+          return;
+        }
+        context.report({
+          node,
+          message: `Deno.${name} changes the disk, which only ${MAY_WRITE} may; ` +
+            "use writeWhole, makeFolder, remove or what else src/files offers",
+        });
+      },
+    };
+  },
+};
+
+function opensForWriting(options: Deno.lint.Node | undefined): boolean {
+  return options?.type === "ObjectExpression" &&
+    options.properties.some((property) =>
+      property.type === "Property" && property.key.type === "Identifier" &&
+      OPENS_FOR_WRITING.has(property.key.name)
+    );
 }
 
 const FUNCTIONS = new Set([
@@ -195,6 +237,7 @@ const plugin: Deno.lint.Plugin = {
   name: "house",
   rules: {
     "deno-namespace": globalOnlyIn("Deno", MAY_USE_DENO),
+    "disk-writes": diskWrites,
     "console": globalOnlyIn("console", MAY_PRINT),
     "no-top-level-await": noTopLevelAwait,
     "file-length": fileLength,

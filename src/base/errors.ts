@@ -93,6 +93,28 @@ export class CheckpointError extends RecvaeError {
   }
 }
 
+/** A file or folder cannot be written, or not to the end; what was there before is as it was. */
+export class WriteError extends RecvaeError {
+  /** Name of the class. */
+  override readonly name = "WriteError";
+  /** File or folder concerned. */
+  readonly path: string;
+  /** The system's code, e.g. `"ENOSPC"`; empty when it gave none. */
+  readonly code: string;
+  /**
+   * Makes the error.
+   *
+   * @param path File or folder.
+   * @param message Full sentence.
+   * @param why The system's code and error.
+   */
+  constructor(path: string, message: string, why: { code: string; cause?: unknown }) {
+    super(message, { cause: why.cause });
+    this.path = path;
+    this.code = why.code;
+  }
+}
+
 /** An engine cannot be used, ran out of memory or lost its device. */
 export class BackendError extends RecvaeError {
   /** Name of the class. */

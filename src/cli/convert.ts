@@ -1,11 +1,12 @@
 /** `recvae convert`: PyTorch state dictionaries to safetensors. */
 import { FormatError } from "../base/errors.ts";
+import { writeWhole } from "../files/whole_file.ts";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { readTorchState } from "../formats/torch_state.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { UsageError } from "./options.ts";
-import { writeWhole } from "./output.ts";
+import { sayingWhatIsSafe } from "./safe_outputs.ts";
 
 /** The command. */
 export const convertCommand = defineCommand({
@@ -24,7 +25,7 @@ export const convertCommand = defineCommand({
     },
   ],
   positionals: [2, 2],
-  run({ values, positionals: [from, to] }) {
+  async run({ values, positionals: [from, to] }) {
     if (!to.endsWith(".safetensors")) {
       throw new UsageError(`The output is "${to}", needs a name ending in .safetensors`);
     }
@@ -39,9 +40,12 @@ export const convertCommand = defineCommand({
       throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
     }
     const output = writeSafetensors(tensors, { metadata: { format: "pt" } });
-    writeWhole(to, output);
+    await sayingWhatIsSafe(
+      () => `Nothing was converted, "${from}" is as it was`,
+      () => writeWhole(to, output),
+    );
     console.log(`${to}: ${tensors.size} arrays, ${output.length} bytes`);
-    return Promise.resolve(EXIT.ok);
+    return EXIT.ok;
   },
 });
 
@@ -51,6 +55,7 @@ function exists(path: string): boolean {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false; // writing says so
     throw error;
   }
 }

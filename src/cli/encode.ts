@@ -1,4 +1,5 @@
 /** `recvae encode`: latent trajectories of scans. */
+import { makeFolder } from "../files/whole_folder.ts";
 import { defineCommand } from "./command.ts";
 import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
@@ -6,6 +7,7 @@ import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { printJson } from "./output.ts";
 import { rollOut, writeStates } from "./rollouts.ts";
+import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
@@ -47,13 +49,18 @@ export const encodeCommand = defineCommand({
     await withModelAndScans(run, { values, files }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
       const printed: { name: string; file: string; shape: readonly number[]; h: unknown }[] = [];
-      if (!values.json) Deno.mkdirSync(values.out!, { recursive: true });
-      for (const [row, name] of stems.entries()) {
-        const { states } = await rollOut(model, loader, { row });
-        const file = loader.cohort.subjects[row].id;
-        if (values.json) printed.push({ name, file, shape: states.shape, h: states.data });
-        else writeStates(`${values.out}/${name}_latents.tsv`, states);
-      }
+      let written = 0;
+      const safe = () => wholeOutputs(values.out!, { written, all: stems.length, what: "tables" });
+      await sayingWhatIsSafe(safe, async () => {
+        if (!values.json) makeFolder(values.out!);
+        for (const [row, name] of stems.entries()) {
+          const { states } = await rollOut(model, loader, { row });
+          const file = loader.cohort.subjects[row].id;
+          if (values.json) printed.push({ name, file, shape: states.shape, h: states.data });
+          else writeStates(`${values.out}/${name}_latents.tsv`, states);
+          written++;
+        }
+      });
       const { tolTime } = run.config.model;
       if (values.json) printJson(printed);
       else console.log(`${stems.length} tables of ${tolTime} frames in ${values.out}`);

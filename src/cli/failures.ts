@@ -8,7 +8,9 @@ import {
   InterruptedError,
   RecvaeError,
   ShapeError,
+  WriteError,
 } from "../base/errors.ts";
+import { codeOf, writeProblem } from "../files/write_failure.ts";
 import { UsageError } from "./options.ts";
 
 /** Exit codes of the program. */
@@ -18,7 +20,7 @@ export const EXIT = {
   failure: 1,
   /** The command line or a configuration value is wrong. */
   usage: 2,
-  /** A file, folder or checkpoint cannot be used. */
+  /** A file, folder or checkpoint cannot be used, or not be written. */
   input: 3,
   /** Training produced a NaN or an infinity. */
   diverged: 4,
@@ -49,6 +51,21 @@ function isMissingInput(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.IsADirectory ||
     error instanceof Deno.errors.NotCapable;
+}
+
+/** Codes of refusals that only writing meets. */
+const WRITING_ONLY = ["ENOSPC", "EDQUOT", "EFBIG"];
+
+/**
+ * Printing fails like writing does, but the system names no file then: says that it was standard output.
+ *
+ * @param error Anything that was thrown; all files report a {@link WriteError}.
+ * @returns A `WriteError` about standard output, or the same error.
+ */
+export function namedFailure(error: unknown): unknown {
+  if (error instanceof RecvaeError || !WRITING_ONLY.includes(codeOf(error))) return error;
+  const message = `Cannot write standard output: ${writeProblem(error)}`;
+  return new WriteError("standard output", message, { code: codeOf(error), cause: error });
 }
 
 /**

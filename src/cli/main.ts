@@ -7,7 +7,7 @@ import { VERSION } from "../base/version.ts";
 import { closestString } from "../deps/std_text.ts";
 import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { describeFailure, EXIT, exitCodeOf } from "./failures.ts";
+import { describeFailure, EXIT, exitCodeOf, namedFailure } from "./failures.ts";
 import { parseOptions, UsageError } from "./options.ts";
 
 /**
@@ -18,13 +18,23 @@ import { parseOptions, UsageError } from "./options.ts";
 export async function runCli(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(args);
-  } catch (error) {
-    console.error(describeFailure(error, args.includes("--debug")));
+  } catch (thrown) {
+    const error = namedFailure(thrown);
+    report(describeFailure(error, args.includes("--debug")));
     if (error instanceof UsageError) {
       const name = COMMANDS.some(({ name }) => name === args[0]) ? ` ${args[0]}` : "";
-      console.error(`See recvae${name} --help`);
+      report(`See recvae${name} --help`);
     }
     return exitCodeOf(error);
+  }
+}
+
+/** Prints on standard error; where that is full or closed the exit code has to do. */
+function report(line: string): void {
+  try {
+    console.error(line);
+  } catch {
+    // Nobody can be told.
   }
 }
 

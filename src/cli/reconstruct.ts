@@ -1,11 +1,13 @@
 /** `recvae reconstruct`: what a trained run makes of scans, as NIfTI in the scans' own intensities. */
 import { evaluateHeldOut } from "../evaluation/held_out.ts";
+import { makeFolder } from "../files/whole_folder.ts";
 import { defineCommand } from "./command.ts";
 import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { rollOut } from "./rollouts.ts";
+import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
@@ -55,19 +57,24 @@ export const reconstructCommand = defineCommand({
     const innerSteps = values["fit-offsets"] ?? 0;
     await withModelAndScans(run, { values, files }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
-      Deno.mkdirSync(out, { recursive: true });
-      for (const [row, stem] of stems.entries()) {
-        const fitted = innerSteps > 0
-          ? await evaluateHeldOut(model, loader.batch([row]), { innerSteps })
-          : null;
-        const path = `${out}/${stem}_desc-reconstruction_bold.nii`;
-        await rollOut(model, loader, {
-          row,
-          path,
-          ...(fitted ? { offset: Float32Array.from(fitted.zTest.data) } : {}),
-        });
-        console.log(path);
-      }
+      let written = 0;
+      const safe = () => wholeOutputs(out, { written, all: stems.length, what: "files" });
+      await sayingWhatIsSafe(safe, async () => {
+        makeFolder(out);
+        for (const [row, stem] of stems.entries()) {
+          const fitted = innerSteps > 0
+            ? await evaluateHeldOut(model, loader.batch([row]), { innerSteps })
+            : null;
+          const path = `${out}/${stem}_desc-reconstruction_bold.nii`;
+          await rollOut(model, loader, {
+            row,
+            path,
+            ...(fitted ? { offset: Float32Array.from(fitted.zTest.data) } : {}),
+          });
+          written++;
+          console.log(path);
+        }
+      });
     });
     return EXIT.ok;
   },

@@ -1,6 +1,8 @@
 /** Writes what a trained run leaves behind for people: latents, F, reconstructions, figures, the report page. */
 import type { NdArray } from "../base/arrays.ts";
 import type { DataLoader } from "../data/loader.ts";
+import { writeWhole } from "../files/whole_file.ts";
+import { makeFolder } from "../files/whole_folder.ts";
 import { type Eigenvalue, eigenvalues } from "../linalg/eigenvalues.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { eigenvaluePlot } from "../reports/eigenvalue_plot.ts";
@@ -9,7 +11,7 @@ import { type EpochRecord, lossCurve } from "../reports/loss_curve.ts";
 import { reportPage } from "../reports/page.ts";
 import { sliceComparison } from "../reports/slice_comparison.ts";
 import type { PreparedData } from "./prepared_data.ts";
-import { toJson, writeWhole } from "./output.ts";
+import { toJson } from "./output.ts";
 import { rollOut, scanSpace, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "./run_folder_layout.ts";
 import { uniqueStems } from "./scan_names.ts";
@@ -34,7 +36,10 @@ export interface RunResults {
  * Writes subjects.tsv, transition.json, latents of all runs and reconstructions of the held-out ones (of all
  * runs, if none are held out).
  *
- * @param folder Of the run. @param model Trained. @param data Its data.
+ * @param folder Of the run.
+ * @param model Trained.
+ * @param data Its data.
+ * @throws {WriteError} when a file cannot be written; those before it are whole. {@link writeReport} the same.
  */
 export async function writeResults(
   folder: string,
@@ -42,7 +47,7 @@ export async function writeResults(
   data: PreparedData,
 ): Promise<RunResults> {
   for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
-    Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
+    makeFolder(`${folder}/${name}`, { parents: false });
   }
   const stems = uniqueStems(data.cohort.subjects);
   writeSubjects(folder, data, stems);
@@ -176,7 +181,7 @@ export function writeReport(
       caption: "Inside the circle a mode decays; off the real axis it oscillates.",
     },
   };
-  Deno.mkdirSync(`${folder}/${RUN_LAYOUT.figures}`, { recursive: true });
+  makeFolder(`${folder}/${RUN_LAYOUT.figures}`, { parents: false });
   for (const [name, { svg }] of Object.entries(figures)) {
     writeWhole(`${folder}/${RUN_LAYOUT.figures}/${name}.svg`, svg);
   }

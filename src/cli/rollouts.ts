@@ -5,9 +5,9 @@ import type { BoldRun } from "../data/bold_run.ts";
 import type { CohortSubject } from "../data/cohort.ts";
 import type { DataLoader } from "../data/loader.ts";
 import { invertScaling } from "../data/normalization.ts";
+import { NiftiFile } from "../files/nifti_file.ts";
+import { writeWhole } from "../files/whole_file.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
-import { NiftiFile } from "./nifti_file.ts";
-import { writeWhole } from "./output.ts";
 
 /** Where a scan lies in space and time. */
 export interface ScanSpace {
@@ -56,6 +56,7 @@ export interface RolloutOptions {
  *
  * @param model Trained; left in evaluation mode. @param loader Holds the scan.
  * @param options Which scan, and what to write.
+ * @throws {WriteError} when the reconstruction cannot be written; no part of it is left behind then.
  */
 export async function rollOut(
   model: RecurrentVae,
@@ -86,17 +87,19 @@ export async function rollOut(
         input: Float32Array.from(await batch.read(start, 1)),
         reconstruction: frame(0),
       };
-      for (let t = 0; file && t < count; t++) file.append(invertScaling(frame(t), scaling));
+      for (let t = 0; file && t < count; t++) await file.append(invertScaling(frame(t), scaling));
     },
   });
-  file?.finish();
+  await file?.finish();
   return { states: { data: h.data, shape: [tolTime, latentDim] }, firstFrames: firstFrames! };
 }
 
 /**
  * Writes latent states as tab-separated text: a header `h1 … hD`, then one line a frame.
  *
- * @param path Where. @param states `[T, D]`.
+ * @param path Where.
+ * @param states `[T, D]`.
+ * @throws {WriteError} when it cannot be written.
  */
 export function writeStates(path: string, states: NdArray): void {
   const [frames, width] = states.shape;

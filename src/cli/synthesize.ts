@@ -1,11 +1,14 @@
 /** `recvae synthesize`: writes a synthetic cohort as NIfTI files. */
 import type { CohortSubject } from "../data/cohort.ts";
 import { syntheticCohort } from "../data/synthetic.ts";
+import { NiftiFile } from "../files/nifti_file.ts";
+import { makeFolder } from "../files/whole_folder.ts";
+import type { NiftiImageFacts } from "../formats/nifti_write.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { spatialShapeOf } from "./model_options.ts";
-import { type NiftiFacts, NiftiFile } from "./nifti_file.ts";
 import { type Option, UsageError } from "./options.ts";
+import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
 
 const OPTIONS = [
   { name: "out", short: "o", kind: "text", value: "DIR", help: "Folder to write" },
@@ -76,17 +79,25 @@ export const synthesizeCommand = defineCommand({
     });
     const size = values["voxel-size"] ?? 2;
     const affine = [size, 0, 0, 0, 0, size, 0, 0, 0, 0, size, 0, 0, 0, 0, 1];
-    for (const subject of cohort.subjects) {
-      const folder = `${values.out}/${subject.label}`;
-      Deno.mkdirSync(folder, { recursive: true });
-      await writeSubject(`${folder}/${subject.id}_task-rest_bold.nii`, subject, {
-        spatialShape: cohort.spatialShape,
-        frames: cohort.frames,
-        affine,
-        repetitionTime: values["repetition-time"] ?? 3,
-        description: "recvae synthetic",
-      });
-    }
+    const { out } = values;
+    let written = 0;
+    const safe = () =>
+      wholeOutputs(out, { written, all: cohort.subjects.length, what: "subjects" });
+    await sayingWhatIsSafe(safe, async () => {
+      for (const label of new Set(cohort.subjects.map(({ label }) => label))) {
+        makeFolder(`${out}/${label}`);
+      }
+      for (const subject of cohort.subjects) {
+        await writeSubject(`${out}/${subject.label}/${subject.id}_task-rest_bold.nii`, subject, {
+          spatialShape: cohort.spatialShape,
+          frames: cohort.frames,
+          affine,
+          repetitionTime: values["repetition-time"] ?? 3,
+          description: "recvae synthetic",
+        });
+        written++;
+      }
+    });
     console.log(`${cohort.subjects.length} subjects in ${values.out}/CN and ${values.out}/AD`);
     return EXIT.ok;
   },
@@ -95,11 +106,11 @@ export const synthesizeCommand = defineCommand({
 async function writeSubject(
   path: string,
   subject: CohortSubject,
-  facts: NiftiFacts & { readonly frames: number },
+  facts: NiftiImageFacts & { readonly frames: number },
 ): Promise<void> {
   const run = await subject.open();
   using file = new NiftiFile(path, facts);
-  for (let t = 0; t < facts.frames; t++) file.append(run.readFrame(t));
-  file.finish();
+  for (let t = 0; t < facts.frames; t++) await file.append(run.readFrame(t));
+  await file.finish();
   run.close();
 }

@@ -1,19 +1,21 @@
 /** `recvae train`: from scans to a run folder and a summary. */
+import { writeWhole } from "../files/whole_file.ts";
+import { makeFolder, remove } from "../files/whole_folder.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
-import { saveRun } from "../training/run_folder.ts";
 import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { defineCommand } from "./command.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Parsed, UsageError } from "./options.ts";
-import { printJson, toJson, writeWhole } from "./output.ts";
+import { printJson, toJson } from "./output.ts";
 import { ownDataOf } from "./own_data.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import { nothingTrained, safeTraining, saveEnd, sayingWhatIsSafe } from "./safe_outputs.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
@@ -73,10 +75,12 @@ async function runTrain({ values, positionals }: Parsed<typeof TRAIN_OPTIONS>): 
   const run = values.resume === undefined
     ? await startRun(values, positionals)
     : await reopenRun(values, positionals);
+  const { folder, config, data } = run;
+  const safe = () => safeTraining(folder, config.model.epochs);
   try {
-    return await trainAndReport(values, run);
+    return await sayingWhatIsSafe(safe, () => trainAndReport(values, run));
   } finally {
-    run.data.close();
+    data.close();
   }
 }
 
@@ -118,9 +122,11 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     });
     const config = { model, training: plan.training, data: data.plan };
     checkTraining(config);
-    if (values.force) removeRun(folder);
-    Deno.mkdirSync(folder, { recursive: true });
-    writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
+    await sayingWhatIsSafe(() => nothingTrained(folder), () => {
+      if (values.force) removeRun(folder);
+      makeFolder(folder);
+      writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
+    });
     return { folder, config, data, engine: file.engine };
   } catch (error) {
     data.close();
@@ -181,7 +187,7 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
     return EXIT.interrupted;
   }
   const seconds = (performance.now() - started) / 1000;
-  await saveRun(folder, model, trained.parts);
+  await saveEnd(folder, trained);
   const scores = data.heldOut && await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
     fitOffsets: config.training.fitOffsets,
     ...(data.mask ? { mask: data.mask } : {}),
@@ -241,6 +247,7 @@ function holdsSomething(folder: string): boolean {
     return [...Deno.readDirSync(folder)].length > 0;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false; // making the folder says so
     throw error;
   }
 }
@@ -248,10 +255,6 @@ function holdsSomething(folder: string): boolean {
 /** Removes what an earlier run wrote, and nothing else. */
 function removeRun(folder: string): void {
   for (const name of [...Object.values(RUN_LAYOUT), ...Object.values(RUN_FILES)]) {
-    try {
-      Deno.removeSync(`${folder}/${name}`, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    remove(`${folder}/${name}`);
   }
 }

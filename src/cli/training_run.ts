@@ -17,6 +17,7 @@ import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import type { TrainingPlan } from "./train_options.ts";
+import { saveInstead } from "./safe_outputs.ts";
 import { configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
 
 /** Milliseconds between checkpoints unless epochs are counted. */
@@ -52,6 +53,7 @@ export interface TrainedRun {
  * @param options See {@link TrainingRunOptions}.
  * @throws {DivergenceError} when a number is not finite; the newest checkpoint is the last good state.
  * @throws {CheckpointError} when there is nothing to resume from.
+ * @throws {WriteError} when the log or a checkpoint cannot be written; older checkpoints are as they were.
  */
 export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun> {
   const { config, data, folder } = options;
@@ -66,8 +68,9 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
   const resumed = options.resume ? await resumeState(store, model, folder) : null;
   const partsOf = (state: TrainingState) => savedParts(options, state);
   const progress = startProgress(options, resumed?.position.epoch ?? 0);
-  using log = await RunLog.open(`${folder}/${RUN_LAYOUT.log}`, {
+  const log = await RunLog.open(`${folder}/${RUN_LAYOUT.log}`, {
     fromEpoch: resumed?.position.epoch ?? 0,
+    known: resumed?.metrics,
   });
   let savedAt = performance.now();
   const isDue = (epoch: number) =>
@@ -75,9 +78,15 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
       ? performance.now() - savedAt > CHECKPOINT_MS
       : (epoch + 1) % options.checkpointEvery === 0;
   const onEpoch = async (epoch: number, metrics: EpochMetrics, controls: RunControls) => {
-    await log.append(metrics);
+    const save = async () => saveCheckpoint(store, model, partsOf(await controls.state()));
+    try {
+      log.append(metrics);
+    } catch (error) {
+      await saveInstead(save, error);
+      throw error;
+    }
     if (!isDue(epoch)) return;
-    await saveCheckpoint(store, model, partsOf(await controls.state()));
+    await save();
     savedAt = performance.now();
   };
   try {
@@ -171,11 +180,21 @@ async function endState(
   checkpoint: TrainingState | null,
 ): Promise<TrainingState | null> {
   if (!await hasEnded(folder)) return null;
-  const run = await readRun(folder);
-  const state = trainingStateOf(run);
+  const run = await readRunOr(checkpoint, folder);
+  const state = run && trainingStateOf(run);
   if (!state || (checkpoint && isLater(checkpoint, state))) return null;
   model.loadStateDict(new Map(run.weights));
   return state;
+}
+
+/** The run that ended; null when its files are not whole, because saving was cut short, and there is a checkpoint instead. */
+async function readRunOr(checkpoint: TrainingState | null, folder: string) {
+  try {
+    return await readRun(folder);
+  } catch (error) {
+    if (checkpoint && error instanceof CheckpointError) return null;
+    throw error;
+  }
 }
 
 async function hasEnded(folder: string): Promise<boolean> {
@@ -210,13 +229,22 @@ interface ProgressLines {
   finish(): void;
 }
 
+/** Progress that cannot be shown is no reason to stop. */
+function writeProgress(text: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  } catch {
+    // Standard error is full or closed.
+  }
+}
+
 function startProgress(options: TrainingRunOptions, completedEpochs: number): ProgressLines {
   if (options.quiet) return { batch: () => {}, line: () => {}, finish: () => {} };
   const { epochs } = options.config.model;
   const terminal = Deno.stderr.isTerminal();
   const progress = new Progress({
     output: {
-      write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+      write: writeProgress,
       terminal,
       columns: terminal ? Deno.consoleSize().columns : 80,
     },

@@ -1,4 +1,4 @@
-/** Writing NIfTI-1 single files: the header, and small images in one go. Streams are written by `data`. */
+/** Writing NIfTI-1 single files: the header, and small images in one go. Long runs are written frame by frame by `files`. */
 import type { FloatArray, SpatialShape } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
 import { gzipSync } from "../deps/node_zlib.ts";

@@ -21,7 +21,7 @@ export interface LoadedCheckpoint extends LoadedRun {
  *
  * @param store Where. @param model Whose weights. @param options Further parts, as for `saveRun`.
  * @returns The number of the generation.
- * @throws {CheckpointError} when it cannot be written; older generations stay as they are.
+ * @throws {WriteError} when it cannot be written; older generations stay as they are.
  */
 export async function saveCheckpoint(
   store: CheckpointStore,

@@ -4,15 +4,10 @@
  * next older one is taken.
  */
 import { CheckpointError, ConfigError } from "../base/errors.ts";
-import {
-  joinPath,
-  listFolder,
-  makeFolder,
-  readIfPresent,
-  removeQuietly,
-  TEMPORARY_PREFIX,
-  writeFolderAtomically,
-} from "./checkpoint_files.ts";
+import { disk } from "../files/disk.ts";
+import { joinPath, removeQuietly, TEMPORARY_PREFIX } from "../files/whole_file.ts";
+import { makeFolder, writeFolderWhole } from "../files/whole_folder.ts";
+import { listFolder, readIfPresent } from "./checkpoint_files.ts";
 
 const MANIFEST = "manifest.json";
 const GENERATION = /^generation-(\d{6,})$/;
@@ -36,6 +31,8 @@ interface ManifestEntry {
 export class CheckpointStore {
   readonly #folder: string;
   readonly #keep: number;
+  /** Saved by this store, newest first: all that is known where the folder may not be read. */
+  #saved: number[] = [];
 
   /**
    * Describes a store; nothing is read or written yet.
@@ -60,14 +57,15 @@ export class CheckpointStore {
    *
    * @param files Content by file name.
    * @returns The number of the generation.
-   * @throws {CheckpointError} when it cannot be written; older generations stay as they are.
+   * @throws {WriteError} when it cannot be written; older generations stay as they are.
    */
   async save(files: ReadonlyMap<string, Uint8Array>): Promise<number> {
-    await makeFolder(this.#folder);
-    const existing = await this.generations();
+    makeFolder(this.#folder);
+    const existing = this.#mayRead() ? await this.generations() : this.#saved;
     const generation = (existing[0] ?? 0) + 1;
     const manifest = new TextEncoder().encode(JSON.stringify(await describe(files), null, 2));
-    await writeFolderAtomically(this.#path(generation), new Map([...files, [MANIFEST, manifest]]));
+    writeFolderWhole(this.#path(generation), new Map([...files, [MANIFEST, manifest]]));
+    this.#saved = [generation, ...existing].slice(0, this.#keep);
     await this.#tidyUp([generation, ...existing]);
     return generation;
   }
@@ -102,6 +100,10 @@ export class CheckpointStore {
     return numbers.filter((number) => number > 0).sort((a, b) => b - a);
   }
 
+  #mayRead(): boolean {
+    return disk().mayRead(this.#folder);
+  }
+
   #path(generation: number): string {
     return joinPath(this.#folder, `generation-${String(generation).padStart(6, "0")}`);
   }
@@ -124,10 +126,10 @@ export class CheckpointStore {
 
   async #tidyUp(generations: readonly number[]): Promise<void> {
     for (const generation of generations.slice(this.#keep)) {
-      await removeQuietly(this.#path(generation));
+      removeQuietly(this.#path(generation));
     }
-    for (const name of await listFolder(this.#folder)) {
-      if (name.startsWith(TEMPORARY_PREFIX)) await removeQuietly(joinPath(this.#folder, name));
+    for (const name of this.#mayRead() ? await listFolder(this.#folder) : []) {
+      if (name.startsWith(TEMPORARY_PREFIX)) removeQuietly(joinPath(this.#folder, name));
     }
   }
 }

@@ -13,15 +13,9 @@
  * | version.json | versions of library, Deno and platform |
  */
 import { CheckpointError } from "../base/errors.ts";
-import {
-  folderExists,
-  joinPath,
-  makeFolder,
-  readIfPresent,
-  removeQuietly,
-  runtimeVersions,
-  writeFileAtomically,
-} from "./checkpoint_files.ts";
+import { joinPath, removeQuietly } from "../files/whole_file.ts";
+import { makeFolder, writeFilesWhole } from "../files/whole_folder.ts";
+import { folderExists, readIfPresent, runtimeVersions } from "./checkpoint_files.ts";
 import type { TrainingState } from "./loop.ts";
 import type { Optimiser } from "./optimiser.ts";
 import {
@@ -47,13 +41,13 @@ export interface SaveRunOptions
 export type LoadedRun = Omit<RunContents, "weights">;
 
 /**
- * Saves a run: each file is written whole or not at all, and files of an earlier save that this one does not have
- * are removed.
+ * Saves a run: all files are on the disk before the first replaces one of an earlier save, and those that this save does
+ * not have are removed.
  *
  * @param dir Folder; made if need be. @param model Whose weights.
  * @param options Further parts.
  * @returns `dir`.
- * @throws {CheckpointError} when the disk refuses.
+ * @throws {WriteError} when the disk refuses.
  */
 export async function saveRun(
   dir: string,
@@ -61,10 +55,10 @@ export async function saveRun(
   options: SaveRunOptions = {},
 ): Promise<string> {
   const files = encodeRun(await gatherRun(model, options));
-  await makeFolder(dir);
-  for (const [name, bytes] of files) await writeFileAtomically(joinPath(dir, name), bytes);
+  makeFolder(dir);
+  writeFilesWhole(dir, files);
   for (const name of Object.values(RUN_FILES)) {
-    if (!files.has(name)) await removeQuietly(joinPath(dir, name));
+    if (!files.has(name)) removeQuietly(joinPath(dir, name));
   }
   return dir;
 }

@@ -3,7 +3,9 @@
  * whatever ends it. A line torn by a crash is recognised when the log is read.
  */
 import { CheckpointError } from "../base/errors.ts";
-import { readIfPresent, writeFileAtomically } from "./checkpoint_files.ts";
+import { AppendedFile } from "../files/appended_file.ts";
+import { writeWhole } from "../files/whole_file.ts";
+import { readIfPresent } from "./checkpoint_files.ts";
 
 /** One row: numbers and texts of one epoch. */
 export type LogRow = Readonly<Record<string, unknown>> & { readonly epoch: number };
@@ -41,11 +43,19 @@ export async function readRunLog(path: string): Promise<RunLogContent> {
   return { rows: whole ? [...rows, whole] : rows, torn: last !== "" };
 }
 
+/** Options of {@link RunLog.open}. */
+export interface RunLogOptions {
+  /** First epoch (0-based) that is going to be appended; default 0 starts afresh. */
+  readonly fromEpoch?: number;
+  /** Rows of epochs before that, known from elsewhere: put where the log lacks them. */
+  readonly known?: readonly LogRow[];
+}
+
 /** A log that is being written. */
 export class RunLog {
-  readonly #file: Deno.FsFile;
+  readonly #file: AppendedFile;
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(file: AppendedFile) {
     this.#file = file;
   }
 
@@ -53,32 +63,39 @@ export class RunLog {
    * Opens a log for appending. A torn last line, and rows of epochs that will be trained again, are removed first.
    *
    * @param path File; made if need be, its folder must exist.
-   * @param options `fromEpoch`: first epoch (0-based) that is going to be appended; default 0 starts afresh.
-   * @throws {CheckpointError} when the file is no log or cannot be written.
+   * @param options See {@link RunLogOptions}.
+   * @throws {CheckpointError} when the file is no log.
+   * @throws {WriteError} when it cannot be written.
    */
-  static async open(
-    path: string,
-    { fromEpoch = 0 }: { readonly fromEpoch?: number } = {},
-  ): Promise<RunLog> {
-    const { rows, torn } = fromEpoch === 0 ? { rows: [], torn: true } : await readRunLog(path);
-    const kept = rows.filter((row) => row.epoch < fromEpoch);
-    if (torn || kept.length < rows.length) {
-      await writeFileAtomically(path, kept.map((row) => JSON.stringify(row) + "\n").join(""));
-    }
-    return new RunLog(await Deno.open(path, { append: true, create: true }));
+  static async open(path: string, options: RunLogOptions = {}): Promise<RunLog> {
+    const { fromEpoch = 0, known = [] } = options;
+    const { rows } = fromEpoch === 0 ? { rows: [] } : await readRunLog(path);
+    const byEpoch = new Map([...known, ...rows].map((row) => [row.epoch, row]));
+    const kept = [...byEpoch.values()].filter(({ epoch }) => epoch < fromEpoch)
+      .sort((a, b) => a.epoch - b.epoch);
+    const content = encode(kept);
+    const present = fromEpoch === 0 ? null : await readIfPresent(path);
+    if (!present || !equal(present, content)) writeWhole(path, content);
+    return new RunLog(new AppendedFile(path, content.length));
   }
 
-  /** Appends a row and waits until it is on the disk. */
-  async append(row: LogRow): Promise<void> {
-    const bytes = new TextEncoder().encode(JSON.stringify(row) + "\n");
-    for (let done = 0; done < bytes.length;) done += await this.#file.write(bytes.subarray(done));
-    await this.#file.syncData();
+  /**
+   * Appends a row and waits until it is on the disk.
+   *
+   * @param row Of the next epoch.
+   * @throws {WriteError} when the disk refuses; no part of the row is left behind then.
+   */
+  append(row: LogRow): void {
+    this.#file.append(encode([row]));
   }
+}
 
-  /** Closes the file; appending is over. */
-  [Symbol.dispose](): void {
-    this.#file.close();
-  }
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function encode(rows: readonly LogRow[]): Uint8Array {
+  return new TextEncoder().encode(rows.map((row) => JSON.stringify(row) + "\n").join(""));
 }
 
 function parseRow(line: string): LogRow | null {

@@ -39,6 +39,15 @@ export function startRecvae(args: readonly string[], env: Record<string, string>
   }).spawn();
 }
 
+/**
+ * The same as a line for a shell. Paths must not hold spaces.
+ *
+ * @param args Command line.
+ */
+export function recvaeCommand(args: readonly string[]): string {
+  return [Deno.execPath(), ...commandLine(args)].join(" ");
+}
+
 /** Runs `recvae` to its end. */
 export async function recvae(...args: string[]): Promise<Finished> {
   return finished(await startRecvae(args).output());

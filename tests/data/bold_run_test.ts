@@ -1,5 +1,7 @@
 import { openBoldRun, readNiftiFacts } from "../../src/data/bold_run.ts";
-import { ConfigError, FormatError, ShapeError } from "../../src/base/errors.ts";
+import { ConfigError, FormatError, ShapeError, WriteError } from "../../src/base/errors.ts";
+import { useDisk } from "../../src/files/disk.ts";
+import { FaultyDisk } from "../support/faulty_disk.ts";
 import {
   assert,
   assertAlmostEquals,
@@ -211,10 +213,27 @@ Deno.test("run: a missing file, a directory and a full disk say what to do", asy
   const options = { memoryBudget: 0, cacheDirectory: "/no/such/folder" };
   const full = await assertRejects(
     () => openBoldRun(imagePath("nitime_fmri1.nii.gz"), options),
-    FormatError,
+    WriteError,
     "memoryBudget",
   );
-  assertEquals(full.rule, "file.cache");
+  assertEquals([full.path, full.code], ["/no/such/folder", "ENOENT"]);
+});
+
+Deno.test("run: a disk that fills up while a scan is inflated says where, and nothing stays", async () => {
+  await withDirectory(async (cacheDirectory) => {
+    const options = { memoryBudget: 0, cacheDirectory };
+    for (const operation of ["open", "write"] as const) {
+      using _ = useDisk(new FaultyDisk({ operation, at: 1, code: "ENOSPC" }));
+      const { message } = await assertRejects(
+        () => openBoldRun(imagePath("nitime_fmri1.nii.gz"), options),
+        WriteError,
+        'Cannot write a temporary copy of "',
+      );
+      assert(message.includes(`in ${cacheDirectory}`) && message.includes("no space is left"));
+      assert(message.includes("TMPDIR") && !message.includes("os error"), message);
+      assertEquals([...Deno.readDirSync(cacheDirectory)].length, 0);
+    }
+  });
 });
 
 Deno.test("run: frames outside the run and targets of another size are refused", async () => {

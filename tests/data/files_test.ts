@@ -4,7 +4,7 @@ import { groupName, parseBidsName, sidecarRepetitionTime } from "../../src/data/
 import { openBoldRun } from "../../src/data/bold_run.ts";
 import { listSubjectFiles } from "../../src/data/listing.ts";
 import { openMask } from "../../src/data/mask.ts";
-import { createNiftiFile } from "../../src/data/openers/nifti_file.ts";
+import { NiftiFile } from "../../src/files/nifti_file.ts";
 import { loadSubjectVolumes } from "../../src/data/volumes.ts";
 import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { imagePath, withDirectory } from "../support/images.ts";
@@ -128,20 +128,19 @@ Deno.test("files written frame by frame read back; unfinished ones leave nothing
     const facts = { spatialShape: [4, 3, 2], frames: 3, repetitionTime: 0.72 } as const;
     for (const name of ["a.nii", "b.nii.gz"]) {
       const path = `${directory}/${name}`;
-      const file = createNiftiFile(path, facts);
-      for (const frame of frames) await file.writeFrame(frame);
+      using file = new NiftiFile(path, facts);
+      for (const frame of frames) await file.append(frame);
       assertEquals([...Deno.readDirSync(directory)].some((e) => e.name === name), false);
-      await file.close();
+      await file.finish();
       using run = await openBoldRun(path);
       assertEquals(frames.map((_, t) => run.readFrame(t)), frames, name);
       assertEquals(run.repetitionTime, 0.72);
     }
-    const cut = createNiftiFile(`${directory}/c.nii.gz`, facts);
-    await cut.writeFrame(frames[0]);
-    await assertRejects(() => cut.writeFrame(new Float32Array(5)), ShapeError, "24");
-    await assertRejects(() => cut.close(), ShapeError, "found 1 frames");
-    const dropped = createNiftiFile(`${directory}/d.nii`, facts);
-    dropped.discard();
+    const cut = new NiftiFile(`${directory}/c.nii.gz`, facts);
+    await cut.append(frames[0]);
+    await assertRejects(() => cut.append(new Float32Array(5)), ShapeError, "24");
+    await assertRejects(() => cut.finish(), ShapeError, "found 1 frames");
+    new NiftiFile(`${directory}/d.nii`, facts)[Symbol.dispose]();
     assertEquals([...Deno.readDirSync(directory)].map((e) => e.name).sort(), ["a.nii", "b.nii.gz"]);
   });
 });

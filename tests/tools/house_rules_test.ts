@@ -14,6 +14,27 @@ Deno.test("Deno.* in a model is reported, in the command line it is not", () => 
   assertEquals(fired("tests/models/x_test.ts", "Deno.cwd();"), []);
 });
 
+Deno.test("changing the disk is for src/files, reading it is not", () => {
+  for (
+    const call of [
+      "mkdirSync(p)",
+      "writeFile(p, b)",
+      "rename(a, b)",
+      "remove(p)",
+      "makeTempFileSync()",
+    ]
+  ) {
+    assertEquals(fired("src/cli/x.ts", `Deno.${call};`), ["house/disk-writes"], call);
+    assertEquals(fired("src/files/x.ts", `Deno.${call};`), [], call);
+  }
+  assertEquals(fired("src/cli/x.ts", "Deno.openSync(p, { createNew: true, write: true });"), [
+    "house/disk-writes",
+  ]);
+  for (const call of ["openSync(p)", "open(p, { read: true })", "readFileSync(p)", "statSync(p)"]) {
+    assertEquals(fired("src/cli/x.ts", `Deno.${call};`), [], call);
+  }
+});
+
 Deno.test("printing is for the command line and the progress display", () => {
   assertEquals(fired("src/ops/x.ts", "console.log(1);"), ["house/console"]);
   assertEquals(fired("src/training/progress.ts", "console.log(1);"), []);

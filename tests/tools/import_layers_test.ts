@@ -11,6 +11,8 @@ const ALLOWED = [
   ["src/deps/tfjs.ts", "npm:@tensorflow/tfjs@4.22.0"],
   ["src/models/a/model.ts", "src/models/a/weights.ts"],
   ["src/backends/wasm/load.js", "wasm/dist/kernels.wasm"],
+  ["src/files/nifti_file.ts", "src/formats/nifti_write.ts"],
+  ["src/backends/tensorflow/install.ts", "src/files/whole_file.ts"],
   ["mod.ts", "src/data/cohort.ts"],
   ["tests/x_test.ts", "src/cli/main.ts"],
 ];
@@ -20,6 +22,9 @@ const REFUSED = [
   ["src/formats/nifti.ts", "src/deps/tfjs.ts", "never sees the tensor library"],
   ["src/linalg/ridge.ts", "src/deps/tfjs.ts", "never sees the tensor library"],
   ["src/reports/svg.ts", "src/deps/tfjs.ts", "never sees the tensor library"],
+  ["src/files/nifti_file.ts", "src/deps/tfjs.ts", "never sees the tensor library"],
+  ["src/files/whole_file.ts", "src/data/cohort.ts", "layer 1"],
+  ["src/formats/nifti_write.ts", "src/files/whole_file.ts", "layer 1"],
   ["src/ops/linear.ts", "src/losses/kl.ts", "layer 2"],
   ["src/models/a/model.ts", "src/models/b/model.ts", "another model"],
   ["src/models/a/model.ts", "src/data/cohort.ts", "given frames"],

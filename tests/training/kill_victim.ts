@@ -20,7 +20,7 @@ if (import.meta.main) {
   };
   const print = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
   let epoch: number = (await loadCheckpoint(store, model))?.epoch ?? 0;
-  using log = await RunLog.open(`${folder}/log.jsonl`, { fromEpoch: epoch });
+  const log = await RunLog.open(`${folder}/log.jsonl`, { fromEpoch: epoch });
   print("ready");
   for (;;) {
     await log.append({ epoch, loss: 1 / (epoch + 1) });

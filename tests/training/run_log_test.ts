@@ -1,12 +1,14 @@
-import { assert, assertEquals, assertRejects } from "../../src/deps/std.ts";
-import { CheckpointError } from "../../src/base/errors.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../../src/deps/std.ts";
+import { CheckpointError, WriteError } from "../../src/base/errors.ts";
+import { useDisk } from "../../src/files/disk.ts";
 import { readRunLog, RunLog } from "../../src/training/run_log.ts";
+import { FaultyDisk } from "../support/faulty_disk.ts";
 import { inTemporaryFolder } from "./temporary_folder.ts";
 
 const rows = [{ epoch: 0, loss: 3 }, { epoch: 1, loss: 0.1 + 0.2 }, { epoch: 2, loss: 1 }];
 
 async function writeRows(path: string, fromEpoch: number, list = rows) {
-  using log = await RunLog.open(path, { fromEpoch });
+  const log = await RunLog.open(path, { fromEpoch });
   for (const row of list) await log.append(row);
 }
 
@@ -21,7 +23,7 @@ Deno.test("rows come back as they were written, one per line", () =>
 
 Deno.test("a row is on the disk as soon as it is appended", () =>
   inTemporaryFolder(async (folder) => {
-    using log = await RunLog.open(`${folder}/log.jsonl`);
+    const log = await RunLog.open(`${folder}/log.jsonl`);
     await log.append(rows[0]);
     assertEquals((await readRunLog(`${folder}/log.jsonl`)).rows, [rows[0]]);
   }));
@@ -54,6 +56,27 @@ Deno.test("resuming drops a torn line and the rows of epochs that are trained ag
       rows: [...rows.slice(0, 2), { epoch: 2, loss: 9 }],
       torn: false,
     });
+  }));
+
+Deno.test("rows that the log lost are put back from what the checkpoint knows", () =>
+  inTemporaryFolder(async (folder) => {
+    const path = `${folder}/log.jsonl`;
+    await writeRows(path, 0, [rows[0]]);
+    const log = await RunLog.open(path, { fromEpoch: 2, known: rows.slice(0, 2) });
+    log.append(rows[2]);
+    assertEquals(await readRunLog(path), { rows, torn: false });
+  }));
+
+Deno.test("a row that does not fit on the disk leaves no part of itself", () =>
+  inTemporaryFolder(async (folder) => {
+    const path = `${folder}/log.jsonl`;
+    const log = await RunLog.open(path);
+    log.append(rows[0]);
+    {
+      using _ = useDisk(new FaultyDisk({ operation: "write", at: 1, code: "ENOSPC" }));
+      assertThrows(() => log.append(rows[1]), WriteError, `Cannot write "${path}": no space`);
+    }
+    assertEquals(await readRunLog(path), { rows: [rows[0]], torn: false });
   }));
 
 Deno.test("starting afresh empties an old log", () =>

@@ -8,10 +8,11 @@
 import { BackendError } from "../../base/errors.ts";
 import { nodeHeaderFolder } from "../../deps/node_api_headers.ts";
 import { type Ending, ownProgram, runProgram } from "../../deps/node_child_process.ts";
-import { makeFolder, removeFile, renameFile, writeText } from "../../deps/node_fs.ts";
 import { dirname, join } from "../../deps/node_path.ts";
 import { isGranted } from "../../deps/permissions.ts";
 import { loadTensorFlowPackage } from "../../deps/tfjs_node.ts";
+import { removeQuietly, writeWhole } from "../../files/whole_file.ts";
+import { makeFolder, renameFile } from "../../files/whole_folder.ts";
 import { addonPath, type BuildNote, buildNotePath } from "./addon.ts";
 import { findTensorFlow, type TensorFlowFiles } from "./find_tensorflow.ts";
 
@@ -45,6 +46,7 @@ export interface InstallReport extends BuildNote {
  * (the last to fetch the two npm packages when they are not cached).
  *
  * @throws {BackendError} when TensorFlow or a compiler is missing, or the result does not load.
+ * @throws {WriteError} when the package's folder cannot be written.
  */
 export async function installTensorFlow(options: InstallOptions = {}): Promise<InstallReport> {
   const say = options.onStep ?? (() => {});
@@ -75,11 +77,11 @@ export async function installTensorFlow(options: InstallOptions = {}): Promise<I
       folder: tensorflow.folder,
       compiler: compiler.description,
     };
-    writeText(buildNotePath(folder), JSON.stringify(note, null, 2) + "\n");
+    writeWhole(buildNotePath(folder), JSON.stringify(note, null, 2) + "\n");
     say(`installed as ${addon}`);
     return { ...note, addon, gpu };
   } finally {
-    removeFile(unfinished);
+    removeQuietly(unfinished);
   }
 }
 

@@ -3,6 +3,7 @@
  * files look alike. Reading is synchronous, since everything behind it is local.
  */
 import { FormatError } from "../../base/errors.ts";
+import { TemporaryFile } from "../../files/temporary.ts";
 
 /** Local bytes with random access. */
 export interface ByteSource {
@@ -61,8 +62,8 @@ export function readHead(source: ByteSource, count: number): Uint8Array {
 }
 
 /** A temporary file that is being filled, and becomes a {@link ByteSource} when it is full. */
-export interface TemporaryFile {
-  /** Appends bytes. */
+export interface FillingFile {
+  /** Appends bytes. @throws {WriteError} when there is no space. */
   write(bytes: Uint8Array): void;
   /** Ends the writing. */
   finish(): ByteSource;
@@ -71,28 +72,24 @@ export interface TemporaryFile {
 }
 
 /**
- * Creates a temporary file. Where the platform allows it the name is removed at once, so that nothing is
- * left behind even if the process is killed.
+ * Creates a temporary file to fill.
  *
- * @param label Label for messages. @param folder Where; default the system's folder for temporary files.
- * @throws {FormatError} (rule `file.cache`) when there is no permission or space to do so.
+ * @param label Label for messages.
+ * @param folder Where; default the system's folder for temporary files.
+ * @throws {WriteError} when there is no permission or space to do so.
  */
-export function temporaryFile(label: string, folder?: string): TemporaryFile {
-  const { path, file } = createTemporary(label, folder);
-  let named = !removeQuietly(path);
-  const dispose = () => {
-    if (named) named = !removeQuietly(path);
-  };
+export function fillTemporary(label: string, folder?: string): FillingFile {
+  const file = new TemporaryFile(label, folder);
   let size = 0;
   return {
     write(bytes) {
-      writeFully(file, bytes);
+      file.write(bytes);
       size += bytes.length;
     },
-    finish: () => fromHandle(file, { label, size, dispose }),
+    finish: () => fromHandle(file.handle, { label, size, dispose: () => file.remove() }),
     discard() {
-      file.close();
-      dispose();
+      file.handle.close();
+      file.remove();
     },
   };
 }
@@ -136,33 +133,6 @@ function openFile(path: string, label: string): Deno.FsFile {
     "file.open",
     `Cannot read "${label}": it is a directory, needs a file`,
   );
-}
-
-function createTemporary(label: string, dir?: string): { path: string; file: Deno.FsFile } {
-  try {
-    const path = Deno.makeTempFileSync({ dir, prefix: "recvae_", suffix: ".nii" });
-    return { path, file: Deno.openSync(path, { read: true, write: true }) };
-  } catch (fault) {
-    throw new FormatError(
-      label,
-      "file.cache",
-      `Cannot inflate "${label}" into a temporary file: ${fault}; allow writing there, name another ` +
-        `cacheDirectory, or raise memoryBudget so that it fits in memory`,
-    );
-  }
-}
-
-function removeQuietly(path: string): boolean {
-  try {
-    Deno.removeSync(path);
-    return true;
-  } catch {
-    return false; // Windows keeps open files; it is tried again on closing.
-  }
-}
-
-function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
 }
 
 function wasClosed(label: string): FormatError {

@@ -7,10 +7,10 @@ import { GZIP_RULES } from "../../formats/gzip.ts";
 import { refusals } from "../../formats/rejection.ts";
 import {
   type ByteSource,
+  type FillingFile,
+  fillTemporary,
   memorySource,
   readHead,
-  type TemporaryFile,
-  temporaryFile,
 } from "./byte_source.ts";
 
 /** Options of {@link openBytes}. */
@@ -49,7 +49,7 @@ export class ContentStore {
   #needed: number | undefined;
   #total = 0;
   #memory: Uint8Array | undefined;
-  #file: TemporaryFile | undefined;
+  #file: FillingFile | undefined;
 
   /** Starts empty. @param label Label for messages. @param limit The most bytes that can come. @param options Budget and plan. */
   constructor(label: string, limit: number, options: OpenOptions & { readonly plan: ReadPlan }) {
@@ -100,7 +100,7 @@ export class ContentStore {
     if (needed <= (this.#options.memoryBudget ?? DEFAULT_MEMORY_BUDGET)) {
       this.#memory = new Uint8Array(needed);
     } else {
-      this.#file = temporaryFile(this.#label, this.#options.cacheDirectory);
+      this.#file = fillTemporary(this.#label, this.#options.cacheDirectory);
     }
     this.#keep(head);
   }

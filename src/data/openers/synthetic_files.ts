@@ -1,5 +1,6 @@
 /** Synthetic cohorts as NIfTI files, so that full-size runs can be tried without data. */
-import { createNiftiFile, type NiftiFileWriter } from "./nifti_file.ts";
+import { NiftiFile } from "../../files/nifti_file.ts";
+import { makeFolder } from "../../files/whole_folder.ts";
 import { voxelCount } from "../frame_source.ts";
 import { joinPath } from "../listing.ts";
 import { syntheticCohort, type SyntheticOptions } from "../synthetic.ts";
@@ -24,6 +25,7 @@ export interface SyntheticFileOptions extends SyntheticOptions {
  * @param options See {@link SyntheticFileOptions}; the values are those of `syntheticCohort`, float32.
  * @returns The paths written, in the cohort's order.
  * @throws {ConfigError} as `syntheticCohort`.
+ * @throws {WriteError} when the disk refuses; the files before are whole.
  */
 export async function writeSyntheticCohort(
   directory: string,
@@ -34,38 +36,26 @@ export async function writeSyntheticCohort(
   const { spatialShape, frames } = cohort;
   const frame = new Float32Array(voxelCount(spatialShape));
   const paths: string[] = [];
+  for (const label of new Set(cohort.subjects.map(({ label }) => label))) {
+    makeFolder(joinPath(directory, label));
+  }
   for (const subject of cohort.subjects) {
     const folder = joinPath(directory, subject.label);
-    Deno.mkdirSync(folder, { recursive: true });
     const path = joinPath(folder, `${subject.id}_task-synthetic_bold.nii${gzip ? ".gz" : ""}`);
     const run = await subject.open();
-    const file = createNiftiFile(path, {
+    using file = new NiftiFile(path, {
       spatialShape,
       frames,
       repetitionTime,
       affine: centredAffine(spatialShape, voxelSize),
       description: "synthetic cohort of recvae",
     });
-    await fill(file, frames, (t) => run.readFrame(t, frame));
+    for (let t = 0; t < frames; t++) await file.append(run.readFrame(t, frame));
+    await file.finish();
     paths.push(path);
     options.onFile?.(path);
   }
   return paths;
-}
-
-/** Writes all frames and finishes, or leaves nothing behind. */
-async function fill(
-  file: NiftiFileWriter,
-  frames: number,
-  frameAt: (t: number) => Float32Array,
-): Promise<void> {
-  try {
-    for (let t = 0; t < frames; t++) await file.writeFrame(frameAt(t));
-  } catch (fault) {
-    file.discard();
-    throw fault;
-  }
-  await file.close();
 }
 
 /** Voxels of one size, the origin in the middle of the volume. */
