@@ -7,6 +7,7 @@ import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { knownScanLines, recogniseScans } from "./known_scans.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
+import { temporaryFolder } from "./output_permissions.ts";
 import { printJson } from "./output.ts";
 import { ownDataOf } from "./own_data.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
@@ -63,7 +64,12 @@ async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<numbe
   const { config, normalization } = run;
   const { batchSize, seed } = config.model;
   const own = ownDataOf(run, values);
-  const data = await prepareData(own, { batchSize, seed, normalization });
+  const data = await prepareData(own, {
+    batchSize,
+    seed,
+    normalization,
+    ...temporaryFolder(run.folder),
+  });
   try {
     if (!data.heldOut) {
       throw new UsageError(`The run "${run.folder}" held nothing out; name scans to score`);

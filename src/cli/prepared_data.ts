@@ -33,6 +33,8 @@ export interface LoadingOptions {
   readonly seed: number;
   /** Bytes for frames. */
   readonly memoryBudget?: number;
+  /** Folder of inflated copies that do not fit; default the system's for temporary files. */
+  readonly cacheDirectory?: string;
   /** A method fixed before, instead of fitting the plan's kind to the training subjects. */
   readonly normalization?: Normalization;
 }
@@ -53,11 +55,12 @@ export async function prepareData(
     ? await openOwnData(source)
     : await openNewData(source);
   const { split, notes: divided } = divide(cohort.subjects, plan, options.seed);
-  const { batchSize, seed, memoryBudget } = options;
+  const { batchSize, seed, memoryBudget, cacheDirectory } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
     batchSize,
     seed,
     memoryBudget,
+    cacheDirectory,
     normalization: options.normalization ?? plan.scaling,
   });
   const heldOut = split.test.length === 0
@@ -65,6 +68,7 @@ export async function prepareData(
     : await buildDataLoader(selectSubjects(cohort, split.test), {
       batchSize,
       memoryBudget,
+      cacheDirectory,
       shuffle: false,
       normalization: train.normalization,
     });

@@ -14,6 +14,7 @@ import {
 } from "./data_options.ts";
 import { type ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import { UsageError, type Values } from "./options.ts";
+import { temporaryFolder } from "./output_permissions.ts";
 import { openOwnData, ownDataOf, requireGrid } from "./own_data.ts";
 import { configFromJson, type RunConfig } from "./run_folder_layout.ts";
 
@@ -75,7 +76,12 @@ async function loadScans(
     ? await openOthers(run, values, files)
     : await openOwnData(ownDataOf(run, values));
   const { normalization, config: { model: { batchSize } } } = run;
-  const loader = await buildDataLoader(cohort, { batchSize, shuffle: false, normalization });
+  const loader = await buildDataLoader(cohort, {
+    batchSize,
+    shuffle: false,
+    normalization,
+    ...temporaryFolder(run.folder),
+  });
   printNotes([...notes, ...oddities(loader)]);
   return loader;
 }
