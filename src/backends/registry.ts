@@ -6,6 +6,7 @@
  * wrong (the input gradient always, the filter gradient with stride 2), so nothing trained on it is right.
  */
 import { BackendError, ConfigError } from "../base/errors.ts";
+import { denoVersionProblem } from "../deps/deno_version.ts";
 import { tf } from "../deps/tfjs.ts";
 import { currentEngine, setCurrentEngine } from "./current_engine.ts";
 import type {
@@ -57,7 +58,7 @@ const started = new Map<BackendName, { engine: ActiveEngine; threads: number | u
  * @param choice A name, or `"auto"`: CUDA, else a hardware WebGPU adapter, else wasm, else cpu.
  * @param options Options of starting it.
  * @throws {ConfigError} for a name that does not exist.
- * @throws {BackendError} when the engine asked for cannot be started.
+ * @throws {BackendError} when the engine asked for cannot be started, or Deno is too old.
  *
  * @example Let the machine decide.
  * ```ts ignore
@@ -69,6 +70,8 @@ export async function selectBackend(
   choice: BackendChoice = "auto",
   options: EngineOptions = {},
 ): Promise<ActiveEngine> {
+  const problem = denoVersionProblem();
+  if (problem !== null) throw new BackendError(choice, `Cannot start an engine: ${problem}`);
   if (choice !== "auto") return await activate(checkedName(choice), options);
   const failures: string[] = [];
   for (const name of AUTOMATIC) {
