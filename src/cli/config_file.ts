@@ -3,6 +3,7 @@
  * that file; options on the command line win over them.
  */
 import { ConfigError, FormatError } from "../base/errors.ts";
+import { readRegularText } from "../data/openers/regular_file.ts";
 import { closestString } from "../deps/std_text.ts";
 import type { BackendChoice } from "../backends/engine.ts";
 import { type RecurrentVaeOptions, resolveConfig } from "../models/recurrent_vae/config.ts";
@@ -69,7 +70,7 @@ export function readConfigFile(path: string): ConfigFile {
 }
 
 function parse(path: string): Record<string, unknown> {
-  const text = Deno.readTextFileSync(path);
+  const text = readRegularText(path);
   const refuse = (found: string) =>
     new FormatError(
       path,

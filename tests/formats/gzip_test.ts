@@ -35,7 +35,7 @@ Deno.test("gzip: one member, several, and zeros behind the last, in chunks of an
 Deno.test("gzip: a file that is cut anywhere ends in an error with its name", async () => {
   const bytes = new Uint8Array(gzipSync(TEXT));
   for (let length = 1; length < bytes.length; length += 13) {
-    const cut = inflate(inChunks(bytes.slice(0, length), 1000), "cut.gz");
+    const cut = inflate(inChunks(bytes.slice(0, length), 1000), { source: "cut.gz" });
     const error = await assertRejects(() => Array.fromAsync(cut), FormatError);
     assertEquals([error.rule, error.source], ["gzip.truncated", "cut.gz"]);
   }
