@@ -6,7 +6,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EACCES: "the system does not allow it; check the permissions of the file and of its folder",
   EPERM: "the system does not allow it; check the permissions of the file and of its folder",
   EEXIST: "there is something of that name already",
-  ENOTDIR: "a part of the path is a file, where a folder is needed",
+  ENOTDIR: "it or a part of its path is a file, where a folder is needed",
   EISDIR: "it is a folder, where a file is needed",
   ENOTEMPTY: "the folder is not empty",
   ELOOP: "its symbolic links lead round in a circle",

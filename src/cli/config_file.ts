@@ -108,9 +108,9 @@ function fieldsOf<T>(
     if (names.known.includes(name)) continue;
     throw new ConfigError(
       where + name,
-      `Cannot use "${path}": there is no setting ${where}${name}; did you mean ${where}${
+      `Cannot use "${path}": there is no setting "${where}${name}"; did you mean "${where}${
         closestString(name, [...names.known])
-      }?`,
+      }"?`,
     );
   }
   return Object.fromEntries(kept) as T;

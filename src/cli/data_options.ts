@@ -150,7 +150,10 @@ function listScans(
 ): LabelledFile[] {
   const skipPrefix = values["skip-prefix"];
   const inFolder = (folder: string, label?: string) =>
-    listSubjectFiles(folder, skipPrefix === undefined ? {} : { skipPrefix })
+    listSubjectFiles(folder, {
+      onCompanions: (names) => noteCompanions(folder, names),
+      ...(skipPrefix === undefined ? {} : { skipPrefix }),
+    })
       .map((name) => ({ path: joinPath(folder, name), ...(label === undefined ? {} : { label }) }));
   const labelled = values.group.map((text) => {
     const at = text.indexOf("=");
@@ -165,18 +168,20 @@ function listScans(
   ];
 }
 
+function noteCompanions(folder: string, names: readonly string[]): void {
+  console.error(
+    `Note      "${folder}": left out ${names.length} companion ${
+      names.length === 1 ? "file" : "files"
+    } of macOS ("${names[0]}"${names.length > 1 ? ", …" : ""}), which are no scans.`,
+  );
+}
+
 function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new FormatError(
-        path,
-        "file.open",
-        `Cannot read "${path}": there is no such file or folder`,
-      );
-    }
-    throw error;
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false; // opening it as a scan says why
   }
 }
 

@@ -8,6 +8,7 @@ import { EXIT } from "./failures.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
 import { printJson } from "./output.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
+import { requireRunFirst } from "./run_argument.ts";
 import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
@@ -42,6 +43,7 @@ export const evaluateCommand = defineCommand({
   ],
   positionals: [1, Infinity],
   async run({ values, positionals: [folder, ...files] }) {
+    requireRunFirst("evaluate", [folder, ...files]);
     const run = await openRun(folder);
     const other = files.length > 0 || values.synthetic ||
       [values.cn, values.ad, values.group, values.data].some((list) => list.length > 0);

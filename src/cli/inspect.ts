@@ -92,7 +92,9 @@ async function fileFacts(path: string): Promise<Facts> {
   throw new FormatError(
     path,
     "inspect.kind",
-    `Cannot inspect "${path}": it is ${describeFile(head, path)}, needs a NIfTI, safetensors or PyTorch ` +
+    `Cannot inspect "${path}": it is ${
+      describeFile(head, path)
+    }, needs a NIfTI, safetensors or PyTorch ` +
       `file, or the folder of a run`,
   );
 }
@@ -164,5 +166,6 @@ function printFact(name: string, value: unknown): void {
     : typeof value === "object" && value !== null
     ? Object.entries(value).map(([key, part]) => `${key} ${part}`).join(", ")
     : String(value);
-  console.log(`${name.padEnd(18)} ${shown}`);
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  console.log(`${words.padEnd(18)} ${shown}`);
 }

@@ -6,6 +6,7 @@ import { openMask } from "../data/mask.ts";
 import type { Normalization } from "../data/normalization.ts";
 import { groupedFolds, type Split, trainTestSplit } from "../data/splits.ts";
 import { openPlan } from "./data_options.ts";
+import { requireContrast, scanNotes } from "./scan_notes.ts";
 import { parseFold, type TrainingDataPlan } from "./train_options.ts";
 
 /** Loaders of a run. */
@@ -44,7 +45,17 @@ export async function prepareData(
   options: LoadingOptions,
 ): Promise<PreparedData> {
   const cohort = await openPlan(plan);
-  const { split, notes } = divide(cohort, plan, options.seed);
+  const { split, notes: divisionNotes } = divide(cohort, plan, options.seed);
+  const notes = [...divisionNotes];
+  const [x, y, z] = cohort.spatialShape;
+  const mask = plan.mask === undefined ? {} : {
+    mask: {
+      data: await openMask(plan.mask, cohort.spatialShape, {
+        onRemark: (remark) => notes.push(`"${plan.mask}": ${remark}`),
+      }),
+      shape: [z, y, x],
+    },
+  };
   const { batchSize, seed, memoryBudget } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
     batchSize,
@@ -52,6 +63,7 @@ export async function prepareData(
     memoryBudget,
     normalization: options.normalization ?? plan.scaling,
   });
+  requireContrast(train);
   const heldOut = split.test.length === 0
     ? null
     : await buildDataLoader(selectSubjects(cohort, split.test), {
@@ -60,30 +72,18 @@ export async function prepareData(
       shuffle: false,
       normalization: train.normalization,
     });
-  const [x, y, z] = cohort.spatialShape;
-  const mask = plan.mask === undefined
-    ? {}
-    : { mask: { data: await openMask(plan.mask, cohort.spatialShape), shape: [z, y, x] } };
   return {
     cohort,
     split,
     train,
     heldOut,
     ...mask,
-    notes: [...notes, ...oddities(train), ...(heldOut ? oddities(heldOut) : [])],
+    notes: [...notes, ...scanNotes(heldOut ? [train, heldOut] : [train])],
     close() {
       train.close();
       heldOut?.close();
     },
   };
-}
-
-/** What is legal and yet hardly meant: scans without any contrast, or without time. */
-function oddities({ cohort, statistics, frames }: DataLoader): string[] {
-  const constant = cohort.subjects.filter((_, row) => statistics[row].std === 0);
-  const notes = constant.map(({ id }) => `"${id}" has one value everywhere; check the file.`);
-  if (frames === 1) notes.push("One frame a scan: there is nothing to learn about time.");
-  return notes;
 }
 
 /** Training and held-out rows, as the plan says; scans of one group stay together. */

@@ -1,4 +1,5 @@
 /** `recvae train`: from scans to a run folder and a summary. */
+import { readRegularText } from "../data/openers/regular_file.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
@@ -132,7 +133,7 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
       `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
     );
   }
-  const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
+  const json = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.config}`));
   const saved = configFromJson(json, folder);
   const epochs = values.epochs ?? saved.model.epochs;
   const config = { ...saved, model: { ...saved.model, epochs } };

@@ -9,6 +9,7 @@ import { readRun } from "../training/run_folder.ts";
 import { openPlan, planData, type SOURCE_OPTIONS } from "./data_options.ts";
 import { type ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import type { Values } from "./options.ts";
+import { scanNotes } from "./scan_notes.ts";
 import { configFromJson, type RunConfig } from "./run_folder_layout.ts";
 
 /** A run on disk, read. */
@@ -82,6 +83,7 @@ export async function withModelAndScans(
   body: (model: RecurrentVae, loader: DataLoader) => Promise<void>,
 ): Promise<void> {
   const loader = await loadScans(run, values, files);
+  for (const note of scanNotes([loader])) console.error(`Note      ${note}`);
   try {
     const engine = await startEngine(values);
     const model = run.model();

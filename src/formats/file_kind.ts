@@ -18,10 +18,11 @@ export const FILE_KIND_NAMES = {
   "trackvis": "a TrackVis file of fibre tracts, not an image",
   "mrtrix tracks": "an MRtrix file of fibre tracts, not an image",
   "png": "a PNG image",
-  "dicom": "a DICOM file; dcm2niix makes NIfTI files of a series",
+  "dicom": "a DICOM file (dcm2niix makes NIfTI files of a series)",
   "html": "a web page",
   "xml": "an XML file",
-  "appledouble": "a companion file of macOS (AppleDouble, ._NAME), without any content of the file it goes with",
+  "appledouble":
+    "a companion file of macOS (AppleDouble, ._NAME), without any content of the file it goes with",
   "git-lfs": "the placeholder of a file that was not fetched (`git lfs pull` does that)",
   "pickle": "a bare Python pickle",
   "text": "a text file",
@@ -46,7 +47,7 @@ const NAMED: readonly (readonly [ending: RegExp, name: string])[] = [
   [/\.mg[hz]$/i, "a FreeSurfer volume (mri_convert makes a NIfTI file of it)"],
   [/\.(gii)(\.gz)?$/i, "a GIFTI surface file, not a volume"],
   [/\.npy$/i, FILE_KIND_NAMES.numpy],
-  [/\.npz$/i, "an archive of NumPy arrays; nibabel.Nifti1Image makes a NIfTI image of one"],
+  [/\.npz$/i, "an archive of NumPy arrays (nibabel.Nifti1Image makes a NIfTI image of one)"],
   [/\.(dcm|ima)$/i, FILE_KIND_NAMES.dicom],
   [/\.(head|brik)(\.gz)?$/i, "half of an AFNI data set (3dAFNItoNIFTI makes a NIfTI file of it)"],
   [/\.(par|rec)$/i, "half of a Philips PAR/REC image (dcm2niix makes a NIfTI file of it)"],
@@ -65,7 +66,9 @@ const NAMED: readonly (readonly [ending: RegExp, name: string])[] = [
  */
 export function describeFile(head: Uint8Array, name: string): string {
   const kind = identifyFile(head);
-  const named = VAGUE_KINDS.includes(kind) ? NAMED.find(([ending]) => ending.test(name)) : undefined;
+  const named = VAGUE_KINDS.includes(kind)
+    ? NAMED.find(([ending]) => ending.test(name))
+    : undefined;
   return named?.[1] ?? FILE_KIND_NAMES[kind];
 }
 

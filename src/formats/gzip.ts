@@ -164,7 +164,7 @@ async function skipHeader(input: ByteQueue, refuse: Refuse): Promise<void> {
     await take(input, low + 256 * high, refuse);
   }
   for (const field of [FLAGS.name, FLAGS.comment]) {
-    if (flags & field) while ((await take(input, 1, refuse))[0] !== 0);
+    if (flags & field) { while ((await take(input, 1, refuse))[0] !== 0); }
   }
   if (flags & FLAGS.headerChecksum) await take(input, 2, refuse);
 }

@@ -40,7 +40,9 @@ export function readVoxelSizes(
     return shortest((Math.abs(size) || 1) * unit, raw.version);
   });
   if (code === 0 || !(code in MILLIMETRES)) {
-    const found = code === 0 ? "no unit of length" : `a unit of length that does not exist (${code})`;
+    const found = code === 0
+      ? "no unit of length"
+      : `a unit of length that does not exist (${code})`;
     remark(`The header names ${found}: voxel sizes are taken for millimetres.`);
   }
   if ([x, y, z].some((edge) => edge < USUAL_EDGE.least || edge > USUAL_EDGE.most)) {
@@ -70,7 +72,9 @@ export function readRepetitionTime(
       ? " (seconds declared as milliseconds?)"
       : "";
     context.remark(
-      `The header's repetition time of ${shortest(seconds, raw.version)} s cannot be one${guess}: ` +
+      `The header's repetition time of ${
+        shortest(seconds, raw.version)
+      } s cannot be one${guess}: ` +
         `no repetition time is known.`,
     );
     return null;

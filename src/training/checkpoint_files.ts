@@ -3,6 +3,7 @@
  * disk, renamed. A process killed at any moment leaves the old content or the new, never a mixture.
  */
 import { CheckpointError } from "../base/errors.ts";
+import { reasonOf } from "../base/system_faults.ts";
 
 /** Names that begin like this are unfinished work of a process that was killed. */
 export const TEMPORARY_PREFIX = ".writing-";
@@ -71,13 +72,14 @@ export async function makeFolder(path: string): Promise<void> {
 /** Whole content of a file, or null when there is no such file. @throws {CheckpointError} when unreadable. */
 export async function readIfPresent(path: string): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
-    return await Deno.readFile(path);
+    if ((await Deno.stat(path)).isFile) return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return null;
     }
-    throw new CheckpointError(path, `Cannot read "${path}": ${messageOf(error)}`);
+    throw new CheckpointError(path, `Cannot read "${path}": ${reasonOf(error)}`);
   }
+  throw new CheckpointError(path, `Cannot read "${path}": it is no regular file, needs one`);
 }
 
 /** Names in a folder, sorted; empty when it does not exist. */
@@ -87,7 +89,7 @@ export async function listFolder(path: string): Promise<string[]> {
     for await (const entry of Deno.readDir(path)) names.push(entry.name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
-      throw new CheckpointError(path, `Cannot list "${path}": ${messageOf(error)}`);
+      throw new CheckpointError(path, `Cannot list "${path}": ${reasonOf(error)}`);
     }
   }
   return names.sort();
@@ -101,7 +103,7 @@ export async function folderExists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    throw new CheckpointError(path, `Cannot look at "${path}": ${messageOf(error)}`);
+    throw new CheckpointError(path, `Cannot look at "${path}": ${reasonOf(error)}`);
   }
 }
 
@@ -150,11 +152,7 @@ function writeFailure(path: string, error: unknown): unknown {
   return new CheckpointError(
     path,
     `Cannot write "${path}": ${
-      messageOf(error)
+      reasonOf(error)
     }; check the folder, its permissions and the free space`,
   );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

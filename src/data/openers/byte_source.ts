@@ -34,7 +34,9 @@ export interface ByteSource {
  */
 export function memorySource(bytes: Uint8Array, label: string): ByteSource {
   const view = (at: number, length: number): Uint8Array => {
-    if (at + length > bytes.length) throw endsEarly(label, { needed: at + length, found: bytes.length });
+    if (at + length > bytes.length) {
+      throw endsEarly(label, { needed: at + length, found: bytes.length });
+    }
     return bytes.subarray(at, at + length);
   };
   return {

@@ -40,7 +40,9 @@ const MAX_SURPLUS_BYTES = 256 * 2 ** 20;
  * @param surplus How many; 0 or less is nothing to say.
  */
 export function surplusRemarks(surplus: number): string[] {
-  return surplus > 0 ? [`Behind the last voxel are ${surplus} further bytes, which are not read.`] : [];
+  return surplus > 0
+    ? [`Behind the last voxel are ${surplus} further bytes, which are not read.`]
+    : [];
 }
 
 /** Collects content: first the head, then, once the plan has spoken, memory or a temporary file. */

@@ -71,7 +71,9 @@ export function temporaryFile(
       size,
       readInto(at, into) {
         if (!open) throw wasClosed(label);
-        if (at + into.length > size) throw endsEarly(label, { needed: at + into.length, found: size });
+        if (at + into.length > size) {
+          throw endsEarly(label, { needed: at + into.length, found: size });
+        }
         fillFrom(spool.file, { label, at: start + at, into });
       },
       close: discard,
@@ -118,7 +120,9 @@ function cannotInflate(label: string, fault: unknown): FormatError {
   return new FormatError(
     label,
     "file.cache",
-    `Cannot inflate "${label}" into a temporary file: ${reasonOf(fault)}; allow writing there, name another ` +
-      `folder for temporary files (TMPDIR, cacheDirectory), or give more memory (memoryBudget)`,
+    `Cannot inflate "${label}" into a temporary file: ${
+      reasonOf(fault)
+    }; allow writing there, choose ` +
+      `another folder for temporary files (TMPDIR), or give more memory (memoryBudget)`,
   );
 }
