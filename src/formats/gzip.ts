@@ -23,6 +23,8 @@ export const GZIP_RULES = {
 export const MAX_INFLATION = 1032;
 
 const CHUNK_BYTES = 256 * 1024;
+/** Nothing is inflated before what came before is taken: who stops early does not meet what lies behind. */
+const ONE_CHUNK_AHEAD = { highWaterMark: 1 };
 /** Magic, method, flags, time, extra flags, system. */
 const FIXED_HEADER_BYTES = 10;
 const FLAGS = { headerChecksum: 2, extra: 4, name: 8, comment: 16 } as const;
@@ -174,7 +176,7 @@ async function* inflateMember(
   input: ByteQueue,
   refuse: Refuse,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const inflater = createInflateRaw({ chunkSize: CHUNK_BYTES });
+  const inflater = createInflateRaw({ chunkSize: CHUNK_BYTES, ...ONE_CHUNK_AHEAD });
   const feeder = new Feeder(input, inflater);
   const feeding = feeder.feed();
   let checksum = 0;

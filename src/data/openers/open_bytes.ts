@@ -18,6 +18,8 @@ export type { OpenOptions, ReadPlan } from "./content_store.ts";
 export type Location = string | URL | Uint8Array;
 
 const CHUNK_BYTES = 1 << 20;
+/** Smaller, so that little more than what is wanted is inflated. */
+const PEEK_CHUNK_BYTES = 1 << 14;
 
 /**
  * Opens local bytes with random access.
@@ -41,7 +43,12 @@ export async function openBytes(
       const needed = plan.neededBytes(head.subarray(0, plan.headBytes), raw.size);
       return { ...raw, remarks: surplusRemarks(raw.size - needed) };
     }
-    const inflated = await takeIn(raw.label, readChunks(raw), raw.size * MAX_INFLATION, options);
+    const inflated = await takeIn(
+      raw.label,
+      readChunks(raw, CHUNK_BYTES),
+      raw.size * MAX_INFLATION,
+      options,
+    );
     raw.close();
     return inflated;
   } catch (fault) {
@@ -73,7 +80,7 @@ export async function peekBytes(
     if (!isGzip(readHead(raw, 2))) {
       return { head: readHead(raw, count), limit: raw.size, size: raw.size };
     }
-    const head = await firstBytes(readChunks(raw), count, raw.label);
+    const head = await firstBytes(readChunks(raw, PEEK_CHUNK_BYTES), count, raw.label);
     return { head, limit: raw.size * MAX_INFLATION };
   } finally {
     raw.close();
@@ -133,9 +140,9 @@ async function fetchChunks(
   throw new FormatError(label, "url.fetch", `Cannot fetch "${label}": ${why}; check the address`);
 }
 
-function* readChunks(source: ByteSource): Generator<Uint8Array> {
-  for (let at = 0; at < source.size; at += CHUNK_BYTES) {
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, source.size - at));
+function* readChunks(source: ByteSource, chunkBytes: number): Generator<Uint8Array> {
+  for (let at = 0; at < source.size; at += chunkBytes) {
+    const chunk = new Uint8Array(Math.min(chunkBytes, source.size - at));
     source.readInto(at, chunk);
     yield chunk;
   }
