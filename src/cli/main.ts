@@ -3,6 +3,7 @@
  *
  * Run with: deno run --allow-read --allow-write=runs src/cli/main.ts COMMAND …
  */
+import { fewOf } from "../base/lists.ts";
 import { VERSION } from "../base/version.ts";
 import { closestString } from "../deps/std_text.ts";
 import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
@@ -67,7 +68,7 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
       : `${least} to ${most}`;
     throw new UsageError(
       `recvae ${command.name} takes ${needed} arguments beside its options, found ${count}` +
-        (count > 0 ? `: ${parsed.positionals.join(" ")}` : ""),
+        (count > 0 ? `: ${fewOf(parsed.positionals)}` : ""),
     );
   }
   return await command.run(parsed);

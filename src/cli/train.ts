@@ -1,5 +1,6 @@
 /** `recvae train`: from scans to a run folder and a summary. */
 import { readRegularText } from "../data/openers/regular_file.ts";
+import { fewOf } from "../base/lists.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
@@ -130,7 +131,7 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
   ).map(([name]) => `--${name}`);
   if (extra.length > 0 || files.length > 0) {
     throw new UsageError(
-      `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
+      `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
     );
   }
   const json = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.config}`));

@@ -4,6 +4,7 @@
  */
 import type { SpatialShape } from "../base/arrays.ts";
 import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { fewOf } from "../base/lists.ts";
 import type { NiftiHeader } from "../formats/nifti_header.ts";
 import { type GroupBy, groupName } from "./bids.ts";
 import { openBoldRun, readNiftiFacts } from "./bold_run.ts";
@@ -11,9 +12,6 @@ import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
 import { joinPath, listSubjectFiles } from "./listing.ts";
 import type { OpenOptions } from "./openers/open_bytes.ts";
 import { checkTolTime, subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
-
-/** Scans that an error lists. */
-const SHOWN_SCANS = 3;
 
 /** One row of the subject-offset table. */
 export interface CohortSubject {
@@ -209,8 +207,8 @@ function checkGrid(headers: readonly ScanHeader[]): void {
 
 /** A few of some scans, and how many there are. */
 function named(scans: readonly ScanHeader[], all: number): string {
-  const few = scans.slice(0, SHOWN_SCANS).map(({ path }) => `"${path}"`).join(", ");
-  return scans.length > SHOWN_SCANS ? `${scans.length} of ${all} files (${few}, …)` : few;
+  const few = fewOf(scans.map(({ path }) => `"${path}"`));
+  return scans.length > 1 ? `${scans.length} of ${all} files (${few})` : few;
 }
 
 function checkIds(ids: readonly string[]): void {

@@ -1,6 +1,7 @@
 /** Brain masks: which voxels a mask-restricted loss counts. */
 import type { SpatialShape } from "../base/arrays.ts";
 import { FormatError, ShapeError } from "../base/errors.ts";
+import { fewOf } from "../base/lists.ts";
 import { openBoldRun } from "./bold_run.ts";
 import type { Location, OpenOptions } from "./openers/open_bytes.ts";
 
@@ -9,9 +10,6 @@ export interface MaskOptions extends OpenOptions {
   /** Receives each oddity of the file that does not stop the reader, as a sentence for a person. */
   readonly onRemark?: (remark: string) => void;
 }
-
-/** Values of a bad mask that its error lists. */
-const SHOWN_VALUES = 5;
 
 /**
  * Reads a mask: a 3-D NIfTI file (or 4-D of one frame) on the grid of the data.
@@ -51,20 +49,13 @@ export async function openMask(
   const others = new Set(mask.filter((value) => value !== 0 && value !== 1));
   if (others.size > 0) {
     throw refuse(
-      `the values ${listed(others)} beside 0 and 1`,
+      `the values ${
+        fewOf(Array.from(others, (value) => String(Number(value.toPrecision(4)))), 5)
+      } beside 0 and 1`,
       '0 outside and 1 inside; "fslmaths IN -thr 0.5 -bin OUT", or in Python ' +
         'nilearn.image.math_img("img > 0.5", img=IN), makes such a mask of one with other values',
     );
   }
   if (!mask.includes(1)) throw refuse("no voxel inside", "at least one that is 1");
   return mask;
-}
-
-/** The first few of some values. */
-function listed(values: ReadonlySet<number>): string {
-  const few = [...values].slice(0, SHOWN_VALUES).map((value) =>
-    String(Number(value.toPrecision(4)))
-  );
-  const more = values.size - few.length;
-  return few.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -49,7 +49,7 @@ Deno.test("pipes, sockets, devices and folders are refused before they are opene
 });
 
 Deno.test("links that lead nowhere or in a circle and odd names are explained", async () => {
-  await withDirectory(async (folder) => {
+  await withDirectory((folder) => {
     shell(
       folder,
       "ln -s a.nii b.nii; ln -s b.nii a.nii; ln -s ../gone.nii gone.nii; touch file; " +
