@@ -116,7 +116,7 @@ class ByteQueue {
     while (this.#front.length < count) {
       const { done, value } = await this.#iterator.next();
       if (done) break;
-      this.#front = concatBytes([this.#front, value]);
+      this.#front = joined([this.#front, value]);
     }
     return this.#front.subarray(0, count);
   }
@@ -130,7 +130,7 @@ class ByteQueue {
 
   /** Puts bytes back in front. */
   putBack(bytes: Uint8Array): void {
-    this.#front = concatBytes([bytes, this.#front]);
+    this.#front = joined([bytes, this.#front]);
   }
 
   async close(): Promise<void> {
@@ -237,7 +237,7 @@ class Feeder {
 
   /** The bytes zlib was given and did not use. */
   unused(): Uint8Array {
-    return concatBytes(this.#kept).subarray(this.#inflater.bytesWritten - this.#before);
+    return joined(this.#kept).subarray(this.#inflater.bytesWritten - this.#before);
   }
 
   #keep(chunk: Uint8Array): void {
@@ -247,6 +247,12 @@ class Feeder {
       this.#before += this.#kept.shift()!.length;
     }
   }
+}
+
+/** Parts behind each other; not copied where there is only one, as in files of many small members. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const filled = parts.filter((part) => part.length > 0);
+  return filled.length === 1 ? filled[0] : concatBytes(filled);
 }
 
 /** Waits until more can be written, or nothing more is wanted. */
