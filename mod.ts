@@ -94,6 +94,7 @@ export type { NiftiDatatype } from "./src/formats/nifti_datatypes.ts";
 export { groupName, parseBidsName } from "./src/data/bids.ts";
 export type { BidsName, GroupBy } from "./src/data/bids.ts";
 export { openMask } from "./src/data/mask.ts";
+export type { MaskOptions } from "./src/data/mask.ts";
 export type { FrameSource } from "./src/data/frame_source.ts";
 export type { FrameStatistics } from "./src/data/frame_statistics.ts";
 export {

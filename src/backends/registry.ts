@@ -9,6 +9,7 @@ import { BackendError, ConfigError } from "../base/errors.ts";
 import { denoVersionProblem } from "../deps/deno_version.ts";
 import { tf } from "../deps/tfjs.ts";
 import { currentEngine, setCurrentEngine } from "./current_engine.ts";
+import { explainDevice } from "./device_names.ts";
 import type {
   ActiveEngine,
   BackendChoice,
@@ -179,8 +180,10 @@ function tracked(engine: ActiveEngine): ActiveEngine {
 
 function checkedName(name: string): BackendName {
   if (Object.hasOwn(LOADERS, name)) return name as BackendName;
+  const explained = explainDevice(name);
   throw new ConfigError(
     "backend",
-    `Choosing an engine: found "${name}", needs auto, ${BACKEND_NAMES.join(", ")}`,
+    `Choosing an engine: found "${name}", needs auto, ${BACKEND_NAMES.join(", ")}` +
+      (explained ? `; ${explained}` : ""),
   );
 }

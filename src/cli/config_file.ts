@@ -4,6 +4,7 @@
  */
 import { ConfigError, FormatError } from "../base/errors.ts";
 import { parseFileRecord } from "../data/file_record.ts";
+import { readRegularText } from "../data/openers/regular_file.ts";
 import { closestString } from "../deps/std_text.ts";
 import type { BackendChoice } from "../backends/engine.ts";
 import { type RecurrentVaeOptions, resolveConfig } from "../models/recurrent_vae/config.ts";
@@ -76,7 +77,7 @@ export function readConfigFile(path: string): ConfigFile {
 }
 
 function parse(path: string): Record<string, unknown> {
-  const text = Deno.readTextFileSync(path);
+  const text = readRegularText(path);
   const refuse = (found: string) =>
     new FormatError(
       path,
@@ -114,9 +115,9 @@ function fieldsOf<T>(
     if (names.known.includes(name)) continue;
     throw new ConfigError(
       where + name,
-      `Cannot use "${path}": there is no setting ${where}${name}; did you mean ${where}${
+      `Cannot use "${path}": there is no setting "${where}${name}"; did you mean "${where}${
         closestString(name, [...names.known])
-      }?`,
+      }"?`,
     );
   }
   return Object.fromEntries(kept) as T;

@@ -1,6 +1,7 @@
 /** `recvae convert`: PyTorch state dictionaries to safetensors. */
 import { FormatError } from "../base/errors.ts";
 import { writeWhole } from "../files/whole_file.ts";
+import { readRegularFile } from "../data/openers/regular_file.ts";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { readTorchState } from "../formats/torch_state.ts";
 import { defineCommand } from "./command.ts";
@@ -32,7 +33,7 @@ export const convertCommand = defineCommand({
     if (!values.force && exists(to)) {
       throw new UsageError(`"${to}" exists already; --force replaces it`);
     }
-    const bytes = Deno.readFileSync(from);
+    const bytes = readRegularFile(from);
     const tensors = from.endsWith(".safetensors")
       ? readSafetensors(bytes, from).tensors
       : readTorchState(bytes, { source: from });

@@ -1,7 +1,6 @@
 /** What is legal in data and should be known before anything is computed from them. */
 import type { Cohort } from "../data/cohort.ts";
 import type { FileRecord } from "../data/file_record.ts";
-import type { DataLoader } from "../data/loader.ts";
 
 /**
  * Prints what the user should know about the data before anything is computed from them.
@@ -10,18 +9,6 @@ import type { DataLoader } from "../data/loader.ts";
  */
 export function printNotes(notes: readonly string[]): void {
   for (const note of notes) console.error(`Note: ${note}`);
-}
-
-/**
- * What is legal and yet hardly meant: scans without any contrast, or without time.
- *
- * @param loader Any.
- */
-export function oddities({ cohort, statistics, frames }: DataLoader): string[] {
-  const constant = cohort.subjects.filter((_, row) => statistics[row].std === 0);
-  const notes = constant.map(({ id }) => `"${id}" has one value everywhere; check the file.`);
-  if (frames === 1) notes.push("One frame a scan: there is nothing to learn about time.");
-  return notes;
 }
 
 /**

@@ -8,6 +8,7 @@ import { type Option, UsageError } from "./options.ts";
 import { printJson } from "./output.ts";
 import { rollOut, writeStates } from "./rollouts.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
+import { requireRunFirst } from "./run_argument.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
@@ -45,6 +46,7 @@ export const encodeCommand = defineCommand({
     if (values.out === undefined && !values.json) {
       throw new UsageError("encode needs --out DIR for its tables, or --json");
     }
+    requireRunFirst("encode", [folder, ...files]);
     const run = await openRun(folder);
     await withModelAndScans(run, { values, files }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);

@@ -11,6 +11,7 @@ import { temporaryFolder } from "./output_permissions.ts";
 import { printJson } from "./output.ts";
 import { ownDataOf } from "./own_data.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
+import { requireRunFirst } from "./run_argument.ts";
 import { scoreFitted, scoreHeldOut } from "./scores.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
@@ -51,6 +52,7 @@ export const evaluateCommand = defineCommand({
   ],
   positionals: [1, Infinity],
   async run({ values, positionals: [folder, ...files] }) {
+    requireRunFirst("evaluate", [folder, ...files]);
     const run = await openRun(folder);
     return namesScans(values, files)
       ? await evaluateOther(run, values, files)

@@ -2,6 +2,7 @@
 import { FormatError } from "../base/errors.ts";
 import type { LabelledFile } from "../data/cohort.ts";
 import { explainEmptyListing, joinPath, listSubjectFiles } from "../data/listing.ts";
+import { printNotes } from "./data_notes.ts";
 import { UsageError } from "./options.ts";
 
 /** The options that name scans. */
@@ -51,9 +52,20 @@ function scansOf(named: Named, skipPrefix: string | undefined): LabelledFile[] {
     if (label === undefined) return [{ path }];
     throw refusal(named, "it is a file", "needs the folder that holds the files of the group");
   }
-  const names = listSubjectFiles(path, skipPrefix === undefined ? {} : { skipPrefix });
+  const names = listSubjectFiles(path, {
+    onCompanions: (names) => noteCompanions(path, names),
+    ...(skipPrefix === undefined ? {} : { skipPrefix }),
+  });
   if (names.length === 0) throw noScans(named);
   return names.map((name) => ({ path: joinPath(path, name), ...labelled }));
+}
+
+function noteCompanions(folder: string, names: readonly string[]): void {
+  printNotes([
+    `"${folder}": left out ${names.length} companion ${
+      names.length === 1 ? "file" : "files"
+    } of macOS ("${names[0]}"${names.length > 1 ? ", …" : ""}), which are no scans.`,
+  ]);
 }
 
 function isFolder(named: Named): boolean {

@@ -32,6 +32,8 @@ export interface Option {
   /** Placeholder in the help: `DIR`, `N`. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** What to say about a value that is none of `choices`; undefined: the nearest one. */
+  readonly explain?: (text: string) => string | undefined;
   readonly min?: number;
   /** One line of help, without a full stop. */
   readonly help: string;
@@ -133,7 +135,8 @@ function optionValue(option: Option, token: Token): unknown {
       if (option.choices!.includes(text)) return text;
       throw new UsageError(
         `--${option.name} is "${text}", needs one of ${option.choices!.join(", ")}; ` +
-          `did you mean "${closestString(text, [...option.choices!])}"?`,
+          (option.explain?.(text) ??
+            `did you mean "${closestString(text, [...option.choices!])}"?`),
       );
     default:
       return text;

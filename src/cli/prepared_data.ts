@@ -5,9 +5,10 @@ import { buildDataLoader, type DataLoader } from "../data/loader.ts";
 import { openMask } from "../data/mask.ts";
 import type { Normalization } from "../data/normalization.ts";
 import { groupedFolds, type Split, trainTestSplit } from "../data/splits.ts";
-import { oddities, printNotes } from "./data_notes.ts";
+import { printNotes } from "./data_notes.ts";
 import { locatedFile } from "./data_options.ts";
 import { openNewData, openOwnData, type OwnData } from "./own_data.ts";
+import { requireContrast, scanNotes } from "./scan_notes.ts";
 import { parseFold, type TrainingDataPlan } from "./train_options.ts";
 
 /** Loaders of a run. */
@@ -55,6 +56,8 @@ export async function prepareData(
     ? await openOwnData(source)
     : await openNewData(source);
   const { split, notes: divided } = divide(cohort.subjects, plan, options.seed);
+  const notes = [...found, ...divided];
+  const mask = plan.mask === undefined ? {} : { mask: await readMask(plan.mask, cohort, notes) };
   const { batchSize, seed, memoryBudget, cacheDirectory } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
     batchSize,
@@ -63,24 +66,18 @@ export async function prepareData(
     cacheDirectory,
     normalization: options.normalization ?? plan.scaling,
   });
-  const heldOut = split.test.length === 0
-    ? null
-    : await buildDataLoader(selectSubjects(cohort, split.test), {
+  const heldOut = await closingOnFailure(train, async () => {
+    requireContrast(train);
+    if (split.test.length === 0) return null;
+    return await buildDataLoader(selectSubjects(cohort, split.test), {
       batchSize,
       memoryBudget,
       cacheDirectory,
       shuffle: false,
       normalization: train.normalization,
     });
-  const [x, y, z] = cohort.spatialShape;
-  const mask = plan.mask === undefined ? {} : {
-    mask: {
-      data: await openMask(locatedFile(plan.mask).path, cohort.spatialShape),
-      shape: [z, y, x],
-    },
-  };
-  const odd = [...oddities(train), ...(heldOut ? oddities(heldOut) : [])];
-  const notes = [...found, ...divided, ...odd];
+  });
+  notes.push(...scanNotes(heldOut ? [train, heldOut] : [train]));
   printNotes(notes);
   return {
     plan,
@@ -95,6 +92,29 @@ export async function prepareData(
       heldOut?.close();
     },
   };
+}
+
+async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    loader.close();
+    throw error;
+  }
+}
+
+/** The mask as an array; remarks on its file become notes. */
+async function readMask(
+  file: NonNullable<TrainingDataPlan["mask"]>,
+  { spatialShape }: Cohort,
+  notes: string[],
+): Promise<NdArray> {
+  const { path } = locatedFile(file);
+  const [x, y, z] = spatialShape;
+  const data = await openMask(path, spatialShape, {
+    onRemark: (remark) => notes.push(`"${path}": ${remark}`),
+  });
+  return { data, shape: [z, y, x] };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The program `recvae`: finds the command, runs it, turns errors into one line and an exit code. */
+import { fewOf } from "../base/lists.ts";
 import { VERSION } from "../base/version.ts";
 import { closestString } from "../deps/std_text.ts";
 import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
@@ -73,7 +74,7 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
       : `${least} to ${most}`;
     throw new UsageError(
       `recvae ${command.name} takes ${needed} arguments beside its options, found ${count}` +
-        (count > 0 ? `: ${parsed.positionals.join(" ")}` : ""),
+        (count > 0 ? `: ${fewOf(parsed.positionals)}` : ""),
     );
   }
   return await command.run(parsed);

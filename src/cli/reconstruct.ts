@@ -8,6 +8,7 @@ import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { rollOut } from "./rollouts.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
+import { requireRunFirst } from "./run_argument.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
@@ -52,6 +53,7 @@ export const reconstructCommand = defineCommand({
   positionals: [1, Infinity],
   async run({ values, positionals: [folder, ...files] }) {
     if (values.out === undefined) throw new UsageError("reconstruct needs --out DIR");
+    requireRunFirst("reconstruct", [folder, ...files]);
     const run = await openRun(folder);
     const { out } = values;
     const innerSteps = values["fit-offsets"] ?? 0;

@@ -1,6 +1,8 @@
 /** `recvae train`: from scans to a run folder and a summary. */
 import { writeWhole } from "../files/whole_file.ts";
 import { makeFolder, remove } from "../files/whole_folder.ts";
+import { readRegularText } from "../data/openers/regular_file.ts";
+import { fewOf } from "../base/lists.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { isGranted } from "../deps/permissions.ts";
 import { Interruption } from "../training/interruption.ts";
@@ -146,10 +148,10 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
   ).map(([name]) => `--${name}`);
   if (extra.length > 0 || files.length > 0) {
     throw new UsageError(
-      `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
+      `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
     );
   }
-  const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
+  const json = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.config}`));
   const saved = configFromJson(json, folder);
   const epochs = values.epochs ?? saved.model.epochs;
   const model = { ...saved.model, epochs };

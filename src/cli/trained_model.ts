@@ -4,7 +4,7 @@ import { buildDataLoader, type DataLoader } from "../data/loader.ts";
 import { type Normalization, parseNormalization } from "../data/normalization.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { readRun } from "../training/run_folder.ts";
-import { droppedFrames, oddities, printNotes } from "./data_notes.ts";
+import { droppedFrames, printNotes } from "./data_notes.ts";
 import {
   namesScans,
   openPlan,
@@ -16,6 +16,7 @@ import { type ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import { UsageError, type Values } from "./options.ts";
 import { temporaryFolder } from "./output_permissions.ts";
 import { openOwnData, ownDataOf, requireGrid } from "./own_data.ts";
+import { scanNotes } from "./scan_notes.ts";
 import { configFromJson, type RunConfig } from "./run_folder_layout.ts";
 
 /** A run on disk, read. */
@@ -82,7 +83,7 @@ async function loadScans(
     normalization,
     ...temporaryFolder(run.folder),
   });
-  printNotes([...notes, ...oddities(loader)]);
+  printNotes([...notes, ...scanNotes([loader])]);
   return loader;
 }
 
@@ -116,6 +117,7 @@ export async function withModelAndScans(
   body: (model: RecurrentVae, loader: DataLoader) => Promise<void>,
 ): Promise<void> {
   const loader = await loadScans(run, values, files);
+  for (const note of scanNotes([loader])) console.error(`Note      ${note}`);
   try {
     const engine = await startEngine(values);
     const model = run.model();

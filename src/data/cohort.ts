@@ -3,7 +3,9 @@
  * holds descriptions and openers, not data; `loader.ts` reads.
  */
 import type { SpatialShape } from "../base/arrays.ts";
-import { ConfigError, ShapeError } from "../base/errors.ts";
+import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { fewOf } from "../base/lists.ts";
+import type { NiftiHeader } from "../formats/nifti_header.ts";
 import { type GroupBy, groupName } from "./bids.ts";
 import { openBoldRun, readNiftiFacts } from "./bold_run.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
@@ -55,7 +57,8 @@ export interface LabelledFile {
  * Makes a cohort of NIfTI files. Only headers are read.
  *
  * @param files Paths, with or without labels, at least one. @param options See {@link CohortOptions}.
- * @throws {FormatError} when a file cannot be read or has fewer than `tolTime` frames.
+ * @throws {FormatError} when a file cannot be read or has fewer than `tolTime` frames, or is a single image among scans
+ *   with time.
  * @throws {ShapeError} when the scans differ in size. @throws {ConfigError} for an empty or repeating list.
  */
 export async function cohortFromFiles(
@@ -65,35 +68,22 @@ export async function cohortFromFiles(
   const scans = files.map((file) => typeof file === "string" ? { path: file } : file);
   checkIds(scans.map((scan) => scan.path));
   if (options.tolTime !== undefined) checkTolTime(options.tolTime);
-  let spatialShape: SpatialShape | undefined;
-  const frames: number[] = [];
-  for (const { path } of scans) {
-    const facts = await readNiftiFacts(path);
-    if (options.tolTime !== undefined && facts.frames < options.tolTime) {
-      throw tooFewFrames(path, facts.frames, options.tolTime);
-    }
-    spatialShape ??= facts.spatialShape;
-    if (facts.spatialShape.some((n, axis) => n !== spatialShape![axis])) {
-      throw new ShapeError(
-        `Cannot put "${path}" into the cohort: found ${
-          facts.spatialShape.join("×")
-        } voxels, needs ` +
-          `${spatialShape.join("×")} as in "${scans[0].path}"; resample the scans to one grid`,
-        facts.spatialShape,
-        spatialShape.join("×"),
-      );
-    }
-    frames.push(facts.frames);
-  }
+  const headers: ScanHeader[] = [];
+  for (const { path } of scans) headers.push({ path, ...await readNiftiFacts(path) });
+  if (options.tolTime !== 1) checkTime(headers);
+  if (options.tolTime !== undefined) checkLength(headers, options.tolTime);
+  checkGrid(headers);
+  const shortest = Math.min(...headers.map(({ frames }) => frames));
+  const [{ spatialShape }] = headers;
   const { groupBy = "subject" } = options;
   const subjects = scans.map(({ path, label = "" }, row) => ({
     id: path,
     label,
     group: groupName(path, groupBy),
-    frames: frames[row],
+    frames: headers[row].frames,
     open: (openOptions?: OpenOptions) => openBoldRun(path, openOptions),
   }));
-  return { subjects, spatialShape: spatialShape!, frames: options.tolTime ?? Math.min(...frames) };
+  return { subjects, spatialShape, frames: options.tolTime ?? shortest };
 }
 
 /**
@@ -170,6 +160,58 @@ export function selectSubjects(cohort: Cohort, rows: ArrayLike<number>): Cohort 
     );
   });
   return { ...cohort, subjects };
+}
+
+/** What decides whether scans go together. */
+interface ScanHeader extends Pick<NiftiHeader, "spatialShape" | "frames"> {
+  readonly path: string;
+}
+
+/** Refuses single images among scans that have time: they would cut every scan to one frame. */
+function checkTime(headers: readonly ScanHeader[]): void {
+  const longest = headers.reduce((a, b) => b.frames > a.frames ? b : a);
+  const single = headers.filter(({ frames }) => frames === 1);
+  if (longest.frames === 1 || single.length === 0) return;
+  throw new FormatError(
+    single[0].path,
+    "data.time",
+    `Cannot make a cohort: ${named(single, headers.length)} ${
+      single.length === 1 ? "is a single image" : "are single images"
+    }, and "${longest.path}" has ${longest.frames} frames; leave out what is no scan (masks, references, anatomy)`,
+  );
+}
+
+function checkLength(headers: readonly ScanHeader[], tolTime: number): void {
+  const short = headers.filter(({ frames }) => frames < tolTime);
+  if (short.length > 0) {
+    throw tooFewFrames(short[0].path, short[0].frames, {
+      needed: tolTime,
+      others: short.length - 1,
+    });
+  }
+}
+
+function checkGrid(headers: readonly ScanHeader[]): void {
+  const [first] = headers;
+  const needed = first.spatialShape.join("×");
+  const other = headers.filter(({ spatialShape }) => spatialShape.join("×") !== needed);
+  if (other.length === 0) return;
+  throw new ShapeError(
+    `Cannot make a cohort: ${named(other, headers.length)} ${
+      other.length === 1 ? "has" : "have other sizes, the first"
+    } ${
+      other[0].spatialShape.join("×")
+    } voxels, needs ${needed} as in "${first.path}"; resample the scans to ` +
+      `one grid`,
+    other[0].spatialShape,
+    needed,
+  );
+}
+
+/** A few of some scans, and how many there are. */
+function named(scans: readonly ScanHeader[], all: number): string {
+  const few = fewOf(scans.map(({ path }) => `"${path}"`));
+  return scans.length > 1 ? `${scans.length} of ${all} files (${few})` : few;
 }
 
 function checkIds(ids: readonly string[]): void {

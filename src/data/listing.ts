@@ -7,20 +7,28 @@ const SCAN = /\.nii(\.gz)?$/;
 
 /**
  * Lists the NIfTI files of a directory: names that end in `.nii` or `.nii.gz` (in lower case) and do not
- * begin with the prefix, in code-point order. Subdirectories are not looked into.
+ * begin with the prefix, in code-point order. Subdirectories are not looked into. The companion files that macOS
+ * makes on other disks (`._NAME`) are no scans and always left out.
  *
  * @param directory Path.
  * @param options `skipPrefix`: names beginning with it are left out, default `"norm_"`; `""` keeps all.
+ *   `onCompanions`: receives the names of the companion files, if there are any.
  * @returns Names, not paths.
  * @throws {FormatError} (rule `directory.open`) when there is no such directory.
  */
 export function listSubjectFiles(
   directory: string,
-  options: { readonly skipPrefix?: string } = {},
+  options: {
+    readonly skipPrefix?: string;
+    readonly onCompanions?: (names: readonly string[]) => void;
+  } = {},
 ): string[] {
-  const { skipPrefix = "norm_" } = options;
-  return directoryNames(directory).filter((name) =>
-    SCAN.test(name) && !(skipPrefix !== "" && name.startsWith(skipPrefix))
+  const { skipPrefix = "norm_", onCompanions } = options;
+  const images = directoryNames(directory).filter((name) => SCAN.test(name));
+  const companions = images.filter((name) => name.startsWith("._"));
+  if (companions.length > 0) onCompanions?.(companions);
+  return images.filter((name) =>
+    !name.startsWith("._") && !(skipPrefix !== "" && name.startsWith(skipPrefix))
   );
 }
 

@@ -47,7 +47,7 @@ export async function loadSubjectVolumes(
   let shape: readonly number[] = [];
   for (const [n, name] of names.entries()) {
     using run = await openBoldRun(joinPath(directory, name), options);
-    if (run.frames < tolTime) throw tooFewFrames(run.source, run.frames, tolTime);
+    if (run.frames < tolTime) throw tooFewFrames(run.source, run.frames, { needed: tolTime });
     const [X, Y, Z] = run.spatialShape;
     data ??= allocate(names.length * tolTime * X * Y * Z);
     if (n === 0) shape = [names.length, tolTime, Z, Y, X, 1];
@@ -94,13 +94,22 @@ export function checkTolTime(tolTime: number): void {
   );
 }
 
-/** The error of a run that is shorter than what is to be used of it. */
-export function tooFewFrames(source: string, found: number, needed: number): FormatError {
+/**
+ * The error of a run that is shorter than what is to be used of it.
+ *
+ * @param source Path. @param found Its frames. @param wanted Frames `needed`, and how many `others` are too short.
+ */
+export function tooFewFrames(
+  source: string,
+  found: number,
+  { needed, others = 0 }: { readonly needed: number; readonly others?: number },
+): FormatError {
+  const more = others > 0 ? ` (${others} more files are too short)` : "";
   return new FormatError(
     source,
     "data.frames",
-    `Cannot use "${source}": found ${found} timepoints, needs ${needed}; lower tolTime or leave the ` +
-      `file out`,
+    `Cannot use "${source}": found ${found} timepoints, needs ${needed}${more}; use fewer frames (tolTime) ` +
+      `or leave the file out`,
   );
 }
 

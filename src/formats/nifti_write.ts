@@ -2,6 +2,7 @@
 import type { FloatArray, SpatialShape } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
 import { gzipSync } from "../deps/node_zlib.ts";
+import { isSingular } from "./nifti_space.ts";
 import { encodeVoxels, int16Scaling, type WrittenDatatype } from "./nifti_voxels.ts";
 
 /** What the header of a written file says. */
@@ -34,7 +35,7 @@ const DATA_OFFSET = 352;
  * The affine is stored as sform and, as far as it has one, as the equivalent voxel sizes; units are
  * millimetres and seconds.
  *
- * @throws {ConfigError} for axes NIfTI-1 cannot hold or an affine that is not 4 × 4 and finite.
+ * @throws {ConfigError} for axes NIfTI-1 cannot hold or an affine that is not 4 × 4, finite and invertible.
  */
 export function encodeNiftiHeader(facts: NiftiImageFacts): Uint8Array<ArrayBuffer> {
   const { spatialShape, frames, affine = IDENTITY, datatype = "float32" } = facts;
@@ -122,11 +123,11 @@ function checkFacts(shape: readonly number[], affine: readonly number[]): void {
         `${MAX_DIMENSION}`,
     );
   }
-  if (affine.length !== 16 || !affine.every(Number.isFinite)) {
+  if (affine.length !== 16 || !affine.every(Number.isFinite) || isSingular(affine)) {
     throw new ConfigError(
       "affine",
       `Cannot write a NIfTI-1 image: found an affine of ${affine.length} entries [${affine}], needs ` +
-        `16 finite ones (4 × 4, row by row)`,
+        `16 finite ones (4 × 4, row by row) that map volumes onto volumes`,
     );
   }
 }

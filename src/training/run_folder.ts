@@ -89,7 +89,7 @@ export async function readRun(dir: string): Promise<RunContents> {
   if (!(await folderExists(dir))) {
     throw new CheckpointError(
       dir,
-      `Cannot load the run "${dir}": found no such folder, needs one written by saveRun; check the path`,
+      `Cannot load the run "${dir}": found no such folder, needs one that training wrote; check the path`,
     );
   }
   const files = new Map<string, Uint8Array>();
