@@ -6,6 +6,7 @@
  * wrong (the input gradient always, the filter gradient with stride 2), so nothing trained on it is right.
  */
 import { BackendError, ConfigError } from "../base/errors.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 import { tf } from "../deps/tfjs.ts";
 import type {
   ActiveEngine,
@@ -43,6 +44,9 @@ const CLASHES: Partial<Record<BackendName, { readonly after: BackendName; readon
     cuda: { after: "webgpu", why: "TensorFlow and Mesa's GPU drivers each bring an LLVM" },
   };
 
+/** Options there are; a wrong one must not cost the engine that runs. */
+const ENGINE_OPTIONS = record<EngineOptions>({ threads: integer({ least: 1 }) });
+
 /** Engines that have run in this process, stopped or not. */
 const seen = new Set<BackendName>();
 
@@ -74,6 +78,7 @@ export async function selectBackend(
   choice: BackendChoice = "auto",
   options: EngineOptions = {},
 ): Promise<ActiveEngine> {
+  checkOptions(options, ENGINE_OPTIONS, "Cannot choose an engine");
   if (choice !== "auto") return await activate(checkedName(choice), options);
   const failures: string[] = [];
   for (const name of AUTOMATIC) {
@@ -109,7 +114,6 @@ export function probeBackend(name: BackendName): Promise<ProbeResult> {
 }
 
 async function activate(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
-  checkOptions(options);
   const running = started.get(name);
   if (running !== undefined) {
     const sameThreads = options.threads === undefined || options.threads === running.threads ||
@@ -123,15 +127,6 @@ async function activate(name: BackendName, options: EngineOptions): Promise<Acti
   const engine = tracked(await startEngine(name, options));
   started.set(name, { engine, threads: options.threads });
   return current = engine;
-}
-
-/** A wrong option must not cost the engine that runs. */
-function checkOptions({ threads }: EngineOptions): void {
-  if (threads === undefined || (Number.isInteger(threads) && threads > 0)) return;
-  throw new ConfigError(
-    "threads",
-    `Choosing an engine: threads is ${threads}, needs a whole number above 0`,
-  );
 }
 
 async function startEngine(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {

@@ -154,7 +154,9 @@ function listScans(
       .map((name) => ({ path: joinPath(folder, name), ...(label === undefined ? {} : { label }) }));
   const labelled = values.group.map((text) => {
     const at = text.indexOf("=");
-    if (at < 1) throw new UsageError(`--group is "${text}", needs NAME=DIR`);
+    if (at < 1 || at === text.length - 1) {
+      throw new UsageError(`--group is "${text}", needs NAME=DIR`);
+    }
     return { label: text.slice(0, at), folder: text.slice(at + 1) };
   });
   return [

@@ -8,6 +8,7 @@ import { EXIT } from "./failures.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
 import { printJson } from "./output.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
+import { requireTrainedSize } from "./run_folder_layout.ts";
 import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
@@ -52,10 +53,15 @@ export const evaluateCommand = defineCommand({
 type EvaluateValues = Values<typeof OPTIONS>;
 
 async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<number> {
+  for (const name of ["skip-prefix", "group-by", "subjects", "spatial"] as const) {
+    if (values[name] === undefined) continue;
+    throw new UsageError(`--${name} goes with other scans; without any, the run's own are scored`);
+  }
   const { config, normalization } = run;
   const { batchSize, seed } = config.model;
   const data = await prepareData(config.data, { batchSize, seed, normalization });
   try {
+    requireTrainedSize(config, data.cohort, run.folder);
     if (!data.heldOut) {
       throw new UsageError(`The run "${run.folder}" held nothing out; name scans to score`);
     }

@@ -1,7 +1,14 @@
 /** What lies where in the folder of a run, beside the files of src/training/run_folder.ts. */
-import { CheckpointError } from "../base/errors.ts";
-import { type RecurrentVaeConfig, resolveConfig } from "../models/recurrent_vae/config.ts";
+import { CheckpointError, ConfigError } from "../base/errors.ts";
+import { findProblem, integer, isRecord, record } from "../base/fields.ts";
+import type { Cohort } from "../data/cohort.ts";
+import {
+  CONFIG_FIELDS,
+  type RecurrentVaeConfig,
+  resolveConfig,
+} from "../models/recurrent_vae/config.ts";
 import type { JsonRecord } from "../training/run_contents.ts";
+import { DATA_FIELDS, TRAINING_FIELDS } from "./settings.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
 /** Names inside a run folder. */
@@ -26,6 +33,14 @@ export interface RunConfig {
   readonly data: TrainingDataPlan;
 }
 
+/** Every field of config.json. */
+const RUN_FIELDS = record<RecurrentVaeConfig & Omit<RunConfig, "model"> & { __epoch__?: number }>({
+  ...CONFIG_FIELDS.fields,
+  training: TRAINING_FIELDS,
+  data: DATA_FIELDS,
+  __epoch__: integer({ least: 0 }),
+});
+
 /**
  * The content of config.json: the model's fields at the top as the Python package has them, training and
  * data beside them.
@@ -40,7 +55,7 @@ export function configToJson(config: RunConfig): JsonRecord {
  * Reads the content of config.json.
  *
  * @param json Parsed; `__epoch__` may be there. @param folder For messages.
- * @throws {CheckpointError} when training or data are missing. @throws {ConfigError} for bad fields.
+ * @throws {CheckpointError} when training or data are missing, and naming a field that cannot be used.
  */
 export function configFromJson(json: JsonRecord | undefined, folder: string): RunConfig {
   const { training, data, __epoch__: _epoch, ...model } = json ?? {};
@@ -51,13 +66,89 @@ export function configFromJson(json: JsonRecord | undefined, folder: string): Ru
         "needs those recvae train writes; check the path",
     );
   }
-  return {
-    model: resolveConfig(model),
+  const refuse = (why: string) =>
+    new CheckpointError(
+      folder,
+      `Cannot use the run "${folder}": in its ${RUN_LAYOUT.config} ${why}; restore the file`,
+    );
+  const problem = findProblem(json, RUN_FIELDS, { noun: "field" });
+  if (problem) throw refuse(problem.clause);
+  const config = {
+    model: modelOf(model, refuse),
     training: training as unknown as TrainingPlan,
     data: data as unknown as TrainingDataPlan,
   };
+  const mismatch = dataProblem(config);
+  if (mismatch) throw refuse(mismatch);
+  return config;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/**
+ * Reads the config.json of a run that may not have ended yet.
+ *
+ * @param folder Of the run.
+ * @throws {CheckpointError} when there is none, or as {@link configFromJson}.
+ */
+export function readRunConfig(folder: string): RunConfig {
+  const path = `${folder}/${RUN_LAYOUT.config}`;
+  let json: unknown;
+  try {
+    json = JSON.parse(Deno.readTextFileSync(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const why = error instanceof SyntaxError ? "it is no JSON" : "there is no such file";
+    throw new CheckpointError(
+      folder,
+      `Cannot use the run "${folder}": cannot read its ${RUN_LAYOUT.config}, ${why}; check the path`,
+    );
+  }
+  return configFromJson(isRecord(json) ? json : undefined, folder);
+}
+
+function modelOf(
+  fields: Readonly<Record<string, unknown>>,
+  refuse: (why: string) => CheckpointError,
+): RecurrentVaeConfig {
+  try {
+    return resolveConfig(fields);
+  } catch (error) {
+    throw error instanceof ConfigError
+      ? refuse(`the model cannot be built (${error.message})`)
+      : error;
+  }
+}
+
+/** What in the section `data` does not go together. */
+function dataProblem({ model, data }: RunConfig): string | null {
+  const needed = data.kind === "shipped" ? null : data.kind;
+  if (needed && !data[needed]) return `data.${needed} is missing, needs the ${needed} of the run`;
+  const made = data.kind === "synthetic" ? data.synthetic?.spatialShape : undefined;
+  return made && made.join() !== model.spatialShape.join()
+    ? `data.synthetic.spatialShape is [${made}], needs the model's [${model.spatialShape}]`
+    : null;
+}
+
+/**
+ * Makes sure that a run's own data still have the size the run was trained on.
+ *
+ * @param config Of the run. @param cohort Its data, opened again. @param folder For messages.
+ * @throws {CheckpointError} when they have not.
+ */
+export function requireTrainedSize(
+  { model }: RunConfig,
+  { spatialShape, frames }: Cohort,
+  folder: string,
+): void {
+  const sizeOf = (shape: readonly number[], count: number) =>
+    `${shape.join("×")} voxels and ${count} frames`;
+  const [found, needed] = [
+    sizeOf(spatialShape, frames),
+    sizeOf(model.spatialShape, model.tolTime),
+  ];
+  if (found === needed) return;
+  throw new CheckpointError(
+    folder,
+    `Cannot use the run "${folder}" on its own data: found scans of ${found}, needs ${needed} as in training ` +
+      `(spatialShape and tolTime in its ${RUN_LAYOUT.config}); restore the scans or the file`,
+  );
 }

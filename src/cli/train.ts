@@ -11,7 +11,13 @@ import { type Parsed, UsageError } from "./options.ts";
 import { printJson, toJson, writeWhole } from "./output.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
-import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import {
+  configToJson,
+  readRunConfig,
+  requireTrainedSize,
+  RUN_LAYOUT,
+  type RunConfig,
+} from "./run_folder_layout.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
@@ -125,15 +131,15 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
 async function reopenRun(values: TrainValues, files: readonly string[]): Promise<Run> {
   const folder = values.resume!.replace(/[\\/]+$/, "");
   const extra = Object.entries(values).filter(([name, value]) =>
-    !WITH_RESUME.includes(name) && (Array.isArray(value) ? value.length > 0 : Boolean(value))
+    !WITH_RESUME.includes(name) &&
+    (Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false)
   ).map(([name]) => `--${name}`);
   if (extra.length > 0 || files.length > 0) {
     throw new UsageError(
       `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
     );
   }
-  const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
-  const saved = configFromJson(json, folder);
+  const saved = readRunConfig(folder);
   const epochs = values.epochs ?? saved.model.epochs;
   const config = { ...saved, model: { ...saved.model, epochs } };
   const data = await prepareData(config.data, {
@@ -141,6 +147,7 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
     seed: config.model.seed,
     memoryBudget: memoryBudget(values),
   });
+  requireTrainedSize(config, data.cohort, folder);
   return { folder, config, data };
 }
 

@@ -1,19 +1,30 @@
 /** Which files of a directory are scans (spec 2.1). */
+import { checkOptions, record, text } from "../base/fields.ts";
 import { directoryNames } from "./openers/directory.ts";
+
+/** Options of {@link listSubjectFiles}. */
+export interface ListingOptions {
+  /** Names that begin with it are left out, default `"norm_"`; `""` keeps all. */
+  readonly skipPrefix?: string;
+}
+
+/** Options there are. */
+export const LISTING_OPTIONS = record<ListingOptions>({ skipPrefix: text() });
 
 /**
  * Lists the NIfTI files of a directory: names that end in `.nii` or `.nii.gz` (in lower case) and do not
  * begin with the prefix, in code-point order. Subdirectories are not looked into.
  *
  * @param directory Path.
- * @param options `skipPrefix`: names beginning with it are left out, default `"norm_"`; `""` keeps all.
+ * @param options See {@link ListingOptions}.
  * @returns Names, not paths.
  * @throws {FormatError} (rule `directory.open`) when there is no such directory.
  */
 export function listSubjectFiles(
   directory: string,
-  options: { readonly skipPrefix?: string } = {},
+  options: ListingOptions = {},
 ): string[] {
+  checkOptions(options, LISTING_OPTIONS, "Cannot list scans");
   const { skipPrefix = "norm_" } = options;
   return directoryNames(directory).filter((name) =>
     /\.nii(\.gz)?$/.test(name) && !(skipPrefix !== "" && name.startsWith(skipPrefix))

@@ -3,7 +3,8 @@
  * SHA-256 sums; a generation that is torn, incomplete or has decayed on the disk is recognised and the
  * next older one is taken.
  */
-import { CheckpointError, ConfigError } from "../base/errors.ts";
+import { CheckpointError } from "../base/errors.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 import {
   joinPath,
   listFolder,
@@ -32,6 +33,8 @@ interface ManifestEntry {
   readonly sha256: string;
 }
 
+const STORE_OPTIONS = record<{ readonly keep?: number }>({ keep: integer({ least: 1 }) });
+
 /** Checkpoints of one run. */
 export class CheckpointStore {
   readonly #folder: string;
@@ -44,15 +47,10 @@ export class CheckpointStore {
    * @param options `keep`: how many generations stay, at least 1; default 3.
    * @throws {ConfigError} when keep is out of range.
    */
-  constructor(folder: string, { keep = 3 }: { readonly keep?: number } = {}) {
-    if (!Number.isSafeInteger(keep) || keep < 1) {
-      throw new ConfigError(
-        "keep",
-        `Cannot keep checkpoints: keep is ${keep}, needs a whole number of at least 1`,
-      );
-    }
+  constructor(folder: string, options: { readonly keep?: number } = {}) {
+    checkOptions(options, STORE_OPTIONS, "Cannot keep checkpoints");
     this.#folder = folder;
-    this.#keep = keep;
+    this.#keep = options.keep ?? 3;
   }
 
   /**

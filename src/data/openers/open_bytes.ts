@@ -11,7 +11,7 @@ import { inflate, isGzip, MAX_INFLATION } from "../../formats/gzip.ts";
 import { type ByteSource, fileSource, memorySource, readHead } from "./byte_source.ts";
 import { ContentStore, type OpenOptions, type ReadPlan } from "./content_store.ts";
 
-export type { OpenOptions, ReadPlan } from "./content_store.ts";
+export { OPEN_OPTIONS, type OpenOptions, type ReadPlan } from "./content_store.ts";
 
 /** Where bytes come from: a path, an `http(s):` or `file:` URL, or the bytes themselves. */
 export type Location = string | URL | Uint8Array;

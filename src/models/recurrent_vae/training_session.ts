@@ -6,12 +6,13 @@
 import type { NdArray, NumericArray } from "../../base/arrays.ts";
 import type { StepPosition } from "../../base/batches.ts";
 import { CheckpointError } from "../../base/errors.ts";
+import { callback, checkOptions, number, other, record } from "../../base/fields.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { tf } from "../../deps/tfjs.ts";
 import type { LossTerms } from "../../losses/terms.ts";
 import type { RecurrentVae } from "./model.ts";
-import type { GradientOptions } from "./model_options.ts";
+import { GRADIENT_OPTIONS, type GradientOptions } from "./model_options.ts";
 import type { Gradients } from "./norm.ts";
 
 /** Options of a training session. */
@@ -28,6 +29,18 @@ export interface SessionOptions
   readonly klWeight?: (epoch: number) => number;
 }
 
+/** Options there are. */
+export const SESSION_OPTIONS = record<SessionOptions>({
+  initialState: GRADIENT_OPTIONS.fields.initialState,
+  framesPerChunk: GRADIENT_OPTIONS.fields.framesPerChunk,
+  memoryBudget: GRADIENT_OPTIONS.fields.memoryBudget,
+  voxelWeight: GRADIENT_OPTIONS.fields.voxelWeight,
+  rho: number({ least: 0 }),
+  random: other("a RandomStream", (value) => value instanceof RandomStream),
+  noise: callback(),
+  klWeight: callback(),
+});
+
 /** One training run of a {@link RecurrentVae}, as the training loop sees it. */
 export class RecurrentTraining {
   /** Variables to update. */
@@ -39,6 +52,7 @@ export class RecurrentTraining {
 
   /** Prepares a run; nothing changes yet. @param model Trained in place. @param options See {@link SessionOptions}. */
   constructor(model: RecurrentVae, options: SessionOptions = {}) {
+    checkOptions(options, SESSION_OPTIONS, "Cannot train");
     const { tolTime, latentDim, seed } = model.config;
     this.variables = model.variables;
     this.#model = model;
