@@ -195,7 +195,7 @@ function findInRecord(
     if (Object.hasOwn(fields, name)) continue;
     const nearest = names.length === 0
       ? ""
-      : `; did you mean "${join(path, nearestName(name, names))}"?`;
+      : `; did you mean ${join(path, nearestName(name, names))}?`;
     const field = join(path, name);
     return { field, clause: `there is no ${noun} "${field}"${nearest}` };
   }
@@ -203,7 +203,8 @@ function findInRecord(
     const at = join(path, name);
     if (value[name] === undefined) {
       if (!required.includes(name)) continue;
-      return { field: at, clause: `${at} is missing, needs ${field.needs}` };
+      const absent = noun === "option" ? "undefined" : "missing";
+      return { field: at, clause: `${at} is ${absent}, needs ${field.needs}` };
     }
     const problem = findProblem(value[name], field, { path: at, noun });
     if (problem) return problem;
@@ -269,8 +270,9 @@ function join(path: string, name: string): string {
 
 function inRange(value: number, range: Range): boolean {
   const { least = -Number.MAX_VALUE, most = Number.MAX_VALUE } = range;
-  const { above = -Infinity, below = Infinity } = range;
-  return value >= least && value <= most && value > above && value < below;
+  const { above, below } = range;
+  return value >= least && value <= most && (above === undefined || value > above) &&
+    (below === undefined || value < below);
 }
 
 /** E.g. `" of at least 0 and below 1"`. */

@@ -150,9 +150,13 @@ function textValue(option: Option, token: Token): string {
     );
   }
   const looksLikeOption = !inlineValue && /^--?[a-z]/i.test(value);
-  if (value.trim() !== "" && !looksLikeOption) return value;
+  const isText = option.kind === "text" || option.kind === "texts";
+  const isThere = (isText ? value.trim() : value) !== "";
+  if (isThere && !looksLikeOption) return value;
   const found = looksLikeOption ? `found the option ${value}` : "found none";
-  throw new UsageError(`--${option.name} needs a value ${option.value ?? ""}, ${found}`);
+  throw new UsageError(
+    `--${option.name} needs a value${option.value ? ` ${option.value}` : ""}, ${found}`,
+  );
 }
 
 function wholeNumber({ name, min = 0, range }: Option, text: string): number {
@@ -166,7 +170,8 @@ function decimalNumber({ name, range }: Option, text: string): number {
   const { accepts, needs } = number(range);
   const value = Number(text);
   if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) && accepts(value)) return value;
-  throw new UsageError(`--${name} is "${text}", needs ${needs}, such as 0.5 or 1e-3`);
+  const needed = needs.replace("finite ", "");
+  throw new UsageError(`--${name} is "${text}", needs ${needed}, such as 0.5 or 1e-3`);
 }
 
 function unknownOption(

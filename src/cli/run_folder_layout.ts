@@ -96,11 +96,8 @@ export function readRunConfig(folder: string): RunConfig {
     json = JSON.parse(Deno.readTextFileSync(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    const why = error instanceof SyntaxError ? "it is no JSON" : "there is no such file";
-    throw new CheckpointError(
-      folder,
-      `Cannot use the run "${folder}": cannot read its ${RUN_LAYOUT.config}, ${why}; check the path`,
-    );
+    const why = error instanceof SyntaxError ? "it is no JSON" : "there is no such file or folder";
+    throw new CheckpointError(folder, `Cannot read "${path}": ${why}; check the path of the run`);
   }
   return configFromJson(isRecord(json) ? json : undefined, folder);
 }
@@ -112,9 +109,8 @@ function modelOf(
   try {
     return resolveConfig(fields);
   } catch (error) {
-    throw error instanceof ConfigError
-      ? refuse(`the model cannot be built (${error.message})`)
-      : error;
+    if (!(error instanceof ConfigError)) throw error;
+    throw refuse(error.message.replace("Cannot use the configuration: ", ""));
   }
 }
 

@@ -22,7 +22,7 @@ export const TRAINING_FIELDS = record<TrainingPlan>({
   clipNorm: number({ above: 0 }),
   klRamp: number({ least: 0 }),
   patience: integer({ least: 1 }),
-  fitOffsets: integer({ least: 0 }),
+  fitOffsets: integer({ least: 0, most: 1_000_000 }),
 }, ["preset", "optimiser", "schedule", "fitOffsets"]);
 
 /** The section `data`. */

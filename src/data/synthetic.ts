@@ -5,7 +5,7 @@
  * Frames are made when they are read and are the same each time, so that a full-size cohort takes no more
  * memory than its K fields. `torchSyntheticCohort` draws as the Python package does instead, all at once.
  */
-import type { SpatialShape } from "../base/arrays.ts";
+import { MOST_VALUES, type SpatialShape } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
 import { checkOptions, integer, list, number, record } from "../base/fields.ts";
 import { RandomStream } from "../base/random.ts";
@@ -23,8 +23,6 @@ const LABELS = ["CN", "AD"] as const;
 /** More than any study has; what is beyond is a slip of the finger that would take hours. */
 const MOST_SUBJECTS = 100_000;
 const MOST_FRAMES = 1_000_000;
-/** Values of an array. */
-const MOST_VALUES = 2 ** 31;
 
 /** What a synthetic cohort is made of. */
 export interface SyntheticOptions {

@@ -6,9 +6,9 @@
  * Methods take and return arrays with shapes (`NdArray`) or tensors; volumes are in NIfTI memory order,
  * `[B, Z, Y, X]` (x fastest). The model never reads files and never prints.
  */
-import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import { type FloatArray, MOST_VALUES, type NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
-import { BackendError } from "../../base/errors.ts";
+import { BackendError, ConfigError } from "../../base/errors.ts";
 import { array, checkOptions, integer, number, object, other, record } from "../../base/fields.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { TorchGenerator } from "../../base/torch_random.ts";
@@ -130,6 +130,7 @@ export class RecurrentVae implements ModelParts {
     this.subjects = setup.subjects;
     this.architecture = describeArchitecture(this.config, setup.subjects);
     const { entries } = this.architecture;
+    if (!setup.weights) requireModestSize(this.architecture);
     const random = setup.random ?? RandomStream.fromSeed(this.config.seed).split("weights");
     const weights = setup.weights ??
       drawStartingWeights(entries, { random, sigZ: this.config.sigZ });
@@ -386,6 +387,19 @@ export class RecurrentVae implements ModelParts {
     if (!Number.isFinite(loss)) return;
     for (const layer of statistics) this.state.foldStatistics(layer);
   }
+}
+
+/** Refuses a network that no memory holds before numbers are drawn for it. */
+function requireModestSize({ entries }: Architecture): void {
+  const sizes = entries.map(({ shape }) => voxels(shape));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total <= MOST_VALUES / 8) return;
+  const { key, shape } = entries[sizes.indexOf(Math.max(...sizes))];
+  throw new ConfigError(
+    "encOutDim",
+    `Cannot build a model: it would have ${total} weights (${key} alone is [${shape}]), needs at most ` +
+      `${MOST_VALUES / 8}; lower encOutDim, latentDim or the channels`,
+  );
 }
 
 function requireEngine(): void {

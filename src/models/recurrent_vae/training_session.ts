@@ -3,9 +3,9 @@
  * ridge update of F at the end of an epoch, and noise keyed by position so that it does not depend on batch
  * composition or on whether the run was resumed.
  */
-import type { NdArray, NumericArray } from "../../base/arrays.ts";
+import { MOST_VALUES, type NdArray, type NumericArray } from "../../base/arrays.ts";
 import type { StepPosition } from "../../base/batches.ts";
-import { CheckpointError } from "../../base/errors.ts";
+import { CheckpointError, ConfigError } from "../../base/errors.ts";
 import { callback, checkOptions, number, other, record } from "../../base/fields.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
@@ -59,7 +59,15 @@ export class RecurrentTraining {
     this.#options = options;
     this.#random = options.random ?? RandomStream.fromSeed(seed).split("noise");
     const shape = [model.subjects, tolTime, latentDim];
-    this.#states = { data: new Float32Array(shape.reduce((a, b) => a * b)), shape };
+    const count = shape.reduce((product, n) => product * n);
+    if (count > MOST_VALUES) {
+      throw new ConfigError(
+        "tolTime",
+        `Cannot train: the latent states of ${model.subjects} subjects at ${tolTime} frames would be ${count} ` +
+          `numbers, needs at most ${MOST_VALUES}; lower tolTime`,
+      );
+    }
+    this.#states = { data: new Float32Array(count), shape };
   }
 
   /** Trajectory buffer H `[N, T, D]`: states of each subject's latest batch, zero before the first. */

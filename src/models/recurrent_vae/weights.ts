@@ -41,7 +41,7 @@ export function drawStartingWeights(
  * Refuses a state dictionary that does not fit exactly (spec 3.6: loading is strict).
  *
  * @param entries Table of the network. @param state What was read.
- * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys.
+ * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys, and counters that count nothing.
  */
 export function checkStateDict(entries: readonly StateEntry[], state: StateDict): void {
   const known = new Set(entries.map(({ key }) => key));
@@ -53,10 +53,15 @@ export function checkStateDict(entries: readonly StateEntry[], state: StateDict)
       ? []
       : [`${key} [${found.shape}] instead of [${shape}]`];
   });
+  const fractional = entries.filter(({ key, kind }) => {
+    const [count] = state.get(key)?.data ?? [];
+    return kind === "counter" && count !== undefined && !Number.isSafeInteger(Number(count));
+  }).map(({ key }) => key);
   const problems = [
     ...listing("missing", missing),
     ...listing("unexpected", extra),
     ...listing("of another shape", misshapen),
+    ...listing("no whole number", fractional),
   ];
   if (problems.length === 0) return;
   throw new CheckpointError(
