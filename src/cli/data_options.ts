@@ -7,7 +7,7 @@ import {
   type LabelledFile,
 } from "../data/cohort.ts";
 import { joinPath, listSubjectFiles } from "../data/listing.ts";
-import { syntheticCohort, type SyntheticOptions } from "../data/synthetic.ts";
+import { SYNTHETIC_OPTIONS, syntheticCohort, type SyntheticOptions } from "../data/synthetic.ts";
 import { FormatError } from "../base/errors.ts";
 import { spatialShapeOf } from "./model_options.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
@@ -71,6 +71,7 @@ export const SOURCE_OPTIONS = [
     name: "subjects",
     kind: "integer",
     min: 2,
+    range: SYNTHETIC_OPTIONS.fields.nCn.range,
     value: "N",
     help: "Subjects of the synthetic cohort, half of them in each group",
     otherwise: "8",

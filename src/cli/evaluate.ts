@@ -10,6 +10,7 @@ import { printJson } from "./output.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
 import { requireTrainedSize } from "./run_folder_layout.ts";
 import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
 
@@ -18,6 +19,7 @@ const OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Updates of the scans' offsets in the second score; 0 leaves it out",
     otherwise: "as in the run",

@@ -160,7 +160,7 @@ function textValue(option: Option, token: Token): string {
 }
 
 function wholeNumber({ name, min = 0, range }: Option, text: string): number {
-  const { accepts, needs } = integer({ least: min, ...range });
+  const { accepts, needs } = integer({ ...range, least: Math.max(min, range?.least ?? min) });
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text) && accepts(value)) return value;
   throw new UsageError(`--${name} is "${text}", needs ${needs}, written in digits`);

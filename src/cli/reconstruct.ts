@@ -7,6 +7,7 @@ import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { rollOut } from "./rollouts.ts";
 import { uniqueStems } from "./scan_names.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
@@ -22,6 +23,7 @@ const OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Fit the offset z of each scan first",
     otherwise: "0: z = 0",

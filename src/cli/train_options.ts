@@ -129,6 +129,7 @@ export const TRAIN_OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Updates of the held-out subjects' offsets in the second score; 0 leaves it out",
     otherwise: "50",

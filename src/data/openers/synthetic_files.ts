@@ -18,7 +18,7 @@ export interface SyntheticFileOptions extends SyntheticOptions {
 }
 
 /** Options there are. */
-const FILE_OPTIONS = record<SyntheticFileOptions>({
+export const FILE_OPTIONS = record<SyntheticFileOptions>({
   ...SYNTHETIC_OPTIONS.fields,
   gzip: flag(),
   repetitionTime: number({ least: 0 }),
