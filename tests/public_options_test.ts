@@ -248,6 +248,29 @@ Deno.test("values of the wrong kind or out of range are refused by name", async 
   }
 });
 
+Deno.test("an engine that chooses itself is no way around the check", async () => {
+  const auto: Call = (options) => recvae.selectBackend("auto", options);
+  assertEquals((await refusalOf(auto, { thread: 2 })).field, "thread");
+});
+
+Deno.test("sizes that no memory holds are refused before anything is allocated", async () => {
+  const built: Call = (options) => new recvae.RecurrentVae(options, { subjects: 4 });
+  for (const size of [{ latentDim: 1e9 }, { encOutDim: 1e12 }, { channels: [1e9, 8] }]) {
+    const { field, message } = await refusalOf(built, { spatialShape: [9, 8, 8], ...size });
+    assertEquals(field, "encOutDim");
+    assertStringIncludes(message, "lower encOutDim, latentDim or the channels");
+  }
+  const long = tinyModel({ tolTime: 1e12 });
+  assertEquals((await refusalOf(() => recvae.fit(long, tinyLoader()), {})).field, "tolTime");
+});
+
+Deno.test("a cohort of volumes needs one label and one name a subject", async () => {
+  const two = { data: new Float32Array(2), shape: [2, 1, 1, 1, 1, 1] };
+  const made: Call = (options) => recvae.cohortFromVolumes(two, options);
+  assertEquals((await refusalOf(made, { labels: ["CN"] })).field, "labels");
+  assertEquals((await refusalOf(made, { ids: ["a", "b", "c"] })).field, "ids");
+});
+
 Deno.test("an option that is undefined is as good as absent", async () => {
   assertEquals(recvae.syntheticCohort({ nCn: undefined, frames: 2 }).subjects.length, 8);
   const { losses } = await recvae.evaluate(model, batch, { noise: undefined });
