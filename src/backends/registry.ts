@@ -78,7 +78,7 @@ export async function selectBackend(
   choice: BackendChoice = "auto",
   options: EngineOptions = {},
 ): Promise<ActiveEngine> {
-  checkOptions(options, ENGINE_OPTIONS, "Cannot choose an engine");
+  checkOptions(options, ENGINE_OPTIONS, { doing: "Cannot choose an engine" });
   if (choice !== "auto") return await activate(checkedName(choice), options);
   const failures: string[] = [];
   for (const name of AUTOMATIC) {

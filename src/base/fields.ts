@@ -119,7 +119,8 @@ export function map(item: Field): Field {
 /**
  * An object with known names.
  *
- * @param fields What each may hold. @param required Names that must be there; the others may be left out.
+ * @param fields What each may hold.
+ * @param required Names that must be there; the others may be left out.
  */
 export function record<T>(
   fields: FieldsOf<T>,
@@ -129,7 +130,12 @@ export function record<T>(
   return { kind: "record", needs: "an object", fields: table, required, accepts: isRecord };
 }
 
-/** A value that no other kind describes. @param needs In words. @param accepts The test; default: everything fits. */
+/**
+ * A value that no other kind describes.
+ *
+ * @param needs In words.
+ * @param accepts The test; default: everything fits.
+ */
 export function other(needs: string, accepts: (value: unknown) => boolean = () => true): Field {
   return { kind: "other", needs, accepts };
 }
@@ -159,7 +165,8 @@ export function array(axes: string): Field {
 /**
  * Looks for the first thing that is wrong with a value.
  *
- * @param value Anything. @param field What it should be.
+ * @param value Anything.
+ * @param field What it should be.
  * @param options `path` of the value, if it is part of something; `noun` for a field of unknown name, default
  *   `"option"`.
  * @returns Null when nothing is wrong. A field that is undefined is absent.
@@ -215,13 +222,15 @@ function findInRecord(
 /**
  * Refuses an options object with a name that does not exist or a value of the wrong kind.
  *
- * @param options As the caller gave it. @param known Every option there is. @param doing E.g. `"Cannot train"`.
+ * @param options As the caller gave it.
+ * @param known Every option there is.
+ * @param doing E.g. `"Cannot train"`.
  * @throws {ConfigError} naming the option; one that does not exist with the nearest name.
  */
 export function checkOptions<T>(
   options: T,
   known: RecordField<NoInfer<T>>,
-  doing: string,
+  { doing }: { readonly doing: string },
 ): void {
   const problem = findProblem(options, known);
   if (!problem) return;
@@ -234,7 +243,8 @@ export function checkOptions<T>(
 /**
  * The options that another function knows.
  *
- * @param options A larger object. @param known Of the other function.
+ * @param options A larger object.
+ * @param known Of the other function.
  */
 export function pickOptions<T>(options: T, known: RecordField<T>): T {
   const names = Object.keys(known.fields).filter((name) => Object.hasOwn(options as object, name));

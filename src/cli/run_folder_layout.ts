@@ -127,7 +127,9 @@ function dataProblem({ model, data }: RunConfig): string | null {
 /**
  * Makes sure that a run's own data still have the size the run was trained on.
  *
- * @param config Of the run. @param cohort Its data, opened again. @param folder For messages.
+ * @param config Of the run.
+ * @param cohort Its data, opened again.
+ * @param folder For messages.
  * @throws {CheckpointError} when they have not.
  */
 export function requireTrainedSize(

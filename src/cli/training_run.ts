@@ -111,7 +111,7 @@ export function checkTraining({ model, training }: Pick<RunConfig, "model" | "tr
   createSchedule(training.schedule, { learningRate, epochs });
   createOptimiser(training.optimiser, new Map(), optimiserOptions(training)).dispose();
   if (training.patience !== undefined) new EarlyStopping({ patience: training.patience });
-  checkOptions(training, TRAINING_FIELDS, "Cannot train");
+  checkOptions(training, TRAINING_FIELDS, { doing: "Cannot train" });
 }
 
 function optimiserOptions({ momentum, weightDecay }: TrainingPlan): OptimiserOptions {

@@ -64,7 +64,7 @@ export async function openBoldRun(
   location: Location,
   options: OpenOptions = {},
 ): Promise<BoldRun> {
-  checkOptions(options, OPEN_OPTIONS, "Cannot open the scan");
+  checkOptions(options, OPEN_OPTIONS, { doing: "Cannot open the scan" });
   const pair = isRemote(location) ? undefined : pairOf(location);
   if (pair) return await openPair(pair, options);
   const label = options.label ?? nameOf(location);
@@ -90,7 +90,7 @@ export async function readNiftiFacts(
   location: Location,
   options: Pick<OpenOptions, "label"> = {},
 ): Promise<NiftiHeader> {
-  checkOptions(options, FACTS_OPTIONS, "Cannot read the scan's header");
+  checkOptions(options, FACTS_OPTIONS, { doing: "Cannot read the scan's header" });
   const pair = isRemote(location) ? undefined : pairOf(location);
   const source = options.label ?? nameOf(pair?.header ?? location);
   const header = await peekBytes(pair?.header ?? location, NIFTI_HEAD_BYTES, { label: source });

@@ -87,7 +87,7 @@ export async function cohortFromFiles(
   files: readonly (string | LabelledFile)[],
   options: CohortOptions = {},
 ): Promise<Cohort> {
-  checkOptions(options, COHORT_OPTIONS, "Cannot make a cohort");
+  checkOptions(options, COHORT_OPTIONS, { doing: "Cannot make a cohort" });
   const scans = files.map((file) => typeof file === "string" ? { path: file } : file);
   checkIds(scans.map((scan) => scan.path));
   let spatialShape: SpatialShape | undefined;
@@ -131,7 +131,7 @@ export function cohortFromDirectories(
   directories: Readonly<Record<string, string>>,
   options: CohortOptions & ListingOptions = {},
 ): Promise<Cohort> {
-  checkOptions(options, DIRECTORY_OPTIONS, "Cannot make a cohort");
+  checkOptions(options, DIRECTORY_OPTIONS, { doing: "Cannot make a cohort" });
   const listing = pickOptions(options, LISTING_OPTIONS);
   const files = Object.entries(directories).flatMap(([label, directory]) =>
     listSubjectFiles(directory, listing).map((name) => ({ path: joinPath(directory, name), label }))
@@ -144,14 +144,15 @@ export function cohortFromDirectories(
  *
  * @param volumes `[N, T, Z, Y, X, 1]`; kept, not copied.
  * @param options See {@link VolumeCohortOptions}.
- * @throws {ShapeError} ("6D") for another number of axes. @throws {ConfigError} unless there is one label and
+ * @throws {ShapeError} ("6D") for another number of axes.
+ * @throws {ConfigError} unless there is one label and
  *   one name a subject.
  */
 export function cohortFromVolumes(
   volumes: Volumes,
   options: VolumeCohortOptions = {},
 ): Cohort {
-  checkOptions(options, VOLUME_COHORT_OPTIONS, "Cannot make a cohort");
+  checkOptions(options, VOLUME_COHORT_OPTIONS, { doing: "Cannot make a cohort" });
   const blocks = subjectBlocks(volumes);
   for (const field of ["labels", "ids"] as const) {
     const found = options[field]?.length ?? blocks.length;

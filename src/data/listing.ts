@@ -24,7 +24,7 @@ export function listSubjectFiles(
   directory: string,
   options: ListingOptions = {},
 ): string[] {
-  checkOptions(options, LISTING_OPTIONS, "Cannot list scans");
+  checkOptions(options, LISTING_OPTIONS, { doing: "Cannot list scans" });
   const { skipPrefix = "norm_" } = options;
   return directoryNames(directory).filter((name) =>
     /\.nii(\.gz)?$/.test(name) && !(skipPrefix !== "" && name.startsWith(skipPrefix))

@@ -117,7 +117,7 @@ export async function buildDataLoader(
   cohort: Cohort,
   options: LoaderOptions = {},
 ): Promise<DataLoader> {
-  checkOptions(options, LOADER_OPTIONS, "Cannot make batches");
+  checkOptions(options, LOADER_OPTIONS, { doing: "Cannot make batches" });
   const { batchSize = 4, normalization: wanted = "min-max" } = options;
   const { memoryBudget = DEFAULT_MEMORY_BUDGET } = options;
   const bytes = 4 * cohort.subjects.length * cohort.frames * voxelCount(cohort.spatialShape);

@@ -32,7 +32,7 @@ export function splitSubjects(
   k: number,
   options: { readonly seed?: number } = {},
 ): Split[] {
-  checkOptions(options, SEED_OPTION, DOING);
+  checkOptions(options, SEED_OPTION, { doing: DOING });
   if (!Number.isInteger(n) || n <= 0) {
     throw new ConfigError("n", `Cannot split subjects: found n = ${n}, needs at least 1`);
   }
@@ -77,7 +77,7 @@ export function groupedFolds(
   k: number,
   options: GroupedSplitOptions = {},
 ): Split[] {
-  checkOptions(options, GROUPED_OPTIONS, DOING);
+  checkOptions(options, GROUPED_OPTIONS, { doing: DOING });
   const members = gatherGroups(groups, options);
   if (k < 2) throw new ConfigError("k", `Cannot make ${k} folds, needs at least 2`);
   checkFolds(k, members.length, "groups");
@@ -99,7 +99,7 @@ export function stratifiedFolds(
   k: number,
   options: { readonly seed?: number } = {},
 ): Split[] {
-  checkOptions(options, SEED_OPTION, DOING);
+  checkOptions(options, SEED_OPTION, { doing: DOING });
   return groupedFolds(labels.map((_, row) => String(row)), k, { ...options, labels });
 }
 
@@ -127,7 +127,7 @@ export function trainTestSplit(
   groups: readonly string[],
   options: TrainTestOptions = {},
 ): Split {
-  checkOptions(options, TRAIN_TEST_OPTIONS, DOING);
+  checkOptions(options, TRAIN_TEST_OPTIONS, { doing: DOING });
   const { testFraction = 0.25 } = options;
   const members = gatherGroups(groups, options);
   if (members.length < 2) {

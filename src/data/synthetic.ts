@@ -138,7 +138,7 @@ interface Facts {
 }
 
 function checkedFacts(options: SyntheticOptions): Facts {
-  checkOptions(options, SYNTHETIC_OPTIONS, "Cannot make a synthetic cohort");
+  checkOptions(options, SYNTHETIC_OPTIONS, { doing: "Cannot make a synthetic cohort" });
   const { nCn = 4, nAd = 4, frames = 16, spatialShape = [91, 109, 91] as const } = options;
   const { cohortEffect = 0.3, noiseStd = 0.1, seed = 0 } = options;
   const refuse = (field: string, found: unknown, needs: string) =>

@@ -45,7 +45,7 @@ export async function loadSubjectVolumes(
   names: readonly string[],
   options: LoadOptions = {},
 ): Promise<Volumes> {
-  checkOptions(options, LOAD_OPTIONS, "Cannot load volumes");
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load volumes" });
   const { tolTime = 120 } = options;
   if (names.length === 0) {
     throw new ConfigError("names", "Cannot load volumes: found no file names, needs at least one");

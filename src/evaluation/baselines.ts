@@ -78,7 +78,7 @@ export async function compareWithBaselines(
   model: RecurrentVae,
   options: ComparisonOptions,
 ): Promise<BaselineComparison> {
-  checkOptions(options, COMPARISON_OPTIONS, "Cannot compare with baselines");
+  checkOptions(options, COMPARISON_OPTIONS, { doing: "Cannot compare with baselines" });
   const { training, heldOut } = options;
   if (training.length === 0 || heldOut.length === 0) {
     throw new ConfigError(
@@ -144,7 +144,7 @@ export async function scoreModel(
   batches: readonly FrameBatch[],
   options: ModelScoreOptions = {},
 ): Promise<ReconstructionScore> {
-  checkOptions(options, SCORE_OPTIONS, "Cannot score the model");
+  checkOptions(options, SCORE_OPTIONS, { doing: "Cannot score the model" });
   const gatherer = new ScoreGatherer(options.mask?.data ?? null);
   const { training: wasTraining } = model;
   model.eval();

@@ -109,7 +109,7 @@ export async function evaluateHeldOut(
   volumes: NdArray | FrameBatch,
   options: HeldOutOptions = {},
 ): Promise<HeldOutResult> {
-  checkOptions(options, HELD_OUT_OPTIONS, "Cannot evaluate held-out subjects");
+  checkOptions(options, HELD_OUT_OPTIONS, { doing: "Cannot evaluate held-out subjects" });
   const batch = "shape" in volumes ? frameBatchOf(volumes) : volumes;
   const plan = planFitting(model, batch, options);
   const fitting = await OffsetFitting.start(model, batch, {

@@ -98,7 +98,7 @@ export function scoreReconstruction(
   r: FloatArray,
   options: ScoringOptions,
 ): ReconstructionScore {
-  checkOptions(options, SCORING_OPTIONS, "Cannot score the reconstruction");
+  checkOptions(options, SCORING_OPTIONS, { doing: "Cannot score the reconstruction" });
   const { voxels, mask } = options;
   const gatherer = new ScoreGatherer(mask ?? null);
   for (let start = 0; start < Math.max(x.length, r.length); start += voxels) {

@@ -101,7 +101,7 @@ const WRITE_OPTIONS = record<WriteNiftiOptions>({
  * @throws {ShapeError} when the number of values does not fit. @throws {ConfigError} see `encodeNiftiHeader`.
  */
 export function writeNifti(values: FloatArray, options: WriteNiftiOptions): Uint8Array {
-  checkOptions(options, WRITE_OPTIONS, "Cannot write a NIfTI image");
+  checkOptions(options, WRITE_OPTIONS, { doing: "Cannot write a NIfTI image" });
   const [x, y, z] = options.spatialShape;
   const count = x * y * z * (options.frames ?? 1);
   if (count !== values.length) {

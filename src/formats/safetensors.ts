@@ -79,7 +79,7 @@ export function writeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArray<NumericArray>]>,
   options: WriteSafetensorsOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  checkOptions(options, WRITE_OPTIONS, "Cannot write safetensors");
+  checkOptions(options, WRITE_OPTIONS, { doing: "Cannot write safetensors" });
   const list = [...tensors];
   checkNames(list.map(([name]) => name));
   const { offsets, dataBytes } = layOut(list);

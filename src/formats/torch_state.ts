@@ -82,7 +82,7 @@ export function readTorchState(
   bytes: Uint8Array,
   options: TorchStateOptions = {},
 ): Map<string, NdArray<NumericArray>> {
-  checkOptions(options, STATE_OPTIONS, "Cannot read the state dictionary");
+  checkOptions(options, STATE_OPTIONS, { doing: "Cannot read the state dictionary" });
   const source = options.source ?? "PyTorch file";
   const refuse = refusals(TORCH_RULES, source);
   const kind = identifyFile(bytes.subarray(0, HEAD_BYTES));

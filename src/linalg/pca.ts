@@ -93,7 +93,7 @@ export async function fitPca(
   components: number,
   options: { readonly tileBytes?: number } = {},
 ): Promise<Pca> {
-  checkOptions(options, PCA_OPTIONS, "Cannot fit principal components");
+  checkOptions(options, PCA_OPTIONS, { doing: "Cannot fit principal components" });
   checkRequest(source, components);
   const { rows, columns } = source;
   const mean = new Float64Array(columns);

@@ -136,7 +136,7 @@ function normalEquations(problem: TransitionProblem) {
 }
 
 function checkProblem(problem: TransitionProblem): void {
-  checkOptions(problem, PROBLEM_FIELDS, "Cannot update F");
+  checkOptions(problem, PROBLEM_FIELDS, { doing: "Cannot update F" });
   const { states, initialState, subjects, frames, latentDim } = problem;
   const width = states.length / (subjects * frames);
   if (width !== latentDim) {

@@ -40,7 +40,7 @@ const SCALE_FIELDS = record<LossScale>({
  * @throws {ConfigError} naming the field.
  */
 export function checkScale(scale: LossScale): void {
-  checkOptions(scale, SCALE_FIELDS, "Cannot compute the loss");
+  checkOptions(scale, SCALE_FIELDS, { doing: "Cannot compute the loss" });
 }
 
 /**

@@ -47,7 +47,7 @@ export class Adam extends SlotOptimiser {
    * @throws {ConfigError} when an option is out of range.
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
-    checkOptions(options, ADAM_OPTIONS, "Cannot make Adam");
+    checkOptions(options, ADAM_OPTIONS, { doing: "Cannot make Adam" });
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
     super(variables, ["first", "second"]);
     this.settings = { beta1, beta2, epsilon, weightDecay };
@@ -92,7 +92,7 @@ export class AdamW extends Adam {
    * @throws {ConfigError} when an option is out of range.
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
-    checkOptions(options, ADAM_OPTIONS, "Cannot make AdamW");
+    checkOptions(options, ADAM_OPTIONS, { doing: "Cannot make AdamW" });
     const { weightDecay = 0.01 } = options;
     super(variables, { ...options, weightDecay: 0 });
     this.#weightDecay = weightDecay;

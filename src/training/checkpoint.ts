@@ -51,7 +51,7 @@ export async function loadCheckpoint(
   model: WeightHolder,
   options: LoadRunOptions = {},
 ): Promise<LoadedCheckpoint | null> {
-  checkOptions(options, LOAD_OPTIONS, "Cannot load the checkpoint");
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load the checkpoint" });
   const loaded = await store.loadNewest();
   if (!loaded) return null;
   const { generation, files, rejected } = loaded;

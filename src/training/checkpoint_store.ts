@@ -48,7 +48,7 @@ export class CheckpointStore {
    * @throws {ConfigError} when keep is out of range.
    */
   constructor(folder: string, options: { readonly keep?: number } = {}) {
-    checkOptions(options, STORE_OPTIONS, "Cannot keep checkpoints");
+    checkOptions(options, STORE_OPTIONS, { doing: "Cannot keep checkpoints" });
     this.#folder = folder;
     this.#keep = options.keep ?? 3;
   }

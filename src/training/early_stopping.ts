@@ -42,7 +42,7 @@ export class EarlyStopping {
 
   /** Starts with nothing seen. @throws {ConfigError} when an option is out of range. */
   constructor(options: EarlyStoppingOptions) {
-    checkOptions(options, EARLY_STOPPING_OPTIONS, "Cannot stop early");
+    checkOptions(options, EARLY_STOPPING_OPTIONS, { doing: "Cannot stop early" });
     const { patience, minDelta = 0, monitor = "loss" } = options;
     this.#patience = patience;
     this.#minDelta = minDelta;

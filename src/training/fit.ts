@@ -87,7 +87,7 @@ export async function fit(
   loader: BatchLoader<FrameBatch>,
   options: FitOptions = {},
 ): Promise<FitResult> {
-  checkOptions(options, FIT_OPTIONS, "Cannot train");
+  checkOptions(options, FIT_OPTIONS, { doing: "Cannot train" });
   const { config } = model;
   const epochs = options.epochs ?? config.epochs;
   const learningRate = options.learningRate ?? config.learningRate;

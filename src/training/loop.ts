@@ -169,7 +169,7 @@ class Run<Batch extends SubjectBatch> {
   #stopAsked = false;
 
   constructor(trainable: Trainable<Batch>, loader: BatchLoader<Batch>, options: LoopOptions) {
-    checkOptions(options, LOOP_OPTIONS, "Cannot train");
+    checkOptions(options, LOOP_OPTIONS, { doing: "Cannot train" });
     const { resumeFrom } = options;
     this.#trainable = trainable;
     this.#loader = loader;

@@ -104,7 +104,7 @@ export async function loadRun(
   model: WeightHolder,
   options: LoadRunOptions = {},
 ): Promise<LoadedRun> {
-  checkOptions(options, LOAD_OPTIONS, "Cannot load the run");
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load the run" });
   return await applyRun(await readRun(dir), model, options);
 }
 
@@ -135,7 +135,7 @@ export async function gatherRun(
   model: WeightSource,
   options: SaveRunOptions,
 ): Promise<RunContents> {
-  checkOptions(options, SAVE_OPTIONS, "Cannot save the run");
+  checkOptions(options, SAVE_OPTIONS, { doing: "Cannot save the run" });
   const { optimiser, training, ...parts } = options;
   const { optimiser: optimiserState = await optimiser?.state(), ...loop } = training ?? {};
   return {

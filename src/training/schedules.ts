@@ -69,7 +69,7 @@ export interface LearningRateSchedule {
  * ```
  */
 export function createSchedule(kind: ScheduleKind, options: ScheduleOptions): LearningRateSchedule {
-  checkOptions(options, SCHEDULE_OPTIONS, "Cannot make a schedule");
+  checkOptions(options, SCHEDULE_OPTIONS, { doing: "Cannot make a schedule" });
   const { learningRate, epochs, per = "epoch", stepsPerEpoch = 1, etaMin = 0 } = options;
   requireCondition(
     "etaMin",
@@ -130,7 +130,7 @@ export function klRamp(
   epochs: number,
   options: { readonly fraction?: number } = {},
 ): number {
-  checkOptions(options, RAMP_OPTIONS, "Cannot ramp the KL weight");
+  checkOptions(options, RAMP_OPTIONS, { doing: "Cannot ramp the KL weight" });
   const { fraction = 0.1 } = options;
   const length = fraction * epochs;
   return length > 0 ? Math.min(1, epoch / length) : 1;

@@ -39,7 +39,7 @@ export class Sgd extends SlotOptimiser {
    * @throws {ConfigError} when an option is out of range.
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: SgdOptions = {}) {
-    checkOptions(options, SGD_OPTIONS, "Cannot make SGD");
+    checkOptions(options, SGD_OPTIONS, { doing: "Cannot make SGD" });
     const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
     if (nesterov && momentum === 0) {
       throw new ConfigError(

@@ -97,8 +97,11 @@ Deno.test("a long value is shown in part", () => {
 
 Deno.test("options are refused by name, and undefined ones are absent", () => {
   const refusal = (options: unknown) =>
-    assertThrows(() => checkOptions(options as Sample, SAMPLE, "Cannot try"), ConfigError);
-  checkOptions({ count: 1, rate: undefined }, SAMPLE, "Cannot try");
+    assertThrows(
+      () => checkOptions(options as Sample, SAMPLE, { doing: "Cannot try" }),
+      ConfigError,
+    );
+  checkOptions({ count: 1, rate: undefined }, SAMPLE, { doing: "Cannot try" });
   assertEquals(refusal({ count: 1, rte: 1 }).field, "rte");
   assertEquals(
     refusal({ count: 1, rte: 1 }).message,

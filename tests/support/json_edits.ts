@@ -30,7 +30,9 @@ type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 /**
  * One edit of a JSON text: a value replaced, removed, moved, renamed or repeated, or the text cut.
  *
- * @param text JSON. @param random Decides. @returns Text that may no longer be JSON.
+ * @param text JSON.
+ * @param random Decides.
+ * @returns Text that may no longer be JSON.
  */
 export function editedJson(text: string, random: RandomStream): string {
   if (random.integer(20) === 0) return text.slice(0, random.integer(text.length));

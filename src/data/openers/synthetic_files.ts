@@ -40,7 +40,7 @@ export async function writeSyntheticCohort(
   options: SyntheticFileOptions = {},
 ): Promise<string[]> {
   const { gzip = false, repetitionTime = 3, voxelSize = 2 } = options;
-  checkOptions(options, FILE_OPTIONS, "Cannot write a synthetic cohort");
+  checkOptions(options, FILE_OPTIONS, { doing: "Cannot write a synthetic cohort" });
   const cohort = syntheticCohort(pickOptions(options, SYNTHETIC_OPTIONS));
   const { spatialShape, frames } = cohort;
   const frame = new Float32Array(voxelCount(spatialShape));

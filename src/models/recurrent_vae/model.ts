@@ -124,7 +124,7 @@ export class RecurrentVae implements ModelParts {
     options: RecurrentVaeOptions,
     setup: ModelSetup,
   ) {
-    checkOptions(setup ?? {}, SETUP, "Cannot build a model");
+    checkOptions(setup ?? {}, SETUP, { doing: "Cannot build a model" });
     requireEngine();
     this.config = resolveConfig(options);
     this.subjects = setup.subjects;
@@ -204,7 +204,7 @@ export class RecurrentVae implements ModelParts {
     volumes: V,
     options: ForwardOptions = {},
   ): Promise<ForwardResult<ResultKind<V>>> {
-    checkOptions(options, FORWARD_OPTIONS, DOING);
+    checkOptions(options, FORWARD_OPTIONS, { doing: DOING });
     const isValues = "shape" in volumes;
     const batch = isValues
       ? frameBatchOf(await onHost(volumes as Values), options.subjects)
@@ -229,13 +229,14 @@ export class RecurrentVae implements ModelParts {
   /**
    * A rollout that streams: states and losses as a whole, reconstructions chunk by chunk.
    *
-   * @param batch Reads frames. @param options See {@link RolloutOptions}.
+   * @param batch Reads frames.
+   * @param options See {@link RolloutOptions}.
    */
   async rollout(
     batch: FrameBatch,
     options: RolloutOptions = {},
   ): Promise<RolloutSummary> {
-    checkOptions(options, ROLLOUT_OPTIONS, DOING);
+    checkOptions(options, ROLLOUT_OPTIONS, { doing: DOING });
     const frames = options.frames ?? this.config.tolTime;
     const subjects = options.subjects ?? batch.subjects;
     const table = await this.subjectOffsets();
@@ -265,7 +266,7 @@ export class RecurrentVae implements ModelParts {
     previous: NdArray,
     options: StepOptions = {},
   ): Promise<{ reconstruction: Like<V>; h: Like<V> }> {
-    checkOptions(options, STEP_OPTIONS, DOING);
+    checkOptions(options, STEP_OPTIONS, { doing: DOING });
     const { data, shape } = await onHost(volumes);
     const batch = frameBatchOf({ data, shape: [shape[0], 1, ...shape.slice(1)] }, options.subjects);
     let reconstruction: NdArray = { data, shape };
@@ -291,7 +292,7 @@ export class RecurrentVae implements ModelParts {
    * @throws {ShapeError} when the batch does not fit; fewer frames than `tolTime` say "timepoints".
    */
   async computeGradients(batch: FrameBatch, options: GradientOptions = {}): Promise<StepResult> {
-    checkOptions(options, GRADIENT_OPTIONS, "Cannot compute gradients");
+    checkOptions(options, GRADIENT_OPTIONS, { doing: "Cannot compute gradients" });
     const { subjects } = batch;
     const result = await timeParallelStep(this, batch, {
       ...this.#latentInputs({ ...options, subjects, frames: this.config.tolTime }),
@@ -316,7 +317,7 @@ export class RecurrentVae implements ModelParts {
     states: NdArray,
     options: TransitionOptions = {},
   ): void {
-    checkOptions(options, TRANSITION_OPTIONS, "Cannot update F");
+    checkOptions(options, TRANSITION_OPTIONS, { doing: "Cannot update F" });
     const initialState = options.initialState?.data ?? initialStateOf(this.config);
     const solved = solveTransition(this.config, { states, initialState, rho: options.rho });
     const Precision = this.state.buffer("F_mat").constructor as Float32ArrayConstructor;

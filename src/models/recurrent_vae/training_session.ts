@@ -52,7 +52,7 @@ export class RecurrentTraining {
 
   /** Prepares a run; nothing changes yet. @param model Trained in place. @param options See {@link SessionOptions}. */
   constructor(model: RecurrentVae, options: SessionOptions = {}) {
-    checkOptions(options, SESSION_OPTIONS, "Cannot train");
+    checkOptions(options, SESSION_OPTIONS, { doing: "Cannot train" });
     const { tolTime, latentDim, seed } = model.config;
     this.variables = model.variables;
     this.#model = model;
