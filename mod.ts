@@ -33,9 +33,15 @@ export type { FrameCache, FrameRange } from "./src/backends/frame_cache.ts";
 // The model
 export { RecurrentVae } from "./src/models/recurrent_vae/model.ts";
 export type {
+  ModelSetup,
+  StepOptions,
+  TransitionOptions,
+} from "./src/models/recurrent_vae/model.ts";
+export type {
   ForwardOptions,
   GradientOptions,
   ResultKind,
+  RolloutOptions,
 } from "./src/models/recurrent_vae/model_options.ts";
 export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
 export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
@@ -66,6 +72,7 @@ export { offsetPenalty, transitionPenalty } from "./src/losses/penalties.ts";
 
 // Data
 export { listSubjectFiles } from "./src/data/listing.ts";
+export type { ListingOptions } from "./src/data/listing.ts";
 export {
   denormalizePerSubject,
   fromTorchOrder,
@@ -80,13 +87,19 @@ export {
   cohortFromVolumes,
   selectSubjects,
 } from "./src/data/cohort.ts";
-export type { Cohort, CohortOptions, CohortSubject, LabelledFile } from "./src/data/cohort.ts";
+export type {
+  Cohort,
+  CohortOptions,
+  CohortSubject,
+  LabelledFile,
+  VolumeCohortOptions,
+} from "./src/data/cohort.ts";
 export { buildDataLoader } from "./src/data/loader.ts";
 export type { DataLoader, LoadedBatch, LoaderOptions, OrderOptions } from "./src/data/loader.ts";
 export { syntheticCohort, torchSyntheticCohort } from "./src/data/synthetic.ts";
 export type { SyntheticCohort, SyntheticOptions } from "./src/data/synthetic.ts";
 export { groupedFolds, splitSubjects, stratifiedFolds, trainTestSplit } from "./src/data/splits.ts";
-export type { GroupedSplitOptions, Split } from "./src/data/splits.ts";
+export type { GroupedSplitOptions, Split, TrainTestOptions } from "./src/data/splits.ts";
 export { openBoldRun, readNiftiFacts } from "./src/data/bold_run.ts";
 export type { BoldRun } from "./src/data/bold_run.ts";
 export type { NiftiHeader } from "./src/formats/nifti_header.ts";
@@ -141,7 +154,7 @@ export type {
 } from "./src/training/schedules.ts";
 export type { EarlyStoppingOptions, EarlyStoppingState } from "./src/training/early_stopping.ts";
 export { loadRun, readRun, saveRun, trainingStateOf } from "./src/training/run_folder.ts";
-export type { LoadedRun, SaveRunOptions } from "./src/training/run_folder.ts";
+export type { LoadedRun, LoadRunOptions, SaveRunOptions } from "./src/training/run_folder.ts";
 export { loadCheckpoint, saveCheckpoint } from "./src/training/checkpoint.ts";
 export type { LoadedCheckpoint } from "./src/training/checkpoint.ts";
 export { CheckpointStore } from "./src/training/checkpoint_store.ts";
@@ -159,15 +172,23 @@ export { evaluate } from "./src/evaluation/evaluate.ts";
 export { evaluateHeldOut } from "./src/evaluation/held_out.ts";
 export type { HeldOutOptions, HeldOutResult } from "./src/evaluation/held_out.ts";
 export { compareWithBaselines, meanImage, scoreModel } from "./src/evaluation/baselines.ts";
-export type { BaselineComparison, ComparisonOptions } from "./src/evaluation/baselines.ts";
+export type {
+  BaselineComparison,
+  ComparisonOptions,
+  ModelScoreOptions,
+} from "./src/evaluation/baselines.ts";
 export { scoreReconstruction } from "./src/evaluation/reconstruction_score.ts";
-export type { ReconstructionScore } from "./src/evaluation/reconstruction_score.ts";
+export type { ReconstructionScore, ScoringOptions } from "./src/evaluation/reconstruction_score.ts";
 export { fitPca } from "./src/linalg/pca.ts";
 export type { Pca, RowSource } from "./src/linalg/pca.ts";
 
 // Files
 export { readSafetensors, writeSafetensors } from "./src/formats/safetensors.ts";
-export type { SafetensorsFile, SafetensorsTensor } from "./src/formats/safetensors.ts";
+export type {
+  SafetensorsFile,
+  SafetensorsTensor,
+  WriteSafetensorsOptions,
+} from "./src/formats/safetensors.ts";
 export { ELEMENT_BYTES } from "./src/formats/safetensors_header.ts";
 export type { SafetensorsDtype } from "./src/formats/safetensors_header.ts";
 export { readTorchState } from "./src/formats/torch_state.ts";

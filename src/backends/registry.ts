@@ -7,6 +7,7 @@
  */
 import { BackendError, ConfigError } from "../base/errors.ts";
 import { denoVersionProblem } from "../deps/deno_version.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 import { tf } from "../deps/tfjs.ts";
 import { currentEngine, setCurrentEngine } from "./current_engine.ts";
 import { explainDevice } from "./device_names.ts";
@@ -46,6 +47,9 @@ const CLASHES: Partial<Record<BackendName, { readonly after: BackendName; readon
     cuda: { after: "webgpu", why: "TensorFlow and Mesa's GPU drivers each bring an LLVM" },
   };
 
+/** Options there are; a wrong one must not cost the engine that runs. */
+const ENGINE_OPTIONS = record<EngineOptions>({ threads: integer({ least: 1 }) });
+
 /** Engines that have run in this process, stopped or not. */
 const seen = new Set<BackendName>();
 
@@ -73,6 +77,7 @@ export async function selectBackend(
 ): Promise<ActiveEngine> {
   const problem = denoVersionProblem();
   if (problem !== null) throw new BackendError(choice, `Cannot start an engine: ${problem}`);
+  checkOptions(options, ENGINE_OPTIONS, { doing: "Cannot choose an engine" });
   if (choice !== "auto") return await activate(checkedName(choice), options);
   const failures: string[] = [];
   for (const name of AUTOMATIC) {
@@ -108,7 +113,6 @@ export function probeBackend(name: BackendName): Promise<ProbeResult> {
 }
 
 async function activate(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
-  checkOptions(options);
   const running = started.get(name);
   if (running !== undefined) {
     const sameThreads = options.threads === undefined || options.threads === running.threads ||
@@ -124,15 +128,6 @@ async function activate(name: BackendName, options: EngineOptions): Promise<Acti
   started.set(name, { engine, threads: options.threads });
   setCurrentEngine(engine);
   return engine;
-}
-
-/** A wrong option must not cost the engine that runs. */
-function checkOptions({ threads }: EngineOptions): void {
-  if (threads === undefined || (Number.isInteger(threads) && threads > 0)) return;
-  throw new ConfigError(
-    "threads",
-    `Choosing an engine: threads is ${threads}, needs a whole number above 0`,
-  );
 }
 
 async function startEngine(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {

@@ -29,3 +29,6 @@ export interface NdArray<A extends NumericArray = FloatArray> {
 
 /** Spatial size of a volume in voxels, in NIfTI order `[X, Y, Z]`. */
 export type SpatialShape = readonly [X: number, Y: number, Z: number];
+
+/** More values than any array here holds; a size beyond comes from a slip of the finger. */
+export const MOST_VALUES = 2 ** 31;

@@ -3,7 +3,7 @@ import type { GroupBy } from "../data/bids.ts";
 import { type Cohort, cohortFromFiles, type CohortOptions } from "../data/cohort.ts";
 import type { FileRecord } from "../data/file_record.ts";
 import { joinPath, listSubjectFiles } from "../data/listing.ts";
-import { syntheticCohort, type SyntheticOptions } from "../data/synthetic.ts";
+import { SYNTHETIC_OPTIONS, syntheticCohort, type SyntheticOptions } from "../data/synthetic.ts";
 import { spatialShapeOf } from "./model_options.ts";
 import { isAbsolute } from "../deps/node_path.ts";
 import { listNamedScans } from "./named_scans.ts";
@@ -68,6 +68,7 @@ export const SOURCE_OPTIONS = [
     name: "subjects",
     kind: "integer",
     min: 2,
+    range: SYNTHETIC_OPTIONS.fields.nCn.range,
     value: "N",
     help: "Subjects of the synthetic cohort, half of them in each group",
     otherwise: "8",

@@ -47,6 +47,9 @@ export const encodeCommand = defineCommand({
       throw new UsageError("encode needs --out DIR for its tables, or --json");
     }
     requireRunFirst("encode", [folder, ...files]);
+    if (values.out !== undefined && values.json) {
+      throw new UsageError("--json prints the trajectories and writes no tables; leave out --out");
+    }
     const run = await openRun(folder);
     await withModelAndScans(run, { values, files }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);

@@ -13,6 +13,7 @@ import { ownDataOf } from "./own_data.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
 import { requireRunFirst } from "./run_argument.ts";
 import { scoreFitted, scoreHeldOut } from "./scores.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
 
@@ -22,6 +23,7 @@ const OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Updates of the scans' offsets in the second score; 0 leaves it out",
     otherwise: "as in the run",

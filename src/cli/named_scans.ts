@@ -32,7 +32,9 @@ interface Named {
 export function listNamedScans(values: ScanArguments, files: readonly string[]): LabelledFile[] {
   const groups = values.group.map((text) => {
     const at = text.indexOf("=");
-    if (at < 1) throw new UsageError(`--group is "${text}", needs NAME=DIR`);
+    if (at < 1 || at === text.length - 1) {
+      throw new UsageError(`--group is "${text}", needs NAME=DIR`);
+    }
     return { option: "--group", label: text.slice(0, at), path: text.slice(at + 1) };
   });
   const named: Named[] = [

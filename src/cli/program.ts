@@ -1,7 +1,7 @@
 /** The program `recvae`: finds the command, runs it, turns errors into one line and an exit code. */
 import { fewOf } from "../base/lists.ts";
 import { VERSION } from "../base/version.ts";
-import { closestString } from "../deps/std_text.ts";
+import { nearestName } from "../base/nearest_name.ts";
 import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { describeFailure, EXIT, exitCodeOf, namedFailure } from "./failures.ts";
@@ -42,7 +42,7 @@ async function dispatch(args: readonly string[]): Promise<number> {
     return EXIT.usage;
   }
   if (name === "--help" || name === "-h" || name === "help") {
-    const command = COMMANDS.find((command) => command.name === rest[0]);
+    const command = rest.length > 0 ? findCommand(rest[0]) : undefined;
     console.log((command ? commandHelp(command) : programHelp(COMMANDS)).trimEnd());
     return EXIT.ok;
   }
@@ -50,20 +50,27 @@ async function dispatch(args: readonly string[]): Promise<number> {
     console.log(`recvae ${VERSION}`);
     return EXIT.ok;
   }
-  const command = COMMANDS.find((command) => command.name === name);
-  if (!command) {
-    const nearest = closestString(name, COMMANDS.map(({ name }) => name));
-    throw new UsageError(`Unknown command "${name}"; did you mean "${nearest}"?`);
-  }
-  if (rest.includes("--help") || rest.includes("-h")) {
+  const command = findCommand(name);
+  const beforeFiles = rest.slice(0, rest.includes("--") ? rest.indexOf("--") : rest.length);
+  if (beforeFiles.includes("--help") || beforeFiles.includes("-h")) {
     console.log(commandHelp(command).trimEnd());
     return EXIT.ok;
   }
   return await runCommand(command, rest);
 }
 
+function findCommand(name: string): Command {
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command) return command;
+  const nearest = nearestName(name, COMMANDS.map(({ name }) => name));
+  throw new UsageError(`Unknown command "${name}"; did you mean "${nearest}"?`);
+}
+
 async function runCommand(command: Command, args: readonly string[]): Promise<number> {
-  const parsed = parseOptions(args, [...command.options, ...COMMON_OPTIONS]);
+  const ownersOf = (option: string) =>
+    COMMANDS.filter(({ options }) => options.some(({ name }) => name === option))
+      .map(({ name }) => name);
+  const parsed = parseOptions(args, [...command.options, ...COMMON_OPTIONS], { ownersOf });
   const [least, most] = command.positionals;
   const count = parsed.positionals.length;
   if (count < least || count > most) {

@@ -10,6 +10,7 @@ import { rollOut } from "./rollouts.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
 import { requireRunFirst } from "./run_argument.ts";
 import { uniqueStems } from "./scan_names.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
@@ -26,6 +27,7 @@ const OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Fit the offset z of each scan first",
     otherwise: "0: z = 0",

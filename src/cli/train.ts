@@ -18,7 +18,7 @@ import { printJson, toJson } from "./output.ts";
 import { ownDataOf } from "./own_data.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
-import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import { configToJson, readRunConfig, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
 import { nothingTrained, safeTraining, saveEnd, sayingWhatIsSafe } from "./safe_outputs.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
@@ -144,15 +144,15 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
 async function reopenRun(values: TrainValues, files: readonly string[]): Promise<Run> {
   const folder = values.resume!.replace(/[\\/]+$/, "");
   const extra = Object.entries(values).filter(([name, value]) =>
-    !WITH_RESUME.includes(name) && (Array.isArray(value) ? value.length > 0 : Boolean(value))
+    !WITH_RESUME.includes(name) &&
+    (Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false)
   ).map(([name]) => `--${name}`);
   if (extra.length > 0 || files.length > 0) {
     throw new UsageError(
       `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
     );
   }
-  const json = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.config}`));
-  const saved = configFromJson(json, folder);
+  const saved = readRunConfig(folder);
   const epochs = values.epochs ?? saved.model.epochs;
   const model = { ...saved.model, epochs };
   const own = ownDataOf({ folder, config: saved }, values);

@@ -1,5 +1,5 @@
 /** Opens a finished run for use: its weights, configuration and normalisation, and loaders for other scans. */
-import { CheckpointError } from "../base/errors.ts";
+import { CheckpointError, ConfigError } from "../base/errors.ts";
 import { buildDataLoader, type DataLoader } from "../data/loader.ts";
 import { type Normalization, parseNormalization } from "../data/normalization.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
@@ -45,14 +45,27 @@ export async function openRun(folder: string): Promise<SavedRun> {
     );
   }
   const config = configFromJson(json, folder);
+  const normalization = normalizationOf(folder, normalisation);
   const subjects = weights.get("z_vectors")?.shape[0] ?? 0;
   return {
     folder,
     config,
-    normalization: parseNormalization(normalisation),
+    normalization,
     epoch,
     model: () => new RecurrentVae(config.model, { subjects, weights: new Map(weights) }).eval(),
   };
+}
+
+function normalizationOf(folder: string, json: unknown): Normalization {
+  try {
+    return parseNormalization(json);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new CheckpointError(
+      folder,
+      `Cannot use the run "${folder}": its normalisation.json is damaged (${error.message}); restore the file`,
+    );
+  }
 }
 
 /** What the options say about scans and engine. */

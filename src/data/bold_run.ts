@@ -3,6 +3,7 @@
  * one is inflated once, bounded by what its header asks for (see `openers/open_bytes.ts`).
  */
 import type { SpatialShape } from "../base/arrays.ts";
+import { checkOptions, record } from "../base/fields.ts";
 import { NIFTI_HEAD_BYTES, type NiftiHeader, readNiftiHeader } from "../formats/nifti_header.ts";
 import { isPlainFloat32, type VoxelDecoder, voxelDecoder } from "../formats/nifti_voxels.ts";
 import type { ByteSource } from "./openers/byte_source.ts";
@@ -10,6 +11,7 @@ import { surplusRemarks } from "./openers/content_store.ts";
 import {
   isRemote,
   type Location,
+  OPEN_OPTIONS,
   openBytes,
   type OpenOptions,
   pathOf,
@@ -17,6 +19,9 @@ import {
 } from "./openers/open_bytes.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
 import { pairOf } from "./nifti_pair.ts";
+
+/** Options of {@link readNiftiFacts}. */
+const FACTS_OPTIONS = record<Pick<OpenOptions, "label">>({ label: OPEN_OPTIONS.fields.label });
 
 /** A 3-D or 4-D NIfTI image, open for reading. */
 export interface BoldRun extends FrameSource {
@@ -62,6 +67,7 @@ export async function openBoldRun(
   location: Location,
   options: OpenOptions = {},
 ): Promise<BoldRun> {
+  checkOptions(options, OPEN_OPTIONS, { doing: "Cannot open the scan" });
   const pair = isRemote(location) ? undefined : pairOf(location);
   if (pair) return await openPair(pair, options);
   const label = options.label ?? nameOf(location);
@@ -87,6 +93,7 @@ export async function readNiftiFacts(
   location: Location,
   options: Pick<OpenOptions, "label"> = {},
 ): Promise<NiftiHeader> {
+  checkOptions(options, FACTS_OPTIONS, { doing: "Cannot read the scan's header" });
   const { headerFor, limit } = await peekHeader(location, options);
   return headerFor(limit);
 }

@@ -6,12 +6,13 @@ import type { SpatialShape } from "../base/arrays.ts";
 import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
 import { fewOf } from "../base/lists.ts";
 import type { NiftiHeader } from "../formats/nifti_header.ts";
+import { checkOptions, choice, integer, list, pickOptions, record, text } from "../base/fields.ts";
 import { type GroupBy, groupName } from "./bids.ts";
 import { openBoldRun, readNiftiFacts } from "./bold_run.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
-import { joinPath, listSubjectFiles } from "./listing.ts";
+import { joinPath, LISTING_OPTIONS, type ListingOptions, listSubjectFiles } from "./listing.ts";
 import type { OpenOptions } from "./openers/open_bytes.ts";
-import { checkTolTime, subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
+import { subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
 
 /** One row of the subject-offset table. */
 export interface CohortSubject {
@@ -45,6 +46,32 @@ export interface CohortOptions {
   readonly groupBy?: GroupBy;
 }
 
+/** Options there are. */
+const COHORT_OPTIONS = record<CohortOptions>({
+  tolTime: integer({ least: 1 }),
+  groupBy: choice(["subject", "session", "scan"]),
+});
+
+/** Options of making a cohort from directories. */
+const DIRECTORY_OPTIONS = record<CohortOptions & ListingOptions>({
+  ...COHORT_OPTIONS.fields,
+  ...LISTING_OPTIONS.fields,
+});
+
+/** Options of {@link cohortFromVolumes}. */
+export interface VolumeCohortOptions {
+  /** Class of each subject; default `""`. */
+  readonly labels?: readonly string[];
+  /** Names of the subjects; default `"subject 0"`, …. */
+  readonly ids?: readonly string[];
+}
+
+/** Options there are. */
+const VOLUME_COHORT_OPTIONS = record<VolumeCohortOptions>({
+  labels: list(text()),
+  ids: list(text()),
+});
+
 /** A scan and its class. */
 export interface LabelledFile {
   /** Path of the NIfTI file. */
@@ -65,9 +92,9 @@ export async function cohortFromFiles(
   files: readonly (string | LabelledFile)[],
   options: CohortOptions = {},
 ): Promise<Cohort> {
+  checkOptions(options, COHORT_OPTIONS, { doing: "Cannot make a cohort" });
   const scans = files.map((file) => typeof file === "string" ? { path: file } : file);
   checkIds(scans.map((scan) => scan.path));
-  if (options.tolTime !== undefined) checkTolTime(options.tolTime);
   const headers: ScanHeader[] = [];
   for (const { path } of scans) headers.push({ path, ...await readNiftiFacts(path) });
   if (options.tolTime !== 1) checkTime(headers);
@@ -95,26 +122,39 @@ export async function cohortFromFiles(
  */
 export function cohortFromDirectories(
   directories: Readonly<Record<string, string>>,
-  options: CohortOptions & { readonly skipPrefix?: string } = {},
+  options: CohortOptions & ListingOptions = {},
 ): Promise<Cohort> {
+  checkOptions(options, DIRECTORY_OPTIONS, { doing: "Cannot make a cohort" });
+  const listing = pickOptions(options, LISTING_OPTIONS);
   const files = Object.entries(directories).flatMap(([label, directory]) =>
-    listSubjectFiles(directory, options).map((name) => ({ path: joinPath(directory, name), label }))
+    listSubjectFiles(directory, listing).map((name) => ({ path: joinPath(directory, name), label }))
   );
-  return cohortFromFiles(files, options);
+  return cohortFromFiles(files, pickOptions(options, COHORT_OPTIONS));
 }
 
 /**
  * Makes a cohort of volumes in memory (the original's dataset, spec 2.4).
  *
  * @param volumes `[N, T, Z, Y, X, 1]`; kept, not copied.
- * @param options `labels` and `ids` of the subjects; default `""` and `"subject 0"`, ….
+ * @param options See {@link VolumeCohortOptions}.
  * @throws {ShapeError} ("6D") for another number of axes.
+ * @throws {ConfigError} unless there is one label and
+ *   one name a subject.
  */
 export function cohortFromVolumes(
   volumes: Volumes,
-  options: { readonly labels?: readonly string[]; readonly ids?: readonly string[] } = {},
+  options: VolumeCohortOptions = {},
 ): Cohort {
+  checkOptions(options, VOLUME_COHORT_OPTIONS, { doing: "Cannot make a cohort" });
   const blocks = subjectBlocks(volumes);
+  for (const field of ["labels", "ids"] as const) {
+    const found = options[field]?.length ?? blocks.length;
+    if (found === blocks.length) continue;
+    throw new ConfigError(
+      field,
+      `Cannot make a cohort: found ${found} ${field}, needs ${blocks.length}, one a subject`,
+    );
+  }
   const [, frames, Z, Y, X] = volumes.shape;
   const spatialShape: SpatialShape = [X, Y, Z];
   const ids = options.ids ?? blocks.map((_, n) => `subject ${n}`);

@@ -2,7 +2,7 @@
  * What a run remembers of the files it used, and how they are found again: where they were, or below
  * another folder when they have moved.
  */
-import { ConfigError } from "../base/errors.ts";
+import { integer, other, record } from "../base/fields.ts";
 import { resolve } from "../deps/node_path.ts";
 import { type Fingerprint, takeFingerprint } from "./fingerprint.ts";
 import { joinPath } from "./listing.ts";
@@ -13,6 +13,16 @@ export interface FileRecord extends Partial<Fingerprint> {
   /** Absolute path. */
   readonly path: string;
 }
+
+/** What a record in a file may hold. */
+export const FILE_RECORD = record<FileRecord>({
+  path: other("a path", (value) => typeof value === "string" && value !== ""),
+  bytes: integer({ least: 0 }),
+  fingerprint: other(
+    "32 hexadecimal digits",
+    (value) => typeof value === "string" && /^[0-9a-f]{32}$/.test(value),
+  ),
+}, ["path"]);
 
 /** A file that was found again. */
 export interface FoundFile {
@@ -92,36 +102,4 @@ function commonLength(lists: readonly (readonly string[])[]): number {
   const [first = []] = lists;
   const differs = first.findIndex((part, i) => lists.some((list) => list[i] !== part));
   return differs < 0 ? first.length : differs;
-}
-
-/**
- * Reads a record from JSON: an object, or a path alone.
- *
- * @param value Parsed JSON. @param field Its name, for messages.
- * @throws {ConfigError} naming the field that is of the wrong kind.
- */
-export function parseFileRecord(value: unknown, field: string): FileRecord {
-  if (typeof value === "string" && value !== "") return { path: value };
-  const { path, bytes, fingerprint } = fieldsOf(value, field);
-  if (typeof path !== "string" || path === "") throw wrong(`${field}.path`, path, "a path");
-  if (bytes === undefined && fingerprint === undefined) return { path };
-  if (!Number.isSafeInteger(bytes) || (bytes as number) < 0) {
-    throw wrong(`${field}.bytes`, bytes, "a number of bytes");
-  }
-  if (typeof fingerprint !== "string" || !/^[0-9a-f]{32}$/.test(fingerprint)) {
-    throw wrong(`${field}.fingerprint`, fingerprint, "32 hexadecimal digits");
-  }
-  return { path, bytes: bytes as number, fingerprint };
-}
-
-function fieldsOf(value: unknown, field: string): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw wrong(field, value, "a path, or an object with a path");
-}
-
-function wrong(field: string, found: unknown, needs: string): ConfigError {
-  const shown = found === undefined ? "nothing" : JSON.stringify(found).slice(0, 60);
-  return new ConfigError(field, `Cannot use ${field}: found ${shown}, needs ${needs}`);
 }

@@ -1,9 +1,24 @@
 /** Which files of a directory are scans (spec 2.1). */
+import { callback, checkOptions, record, text } from "../base/fields.ts";
 import { namesIn } from "../deps/node_fs.ts";
 import { directoryNames } from "./openers/directory.ts";
 
 /** Names of scans. */
 const SCAN = /\.nii(\.gz)?$/;
+
+/** Options of {@link listSubjectFiles}. */
+export interface ListingOptions {
+  /** Names that begin with it are left out, default `"norm_"`; `""` keeps all. */
+  readonly skipPrefix?: string;
+  /** Receives the names of the companion files, if there are any. */
+  readonly onCompanions?: (names: readonly string[]) => void;
+}
+
+/** Options there are. */
+export const LISTING_OPTIONS = record<ListingOptions>({
+  skipPrefix: text(),
+  onCompanions: callback(),
+});
 
 /**
  * Lists the NIfTI files of a directory: names that end in `.nii` or `.nii.gz` (in lower case) and do not
@@ -11,18 +26,15 @@ const SCAN = /\.nii(\.gz)?$/;
  * makes on other disks (`._NAME`) are no scans and always left out.
  *
  * @param directory Path.
- * @param options `skipPrefix`: names beginning with it are left out, default `"norm_"`; `""` keeps all.
- *   `onCompanions`: receives the names of the companion files, if there are any.
+ * @param options See {@link ListingOptions}.
  * @returns Names, not paths.
  * @throws {FormatError} (rule `directory.open`) when there is no such directory.
  */
 export function listSubjectFiles(
   directory: string,
-  options: {
-    readonly skipPrefix?: string;
-    readonly onCompanions?: (names: readonly string[]) => void;
-  } = {},
+  options: ListingOptions = {},
 ): string[] {
+  checkOptions(options, LISTING_OPTIONS, { doing: "Cannot list scans" });
   const { skipPrefix = "norm_", onCompanions } = options;
   const images = directoryNames(directory).filter((name) => SCAN.test(name));
   const companions = images.filter((name) => name.startsWith("._"));

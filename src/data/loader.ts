@@ -8,6 +8,7 @@
 import type { SpatialShape } from "../base/arrays.ts";
 import type { BatchLoader } from "../base/batches.ts";
 import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { checkOptions, flag, integer, other, record } from "../base/fields.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import { RandomStream } from "../base/random.ts";
 import { TorchGenerator } from "../base/torch_random.ts";
@@ -20,7 +21,7 @@ import {
   parseNormalization,
   type SubjectScaling,
 } from "./normalization.ts";
-import type { OpenOptions } from "./openers/open_bytes.ts";
+import { OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
 import { createFrameScaler } from "./simd_scaling.ts";
 import {
   checkRange,
@@ -94,6 +95,17 @@ export interface DataLoader extends BatchLoader<LoadedBatch> {
   close(): void;
 }
 
+/** Options there are. */
+const LOADER_OPTIONS = record<LoaderOptions>({
+  ...OPEN_OPTIONS.fields,
+  batchSize: integer({ least: 1 }),
+  normalization: other("a normalisation"), // parseNormalization looks at it
+  shuffle: flag(),
+  seed: integer(),
+  streams: other("a RandomStream", (value) => value instanceof RandomStream),
+  torchOrder: flag(),
+});
+
 const DEFAULT_MEMORY_BUDGET = 2 ** 30;
 
 /**
@@ -108,13 +120,8 @@ export async function buildDataLoader(
   cohort: Cohort,
   options: LoaderOptions = {},
 ): Promise<DataLoader> {
+  checkOptions(options, LOADER_OPTIONS, { doing: "Cannot make batches" });
   const { batchSize = 4, normalization: wanted = "min-max" } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new ConfigError(
-      "batchSize",
-      `Cannot make batches: batchSize is ${batchSize}, needs a whole number of at least 1`,
-    );
-  }
   const { memoryBudget = DEFAULT_MEMORY_BUDGET } = options;
   const bytes = 4 * cohort.subjects.length * cohort.frames * voxelCount(cohort.spatialShape);
   const cached = bytes <= memoryBudget;

@@ -7,13 +7,14 @@
  */
 import type { NdArray } from "../base/arrays.ts";
 import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { checkOptions, integer, pickOptions, record } from "../base/fields.ts";
 import { gatherStrided, rowMajorStrides } from "../base/strided.ts";
 import { openBoldRun } from "./bold_run.ts";
 import { voxelCount } from "./frame_source.ts";
 import { StatisticsGatherer } from "./frame_statistics.ts";
 import { joinPath } from "./listing.ts";
 import { applyScaling, invertScaling } from "./normalization.ts";
-import type { OpenOptions } from "./openers/open_bytes.ts";
+import { OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
 
 /** Volumes of several subjects: six axes, subjects first. */
 export type Volumes = NdArray<Float32Array>;
@@ -23,6 +24,12 @@ export interface LoadOptions extends OpenOptions {
   /** Frames to keep of each file. Default 120. */
   readonly tolTime?: number;
 }
+
+/** Options there are. */
+const LOAD_OPTIONS = record<LoadOptions>({
+  ...OPEN_OPTIONS.fields,
+  tolTime: integer({ least: 1 }),
+});
 
 /**
  * Reads the first `tolTime` frames of each file (spec 2.2).
@@ -38,15 +45,16 @@ export async function loadSubjectVolumes(
   names: readonly string[],
   options: LoadOptions = {},
 ): Promise<Volumes> {
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load volumes" });
   const { tolTime = 120 } = options;
   if (names.length === 0) {
     throw new ConfigError("names", "Cannot load volumes: found no file names, needs at least one");
   }
-  checkTolTime(tolTime);
+  const opening = pickOptions(options, OPEN_OPTIONS);
   let data: Float32Array | undefined;
   let shape: readonly number[] = [];
   for (const [n, name] of names.entries()) {
-    using run = await openBoldRun(joinPath(directory, name), options);
+    using run = await openBoldRun(joinPath(directory, name), opening);
     if (run.frames < tolTime) throw tooFewFrames(run.source, run.frames, { needed: tolTime });
     const [X, Y, Z] = run.spatialShape;
     data ??= allocate(names.length * tolTime * X * Y * Z);
@@ -79,19 +87,6 @@ function allocate(values: number): Float32Array {
         `buildDataLoader, which read frames as they are needed`,
     );
   }
-}
-
-/**
- * Checks a number of frames to use.
- *
- * @throws {ConfigError} unless it is a whole number above 0.
- */
-export function checkTolTime(tolTime: number): void {
-  if (Number.isInteger(tolTime) && tolTime > 0) return;
-  throw new ConfigError(
-    "tolTime",
-    `Cannot use the scans: tolTime is ${tolTime}, needs a whole number of frames above 0`,
-  );
 }
 
 /**

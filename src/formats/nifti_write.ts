@@ -1,6 +1,18 @@
 /** Writing NIfTI-1 single files: the header, and small images in one go. Long runs are written frame by frame by `files`. */
 import type { FloatArray, SpatialShape } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
+import {
+  checkOptions,
+  choice,
+  flag,
+  integer,
+  list,
+  nullable,
+  number,
+  other,
+  record,
+  text,
+} from "../base/fields.ts";
 import { gzipSync } from "../deps/node_zlib.ts";
 import { isSingular } from "./nifti_space.ts";
 import { encodeVoxels, int16Scaling, type WrittenDatatype } from "./nifti_voxels.ts";
@@ -71,6 +83,16 @@ export interface WriteNiftiOptions extends Omit<NiftiImageFacts, "slope" | "inte
   readonly gzip?: boolean;
 }
 
+const WRITE_OPTIONS = record<WriteNiftiOptions>({
+  spatialShape: list(number()), // checkFacts looks at the sizes
+  frames: integer({ least: 1 }),
+  affine: other("4 × 4 numbers, row by row"), // likewise
+  repetitionTime: nullable(number({ least: 0 })),
+  datatype: choice(["float32", "int16"]),
+  description: text(),
+  gzip: flag(),
+}, ["spatialShape"]);
+
 /**
  * Writes an image that fits in memory.
  *
@@ -80,6 +102,7 @@ export interface WriteNiftiOptions extends Omit<NiftiImageFacts, "slope" | "inte
  * @throws {ShapeError} when the number of values does not fit. @throws {ConfigError} see `encodeNiftiHeader`.
  */
 export function writeNifti(values: FloatArray, options: WriteNiftiOptions): Uint8Array {
+  checkOptions(options, WRITE_OPTIONS, { doing: "Cannot write a NIfTI image" });
   const [x, y, z] = options.spatialShape;
   const count = x * y * z * (options.frames ?? 1);
   if (count !== values.length) {

@@ -6,6 +6,7 @@
  * refused by name, and nothing a file says is ever executed.
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
+import { checkOptions, flag, record, text } from "../base/fields.ts";
 import { gatherStrided, isContiguous } from "../base/strided.ts";
 import { FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
 import { widenBfloat16, widenFloat16 } from "./half_precision.ts";
@@ -67,6 +68,8 @@ export interface TorchStateOptions {
   readonly checksums?: boolean;
 }
 
+const STATE_OPTIONS = record<TorchStateOptions>({ source: text(), checksums: flag() });
+
 /**
  * Reads a PyTorch state dict.
  *
@@ -79,6 +82,7 @@ export function readTorchState(
   bytes: Uint8Array,
   options: TorchStateOptions = {},
 ): Map<string, NdArray<NumericArray>> {
+  checkOptions(options, STATE_OPTIONS, { doing: "Cannot read the state dictionary" });
   const source = options.source ?? "PyTorch file";
   const refuse = refusals(TORCH_RULES, source);
   const kind = identifyFile(bytes.subarray(0, HEAD_BYTES));

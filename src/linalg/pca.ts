@@ -7,6 +7,7 @@
  */
 import type { FloatArray } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 import { symmetricEigen } from "./symmetric.ts";
 
 /** Rows of a matrix that can be read one by one, for example the masked voxels of each frame. */
@@ -21,6 +22,8 @@ export interface RowSource {
 
 /** Memory for the rows of a tile unless told otherwise: 128 MiB. */
 const DEFAULT_TILE_BYTES = 128 * 2 ** 20;
+
+const PCA_OPTIONS = record<{ readonly tileBytes?: number }>({ tileBytes: integer({ least: 1 }) });
 
 /** A fitted principal component analysis of K components over C columns. */
 export class Pca {
@@ -90,6 +93,7 @@ export async function fitPca(
   components: number,
   options: { readonly tileBytes?: number } = {},
 ): Promise<Pca> {
+  checkOptions(options, PCA_OPTIONS, { doing: "Cannot fit principal components" });
   checkRequest(source, components);
   const { rows, columns } = source;
   const mean = new Float64Array(columns);

@@ -12,7 +12,7 @@ export type StateDict = Map<string, NdArray<NumericArray>>;
  *
  * @param entries Table of the network.
  * @param state What was read.
- * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys.
+ * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys, and counters that count nothing.
  */
 export function checkStateDict(entries: readonly ParameterEntry[], state: StateDict): void {
   const known = new Set(entries.map(({ key }) => key));
@@ -24,10 +24,15 @@ export function checkStateDict(entries: readonly ParameterEntry[], state: StateD
       ? []
       : [`${key} [${found.shape}] instead of [${shape}]`];
   });
+  const fractional = entries.filter(({ key, kind }) => {
+    const [count] = state.get(key)?.data ?? [];
+    return kind === "counter" && count !== undefined && !Number.isSafeInteger(Number(count));
+  }).map(({ key }) => key);
   const problems = [
     ...listing("missing", missing),
     ...listing("unexpected", extra),
     ...listing("of another shape", misshapen),
+    ...listing("no whole number", fractional),
   ];
   if (problems.length === 0) return;
   throw new CheckpointError(

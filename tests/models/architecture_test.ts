@@ -104,6 +104,21 @@ Deno.test("a state dictionary comes back as it went in; one that does not fit is
   other.dispose();
 });
 
+Deno.test("a counter that counts nothing is refused like a tensor that does not fit", async () => {
+  await selectBackend("cpu");
+  const model = new RecurrentVae({ spatialShape: [9, 8, 8], tolTime: 2 }, { subjects: 2 });
+  const state = await model.stateDict();
+  const counter = [...state.keys()].find((key) => key.endsWith("num_batches_tracked"))!;
+  for (const count of [0.5, NaN, Infinity]) {
+    const broken = new Map(state).set(counter, { data: Float64Array.of(count), shape: [] });
+    const error = assertThrows(() => model.loadStateDict(broken), CheckpointError);
+    assert(error.message.includes(`1 no whole number (${counter})`), error.message);
+  }
+  model.loadStateDict(new Map(state).set(counter, { data: Float32Array.of(3), shape: [] }));
+  assertEquals((await model.stateDict()).get(counter)!.data[0], 3n);
+  model.dispose();
+});
+
 Deno.test("group norm has no running buffers; disposing a model frees every tensor", async () => {
   await selectBackend("cpu");
   const before = tf.memory().numTensors;

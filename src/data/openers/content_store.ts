@@ -3,6 +3,7 @@
  * memory if it fits the budget, else into a temporary file. Nothing beyond what is needed is kept.
  */
 import { concatBytes } from "../../base/bytes.ts";
+import { number, record, text } from "../../base/fields.ts";
 import { GZIP_RULES } from "../../formats/gzip.ts";
 import { refusals } from "../../formats/rejection.ts";
 import { type ByteSource, memorySource, readHead } from "./byte_source.ts";
@@ -17,6 +18,13 @@ export interface OpenOptions {
   /** Folder of temporary files; default the system's. */
   readonly cacheDirectory?: string;
 }
+
+/** Options there are. */
+export const OPEN_OPTIONS = record<OpenOptions>({
+  label: text(),
+  memoryBudget: number({ least: 0, most: Infinity }),
+  cacheDirectory: text(),
+});
 
 /** What a format decides from the first bytes. */
 export interface ReadPlan {

@@ -12,7 +12,7 @@ import { inflate, type InflateOptions, isGzip, MAX_INFLATION } from "../../forma
 import { type ByteSource, fileSource, memorySource, readHead } from "./byte_source.ts";
 import { ContentStore, type OpenOptions, type ReadPlan, surplusRemarks } from "./content_store.ts";
 
-export type { OpenOptions, ReadPlan } from "./content_store.ts";
+export { OPEN_OPTIONS, type OpenOptions, type ReadPlan } from "./content_store.ts";
 
 /** Where bytes come from: a path, an `http(s):` or `file:` URL, or the bytes themselves. */
 export type Location = string | URL | Uint8Array;
