@@ -6,6 +6,7 @@ import { SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
+import { temporaryFolder } from "./output_permissions.ts";
 import { printJson } from "./output.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
 import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
@@ -54,7 +55,12 @@ type EvaluateValues = Values<typeof OPTIONS>;
 async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<number> {
   const { config, normalization } = run;
   const { batchSize, seed } = config.model;
-  const data = await prepareData(config.data, { batchSize, seed, normalization });
+  const data = await prepareData(config.data, {
+    batchSize,
+    seed,
+    normalization,
+    ...temporaryFolder(run.folder),
+  });
   try {
     if (!data.heldOut) {
       throw new UsageError(`The run "${run.folder}" held nothing out; name scans to score`);

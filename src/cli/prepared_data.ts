@@ -29,6 +29,8 @@ export interface LoadingOptions {
   readonly seed: number;
   /** Bytes for frames. */
   readonly memoryBudget?: number;
+  /** Folder of inflated copies that do not fit; default the system's for temporary files. */
+  readonly cacheDirectory?: string;
   /** A method fixed before, instead of fitting the plan's kind to the training subjects. */
   readonly normalization?: Normalization;
 }
@@ -45,11 +47,12 @@ export async function prepareData(
 ): Promise<PreparedData> {
   const cohort = await openPlan(plan);
   const { split, notes } = divide(cohort, plan, options.seed);
-  const { batchSize, seed, memoryBudget } = options;
+  const { batchSize, seed, memoryBudget, cacheDirectory } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
     batchSize,
     seed,
     memoryBudget,
+    cacheDirectory,
     normalization: options.normalization ?? plan.scaling,
   });
   const heldOut = split.test.length === 0
@@ -57,6 +60,7 @@ export async function prepareData(
     : await buildDataLoader(selectSubjects(cohort, split.test), {
       batchSize,
       memoryBudget,
+      cacheDirectory,
       shuffle: false,
       normalization: train.normalization,
     });

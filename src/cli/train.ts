@@ -2,6 +2,7 @@
 import { writeWhole } from "../files/whole_file.ts";
 import { makeFolder, remove } from "../files/whole_folder.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
+import { isGranted } from "../deps/permissions.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
 import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
@@ -9,6 +10,7 @@ import { defineCommand } from "./command.ts";
 import { startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Parsed, UsageError } from "./options.ts";
+import { requireReadableOrNew, temporaryFolder } from "./output_permissions.ts";
 import { printJson, toJson } from "./output.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
@@ -93,6 +95,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
   const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
   const plan = planRun(values, files, file);
   const folder = values.out ?? defaultFolder(plan.data.kind);
+  requireReadableOrNew(folder);
   if (!values.force && holdsSomething(folder)) {
     throw new UsageError(
       `"${folder}" is not empty; --resume ${folder} goes on with the run in it, --force replaces it`,
@@ -106,6 +109,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     batchSize,
     seed,
     memoryBudget: memoryBudget(values),
+    ...temporaryFolder(folder),
   });
   try {
     const model = resolveConfig({
@@ -146,6 +150,7 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
     batchSize: config.model.batchSize,
     seed: config.model.seed,
     memoryBudget: memoryBudget(values),
+    ...temporaryFolder(folder),
   });
   return { folder, config, data };
 }
@@ -235,6 +240,7 @@ function defaultFolder(kind: string): string {
 }
 
 function holdsSomething(folder: string): boolean {
+  if (!isGranted("read", folder)) return false;
   try {
     return [...Deno.readDirSync(folder)].length > 0;
   } catch (error) {

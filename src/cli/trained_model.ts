@@ -9,6 +9,7 @@ import { readRun } from "../training/run_folder.ts";
 import { openPlan, planData, type SOURCE_OPTIONS } from "./data_options.ts";
 import { type ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import type { Values } from "./options.ts";
+import { temporaryFolder } from "./output_permissions.ts";
 import { configFromJson, type RunConfig } from "./run_folder_layout.ts";
 
 /** A run on disk, read. */
@@ -62,7 +63,12 @@ async function loadScans(
   const cohort = await openPlan(planData(values, files, { tolTime, seed }));
   requireGrid(run, cohort);
   const { normalization } = run;
-  return await buildDataLoader(cohort, { batchSize, shuffle: false, normalization });
+  return await buildDataLoader(cohort, {
+    batchSize,
+    shuffle: false,
+    normalization,
+    ...temporaryFolder(run.folder),
+  });
 }
 
 /**

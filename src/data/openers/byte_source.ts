@@ -125,6 +125,7 @@ function openFile(path: string, label: string): Deno.FsFile {
     if (!file.statSync().isDirectory) return file;
     file.close();
   } catch (fault) {
+    if (fault instanceof Deno.errors.NotCapable) throw fault;
     const why = fault instanceof Deno.errors.NotFound ? "there is no such file" : String(fault);
     throw new FormatError(label, "file.open", `Cannot read "${label}": ${why}; check the path`);
   }

@@ -1,5 +1,6 @@
 /** Names in a directory, and small text files: what listing and BIDS need from the file system. */
 import { FormatError } from "../../base/errors.ts";
+import { isGranted } from "../../deps/permissions.ts";
 
 /**
  * Names of a directory's entries, in plain code-point order.
@@ -10,6 +11,7 @@ export function directoryNames(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].map((entry) => entry.name).sort(byCodePoint);
   } catch (fault) {
+    if (fault instanceof Deno.errors.NotCapable) throw fault;
     const why = fault instanceof Deno.errors.NotFound
       ? "there is no such directory"
       : String(fault);
@@ -26,9 +28,9 @@ export function fileExists(path: string): boolean {
   }
 }
 
-/** The text of a file, or undefined when there is none. */
+/** The text of a file; undefined when there is none, or it may not be read without asking. */
 export function readTextIfThere(path: string): string | undefined {
-  return fileExists(path) ? Deno.readTextFileSync(path) : undefined;
+  return isGranted("read", path) && fileExists(path) ? Deno.readTextFileSync(path) : undefined;
 }
 
 /** Order by code points, where JavaScript's own compares UTF-16 units. */
