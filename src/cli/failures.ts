@@ -12,6 +12,7 @@ import {
 } from "../base/errors.ts";
 import { codeOf, writeProblem } from "../files/write_failure.ts";
 import { UsageError } from "./options.ts";
+import { permissionAdvice } from "./permission_advice.ts";
 
 /** Exit codes of the program. */
 export const EXIT = {
@@ -78,7 +79,7 @@ export function describeFailure(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `recvae: ${String(error)}`;
   const stack = debug ? `\n${error.stack ?? ""}` : "";
   if (error instanceof Deno.errors.NotCapable) {
-    return `recvae: ${permissionHint(error.message)}${stack}`;
+    return `recvae: ${permissionAdvice(error.message)}${stack}`;
   }
   const missing = missingPath(error);
   if (missing !== null) {
@@ -94,13 +95,4 @@ export function describeFailure(error: unknown, debug: boolean): string {
 function missingPath(error: Error): string | null {
   if (!(error instanceof Deno.errors.NotFound)) return null;
   return /: \w+ '([^']+)'/.exec(error.message)?.[1] ?? null;
-}
-
-/** Deno's own text names the flag; ours adds where to put it. */
-function permissionHint(message: string): string {
-  const access = /Requires (\w+) access(?: to "?([^"]+?)"?)?,/.exec(message);
-  if (!access) return message;
-  const [, kind, target] = access;
-  return `No permission for ${kind} access${target ? ` to "${target}"` : ""}; ` +
-    `add --allow-${kind}${target ? `=${target}` : ""} before the file name in the deno command`;
 }

@@ -8,6 +8,7 @@ export async function readIfPresent(path: string): Promise<Uint8Array<ArrayBuffe
   try {
     return await Deno.readFile(path);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return null;
     }
@@ -21,6 +22,7 @@ export async function listFolder(path: string): Promise<string[]> {
   try {
     for await (const entry of Deno.readDir(path)) names.push(entry.name);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     if (!(error instanceof Deno.errors.NotFound)) {
       throw new CheckpointError(path, `Cannot list "${path}": ${messageOf(error)}`);
     }
@@ -33,6 +35,7 @@ export async function folderExists(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isDirectory;
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }

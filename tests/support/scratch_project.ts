@@ -1,9 +1,7 @@
 /** A copy of the project in a temporary folder, with the files of a user in it whom the documents speak of. */
-import { syntheticCohort } from "../../src/data/synthetic.ts";
-import { gzipSync } from "../../src/deps/node_zlib.ts";
-import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { ROOT } from "../../tools/repository.ts";
 import { runDeno } from "./run_deno.ts";
+import { writeSmallScan } from "./small_scans.ts";
 
 /** What of the project is copied. */
 const PROJECT = [
@@ -50,7 +48,7 @@ export async function scratchProject(folder: string): Promise<ScratchProject> {
   const [project, files] = [`${folder}/project`, `${folder}/files`];
   for (const path of PROJECT) copy(ROOT + path, `${project}/${path}`);
   const own = new Set([...Deno.readDirSync(project)].map(({ name }) => name));
-  for (const [seed, path] of SCANS.entries()) writeScan(`${files}/${path}`, seed);
+  for (const [seed, path] of SCANS.entries()) writeSmallScan(`${files}/${path}`, { seed });
   copy(`${project}/tests/golden/fixtures/recvae/small_state.pt`, `${files}/model_state.pt`);
   const run = `${folder}/run`;
   const options = ["--cn", "scans/cn", "--ad", "scans/ad", "--epochs", "2", "--out", run];
@@ -79,19 +77,4 @@ function copy(from: string, to: string): void {
     return Deno.copyFileSync(from, to);
   }
   for (const { name } of Deno.readDirSync(from)) copy(`${from}/${name}`, `${to}/${name}`);
-}
-
-function writeScan(path: string, seed: number): void {
-  const spatialShape = [8, 9, 8] as const;
-  const frames = 12;
-  const [subject] = syntheticCohort({ nCn: 1, nAd: 1, frames, spatialShape, seed }).subjects;
-  const source = subject.open() as { readFrame(t: number): Float32Array };
-  const voxels = 8 * 9 * 8;
-  const volumes = new Float32Array(frames * voxels);
-  for (let t = 0; t < frames; t++) volumes.set(source.readFrame(t), t * voxels);
-  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-  Deno.writeFileSync(
-    path,
-    gzipSync(writeNifti(volumes, { spatialShape, frames, repetitionTime: 2 })),
-  );
 }
