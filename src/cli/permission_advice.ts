@@ -1,7 +1,8 @@
 /**
  * What to do about a permission that is missing: the flag that gives it, for a folder that stays the same from run to
- * run, and where the flag goes. `deno task` takes no flags, so the sentence says what helps there instead.
+ * run.
  */
+import { howToGrant } from "../deps/permissions.ts";
 import { folderOf } from "../files/whole_file.ts";
 
 /** Ends of names that are files: their folder is advised, where the next file will lie as well. */
@@ -23,11 +24,10 @@ export function permissionAdvice(message: string): string {
     target === undefined ? "" : `=${quoted(isPath ? stableFolder(target) : target)}`
   }`;
   const what = isPath
-    ? `Cannot ${kind} "${target}": Deno has no permission to`
-    : `Deno has no permission for ${kind} access${target ? ` to "${target}"` : ""}`;
-  const instead = kind === "write" ? "name a folder below runs there, or " : "";
-  return `${what}; start the program with "deno run ${flag} …", flags before the file name ` +
-    `("deno task" takes no flags: ${instead}use deno run)`;
+    ? `Cannot ${kind} "${target}": Deno was given no permission for it`
+    : `Deno was given no permission for ${kind} access${target ? ` to "${target}"` : ""}`;
+  const instead = kind === "write" ? "name a folder below runs there" : undefined;
+  return `${what}; ${howToGrant(flag, instead)}`;
 }
 
 /**

@@ -20,3 +20,14 @@ export function isGranted(
   if (runtime === undefined) return true;
   return runtime.permissions.querySync({ name, ...(path ? { path } : {}) }).state === "granted";
 }
+
+/**
+ * How to start a program with further permissions, for messages: `deno task` cannot be given any.
+ *
+ * @param flags `"--allow-ffi --allow-read"`.
+ * @param instead What helps in `deno task` beside leaving it.
+ */
+export function howToGrant(flags: string, instead?: string): string {
+  return `start the program with "deno run ${flags} …", flags before the file name ` +
+    `("deno task" takes no flags: ${instead ? `${instead}, or ` : ""}use deno run)`;
+}
