@@ -1,5 +1,6 @@
 /** What the permissions of Deno allow where a command writes. Nobody is asked for one: see `isGranted`. */
-import { isGranted } from "../deps/permissions.ts";
+import { howToGrant, isGranted } from "../deps/permissions.ts";
+import { disk } from "../files/disk.ts";
 import { folderOf } from "../files/whole_file.ts";
 import { makeFolder } from "../files/whole_folder.ts";
 import { UsageError } from "./options.ts";
@@ -13,17 +14,16 @@ import { UsageError } from "./options.ts";
 export function requireReadableOrNew(folder: string): void {
   if (isGranted("read", folder)) return;
   try {
-    Deno.mkdirSync(folder);
-    Deno.removeSync(folder);
+    // Opening for writing fails in another way for folders than for what is not there.
+    disk().open(folder, "append").close();
   } catch (error) {
-    // Not found: the folder above is missing, too.
     if (error instanceof Deno.errors.NotFound) return;
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    throw new UsageError(
-      `"${folder}" exists, and Deno has no permission to look into it; name a new folder with --out, or ` +
-        `give --allow-read=${folder} to deno run as well`,
-    );
+    if (error instanceof Deno.errors.NotCapable) throw error;
   }
+  throw new UsageError(
+    `"${folder}" exists, and Deno was given no permission to look into it; name a new folder with --out, or ` +
+      howToGrant(`--allow-read=${folder}`),
+  );
 }
 
 /**
