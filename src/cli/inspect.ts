@@ -4,12 +4,12 @@ import { openBoldRun } from "../data/bold_run.ts";
 import { describeNormalization } from "../data/normalization.ts";
 import { FILE_KIND_NAMES, identifyFile } from "../formats/file_kind.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
-import { readTorchState } from "../formats/torch_state.ts";
 import { eigenvalues } from "../linalg/eigenvalues.ts";
 import { readRun } from "../training/run_folder.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
+import { torchFacts } from "./torch_facts.ts";
 import { openRun } from "./trained_model.ts";
 
 /** Facts by name, in the order in which they are shown. */
@@ -22,8 +22,8 @@ export const inspectCommand = defineCommand({
   usage: "inspect FILE|RUN [--json]",
   description:
     "NIfTI: size, frames, repetition time, affine, element type, range of the first frame. " +
-    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. A run folder: what was " +
-    "trained, how far, and the eigenvalues of its transition matrix.",
+    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. Other PyTorch files: what " +
+    "they hold. A run folder: what was trained, how far, and the eigenvalues of its transition matrix.",
   options: [{ name: "json", kind: "flag", help: "Print the facts as JSON" }],
   examples: [
     { line: "recvae inspect sub-01_bold.nii.gz", does: "a scan" },
@@ -66,9 +66,9 @@ async function fileFacts(path: string): Promise<Facts> {
     const { tensors, metadata } = readSafetensors(Deno.readFileSync(path), path);
     return { kind: "safetensors", metadata, arrays: arrayFacts(tensors) };
   }
-  if (kind === "zip") {
-    const tensors = readTorchState(Deno.readFileSync(path), { source: path });
-    return { kind: "PyTorch state dictionary", arrays: arrayFacts(tensors) };
+  if (kind === "zip" || kind === "pickle") {
+    const { facts, arrays } = torchFacts(path);
+    return arrays.size > 0 ? { ...facts, arrays: arrayFacts(arrays) } : facts;
   }
   try {
     return await scanFacts(path);
@@ -135,6 +135,12 @@ function printFact(name: string, value: unknown): void {
       console.log(
         `${String(name).padEnd(32)} ${size} ${range[0]} to ${range[1]}, mean ${range[2]}`,
       );
+    }
+    return;
+  }
+  if (name === "holds") {
+    for (const [key, what] of Object.entries(value as object)) {
+      console.log(`  ${key.padEnd(30)} ${what}`);
     }
     return;
   }

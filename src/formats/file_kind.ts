@@ -32,7 +32,7 @@ export const FILE_KIND_NAMES: Readonly<Record<FileKind, string>> = {
   "png": "a PNG image",
   "dicom": "a DICOM file",
   "html": "a web page",
-  "pickle": "a bare Python pickle (PyTorch before 1.6 wrote such)",
+  "pickle": "a Python pickle (PyTorch writes such when asked for no ZIP archive)",
   "empty": "an empty file",
   "unknown": "no file of a known kind",
 };
