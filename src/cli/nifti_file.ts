@@ -26,9 +26,9 @@ export class NiftiFile {
   }
 
   /**
-   * Appends a frame.
+   * Appends frames.
    *
-   * @param values `[Z, Y, X]`, x fastest.
+   * @param values `[count, Z, Y, X]`, x fastest.
    */
   append(values: Float32Array): void {
     this.#write(encodeVoxels(values, { datatype: "float32", slope: 1, intercept: 0 }));
