@@ -5,12 +5,12 @@ import { describeNormalization } from "../data/normalization.ts";
 import { readFileHead, readRegularFile } from "../data/openers/regular_file.ts";
 import { describeFile, type FileKind, identifyFile } from "../formats/file_kind.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
-import { readTorchState } from "../formats/torch_state.ts";
 import { eigenvalues } from "../linalg/eigenvalues.ts";
 import { readRun } from "../training/run_folder.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
+import { torchFacts } from "./torch_facts.ts";
 import { openRun } from "./trained_model.ts";
 
 /** Bytes that tell what a file is. */
@@ -29,8 +29,8 @@ export const inspectCommand = defineCommand({
   description:
     "NIfTI: size, frames, repetition time, affine, element type, range of the first frame, and what is odd in the " +
     "header; of a compressed file only the first frame is unpacked. " +
-    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. A run folder: what was " +
-    "trained, how far, and the eigenvalues of its transition matrix.",
+    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. Other PyTorch " +
+    "files: what they hold. A run folder: what was trained, how far, and the eigenvalues of its transition matrix.",
   options: [{ name: "json", kind: "flag", help: "Print the facts as JSON" }],
   examples: [
     { line: "recvae inspect sub-01_bold.nii.gz", does: "a scan" },
@@ -85,8 +85,8 @@ async function fileFacts(path: string): Promise<Facts> {
     return { kind: "safetensors", metadata, arrays: arrayFacts(tensors) };
   }
   if (kind === "zip" || kind === "pickle") {
-    const tensors = readTorchState(readRegularFile(path), { source: path });
-    return { kind: "PyTorch state dictionary", arrays: arrayFacts(tensors) };
+    const { facts, arrays } = torchFacts(path);
+    return arrays.size > 0 ? { ...facts, arrays: arrayFacts(arrays) } : facts;
   }
   if (IMAGE_KINDS.includes(kind) || IMAGE_HALF.test(path)) return await scanFacts(path);
   throw new FormatError(
@@ -159,6 +159,12 @@ function printFact(name: string, value: unknown): void {
   }
   if (name === "remarks") {
     for (const remark of value as string[]) console.log(`${"remark".padEnd(18)} ${remark}`);
+    return;
+  }
+  if (name === "holds") {
+    for (const [key, what] of Object.entries(value as object)) {
+      console.log(`  ${key.padEnd(30)} ${what}`);
+    }
     return;
   }
   const shown = Array.isArray(value)

@@ -2,7 +2,7 @@
  * What a model has to beat: the mean image of the training set, the held-out run's own mean image, and
  * principal components of the same width as the latent state. Compared on the same frames in one pass.
  */
-import type { FloatArray, NdArray } from "../base/arrays.ts";
+import { discard, type FloatArray, type NdArray } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
 import {
   array,
@@ -213,6 +213,7 @@ async function scoreRollout(
           reconstruction.subarray(n * size, (n + 1) * size),
         );
       }
+      discard(reconstruction);
     },
   });
 }
@@ -241,7 +242,9 @@ async function scoreBaselines(
       const frame = values.subarray(b * size, (b + 1) * size);
       gatherers.trainingMean.add(frame, trainingMean);
       gatherers.ownMean.add(frame, mean);
-      gatherers.pca.add(frame, pca.reconstruct(frame));
+      const projection = pca.reconstruct(frame);
+      gatherers.pca.add(frame, projection);
+      discard(projection);
     });
   }
 }

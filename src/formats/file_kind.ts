@@ -24,8 +24,8 @@ export const FILE_KIND_NAMES = {
   "appledouble":
     "a companion file of macOS (AppleDouble, ._NAME), without any content of the file it goes with",
   "git-lfs": "the placeholder of a file that was not fetched (`git lfs pull` does that)",
-  "pickle": "a bare Python pickle",
   "text": "a text file",
+  "pickle": "a Python pickle (PyTorch writes such when asked for no ZIP archive)",
   "empty": "an empty file",
   "unknown": "no file of a known kind",
 } as const;

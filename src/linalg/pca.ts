@@ -5,7 +5,7 @@
  * XXᵀ, so nothing of size voxels² exists and frames are read in tiles, never held all at once. float64
  * throughout. Cost: rows²·columns/2 multiply–adds.
  */
-import type { FloatArray } from "../base/arrays.ts";
+import { discard, type FloatArray } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
 import { checkOptions, integer, record } from "../base/fields.ts";
 import { symmetricEigen } from "./symmetric.ts";
@@ -111,6 +111,7 @@ export async function fitPca(
       const scale = vectors[k * rows + i] / Math.sqrt(values[k]);
       addScaled(axes.subarray(k * columns, (k + 1) * columns), row, 0, scale);
     }
+    discard(row);
   }
   let total = 0;
   for (let i = 0; i < rows; i++) total += gram[i * rows + i] / (rows - 1);
@@ -135,7 +136,9 @@ async function centredGram(source: RowSource, mean: Float64Array, tileBytes: num
           gram[(start + j + p) * rows + i] = products[p];
         }
       }
+      if (row !== tile.at(-1)) discard(row);
     }
+    tile.forEach(discard);
   }
   return gram;
 }

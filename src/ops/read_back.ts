@@ -17,27 +17,30 @@ export type HostValues<T extends NamedTensors> = {
  * Copies tensors to the host together.
  *
  * @param tensors Of any shapes, by name; not disposed.
- * @returns Their values, row-major, under the same names.
+ * @returns Their values, row-major, under the same names; arrays of their own.
  */
 export async function readBack<T extends NamedTensors>(tensors: T): Promise<HostValues<T>> {
   const all = Object.values(tensors).flat() as tf.Tensor[];
-  const values = all.length === 0 ? new Float32Array(0) : await transfer(all);
-  let start = 0;
-  const next = ({ size }: tf.Tensor) => values.slice(start, start += size) as FloatArray;
+  const values = await transfer(all);
+  const next = () => values.shift()!;
   return Object.fromEntries(
     Object.entries(tensors).map(([name, one]) => [
       name,
-      isList(one) ? one.map(next) : next(one),
+      isList(one) ? one.map(() => next()) : next(),
     ]),
   ) as HostValues<T>;
 }
 
-async function transfer(tensors: readonly tf.Tensor[]): Promise<FloatArray> {
+async function transfer(tensors: readonly tf.Tensor[]): Promise<FloatArray[]> {
+  if (tensors.length === 0) return [];
+  if (tensors.length === 1) return [await toHost(tensors[0])];
   const packed = tf.tidy(() =>
     tf.concat(tensors.map((tensor) => tf.reshape(tensor, [tensor.size]) as tf.Tensor1D), 0)
   );
   try {
-    return await toHost(packed);
+    const values = await toHost(packed);
+    let start = 0;
+    return tensors.map(({ size }) => values.slice(start, start += size) as FloatArray);
   } finally {
     packed.dispose();
   }
