@@ -202,7 +202,7 @@ function findInRecord(
     if (Object.hasOwn(fields, name)) continue;
     const nearest = names.length === 0
       ? ""
-      : `; did you mean ${join(path, nearestName(name, names))}?`;
+      : `; did you mean "${join(path, nearestName(name, names))}"?`;
     const field = join(path, name);
     return { field, clause: `there is no ${noun} "${field}"${nearest}` };
   }

@@ -68,16 +68,6 @@ export const convertCommand = defineCommand({
 
 /** The arrays of a file, told by its content and not by its name; notes go to standard output. */
 function readWeights(path: string, state: string | undefined): Map<string, NdArray<NumericArray>> {
-  const { isDirectory, isFile } = Deno.statSync(path);
-  if (!isFile) {
-    const found = isDirectory ? "a folder" : "no ordinary file";
-    const next = isDirectory ? "; give a file inside it" : "";
-    throw new FormatError(
-      path,
-      "torch.kind",
-      `Cannot convert "${path}": it is ${found}, needs a file of torch.save${next}`,
-    );
-  }
   const bytes = readRegularFile(path);
   const note = (text: string) => console.log(`Note      ${text}`);
   if (identifyFile(bytes.subarray(0, 352)) !== "safetensors") {

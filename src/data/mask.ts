@@ -1,15 +1,18 @@
 /** Brain masks: which voxels a mask-restricted loss counts. */
 import type { SpatialShape } from "../base/arrays.ts";
 import { FormatError, ShapeError } from "../base/errors.ts";
+import { callback, checkOptions, record } from "../base/fields.ts";
 import { fewOf } from "../base/lists.ts";
 import { openBoldRun } from "./bold_run.ts";
-import type { Location, OpenOptions } from "./openers/open_bytes.ts";
+import { type Location, OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
 
 /** Options of {@link openMask}, beside those of `openBoldRun`. */
 export interface MaskOptions extends OpenOptions {
   /** Receives each oddity of the file that does not stop the reader, as a sentence for a person. */
   readonly onRemark?: (remark: string) => void;
 }
+
+const MASK_OPTIONS = record<MaskOptions>({ ...OPEN_OPTIONS.fields, onRemark: callback() });
 
 /**
  * Reads a mask: a 3-D NIfTI file (or 4-D of one frame) on the grid of the data.
@@ -27,8 +30,10 @@ export async function openMask(
   spatialShape: SpatialShape,
   options: MaskOptions = {},
 ): Promise<Float32Array> {
-  using run = await openBoldRun(location, options);
-  run.remarks.forEach((remark) => options.onRemark?.(remark));
+  checkOptions(options, MASK_OPTIONS, { doing: "Cannot read the mask" });
+  const { onRemark, ...opening } = options;
+  using run = await openBoldRun(location, opening);
+  run.remarks.forEach((remark) => onRemark?.(remark));
   const found = run.spatialShape;
   if (found.some((n, axis) => n !== spatialShape[axis])) {
     throw new ShapeError(

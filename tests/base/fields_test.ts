@@ -79,7 +79,7 @@ Deno.test("a problem has the path of its field, what was found and what is neede
     clause({ count: 1, totals: { loss: "x" } }),
     'run.totals.loss is "x", needs a finite number',
   );
-  assertEquals(clause({ cuont: 1 }), 'there is no field "run.cuont"; did you mean run.count?');
+  assertEquals(clause({ cuont: 1 }), 'there is no field "run.cuont"; did you mean "run.count"?');
   assertEquals(clause(5), "run is 5, needs an object");
   assertEquals(findProblem([1], list(text()), { path: "names" })?.field, "names[0]");
 });
@@ -105,7 +105,7 @@ Deno.test("options are refused by name, and undefined ones are absent", () => {
   assertEquals(refusal({ count: 1, rte: 1 }).field, "rte");
   assertEquals(
     refusal({ count: 1, rte: 1 }).message,
-    'Cannot try: there is no option "rte"; did you mean rate?',
+    'Cannot try: there is no option "rte"; did you mean "rate"?',
   );
   assertEquals(
     refusal({ count: undefined }).message.startsWith("Cannot try: count is undefined"),

@@ -45,7 +45,7 @@ Deno.test("convert says of a folder, and of safetensors by another name, that th
     assertStringIncludes(part.stderr, "is a safetensors file, which has no parts");
     const whole = await recvae("convert", folder, `${folder}/x.safetensors`);
     assertEquals(whole.code, 3);
-    assertStringIncludes(whole.stderr, `Cannot convert "${folder}": it is a folder`);
+    assertStringIncludes(whole.stderr, `Cannot read "${folder}": it is a directory, needs a file`);
   });
 });
 
