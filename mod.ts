@@ -33,19 +33,23 @@ export type { FrameCache, FrameRange } from "./src/backends/frame_cache.ts";
 // The model
 export { RecurrentVae } from "./src/models/recurrent_vae/model.ts";
 export type {
+  ModelSetup,
+  StepOptions,
+  TransitionOptions,
+} from "./src/models/recurrent_vae/model.ts";
+export type {
   ForwardOptions,
   GradientOptions,
   ResultKind,
+  RolloutOptions,
 } from "./src/models/recurrent_vae/model_options.ts";
 export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
 export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
-export type {
-  Architecture,
-  LevelSize,
-  StateEntry,
-} from "./src/models/recurrent_vae/architecture.ts";
-export type { ModelParts } from "./src/models/recurrent_vae/frame_passes.ts";
-export type { ModelState, StepStatistics } from "./src/models/recurrent_vae/state.ts";
+export type { Architecture, LevelSize } from "./src/models/recurrent_vae/architecture.ts";
+export type { ParameterEntry as StateEntry } from "./src/parameters/entry.ts";
+export type { ModelParts } from "./src/models/recurrent_vae/model_parts.ts";
+export type { ParameterStore as ModelState } from "./src/parameters/parameter_store.ts";
+export type { StepStatistics } from "./src/parameters/running_statistics.ts";
 export type { Like, Values } from "./src/models/recurrent_vae/arrays_or_tensors.ts";
 export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
 export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
@@ -53,7 +57,7 @@ export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
 export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
 export { RecurrentTraining } from "./src/models/recurrent_vae/training_session.ts";
 export type { SessionOptions } from "./src/models/recurrent_vae/training_session.ts";
-export type { StateDict } from "./src/models/recurrent_vae/weights.ts";
+export type { StateDict } from "./src/parameters/state_dict.ts";
 export { solveTransitionMatrix } from "./src/linalg/ridge.ts";
 export type { PenaltyRule, TransitionProblem } from "./src/linalg/ridge.ts";
 export { eigenvalues } from "./src/linalg/eigenvalues.ts";
@@ -68,6 +72,7 @@ export { offsetPenalty, transitionPenalty } from "./src/losses/penalties.ts";
 
 // Data
 export { listSubjectFiles } from "./src/data/listing.ts";
+export type { ListingOptions } from "./src/data/listing.ts";
 export {
   denormalizePerSubject,
   fromTorchOrder,
@@ -82,13 +87,19 @@ export {
   cohortFromVolumes,
   selectSubjects,
 } from "./src/data/cohort.ts";
-export type { Cohort, CohortOptions, CohortSubject, LabelledFile } from "./src/data/cohort.ts";
+export type {
+  Cohort,
+  CohortOptions,
+  CohortSubject,
+  LabelledFile,
+  VolumeCohortOptions,
+} from "./src/data/cohort.ts";
 export { buildDataLoader } from "./src/data/loader.ts";
 export type { DataLoader, LoadedBatch, LoaderOptions, OrderOptions } from "./src/data/loader.ts";
 export { syntheticCohort, torchSyntheticCohort } from "./src/data/synthetic.ts";
 export type { SyntheticCohort, SyntheticOptions } from "./src/data/synthetic.ts";
 export { groupedFolds, splitSubjects, stratifiedFolds, trainTestSplit } from "./src/data/splits.ts";
-export type { GroupedSplitOptions, Split } from "./src/data/splits.ts";
+export type { GroupedSplitOptions, Split, TrainTestOptions } from "./src/data/splits.ts";
 export { openBoldRun, readNiftiFacts } from "./src/data/bold_run.ts";
 export type { BoldRun } from "./src/data/bold_run.ts";
 export type { NiftiHeader } from "./src/formats/nifti_header.ts";
@@ -96,6 +107,7 @@ export type { NiftiDatatype } from "./src/formats/nifti_datatypes.ts";
 export { groupName, parseBidsName } from "./src/data/bids.ts";
 export type { BidsName, GroupBy } from "./src/data/bids.ts";
 export { openMask } from "./src/data/mask.ts";
+export type { MaskOptions } from "./src/data/mask.ts";
 export type { FrameSource } from "./src/data/frame_source.ts";
 export type { FrameStatistics } from "./src/data/frame_statistics.ts";
 export {
@@ -142,7 +154,7 @@ export type {
 } from "./src/training/schedules.ts";
 export type { EarlyStoppingOptions, EarlyStoppingState } from "./src/training/early_stopping.ts";
 export { loadRun, readRun, saveRun, trainingStateOf } from "./src/training/run_folder.ts";
-export type { LoadedRun, SaveRunOptions } from "./src/training/run_folder.ts";
+export type { LoadedRun, LoadRunOptions, SaveRunOptions } from "./src/training/run_folder.ts";
 export { loadCheckpoint, saveCheckpoint } from "./src/training/checkpoint.ts";
 export type { LoadedCheckpoint } from "./src/training/checkpoint.ts";
 export { CheckpointStore } from "./src/training/checkpoint_store.ts";
@@ -160,15 +172,23 @@ export { evaluate } from "./src/evaluation/evaluate.ts";
 export { evaluateHeldOut } from "./src/evaluation/held_out.ts";
 export type { HeldOutOptions, HeldOutResult } from "./src/evaluation/held_out.ts";
 export { compareWithBaselines, meanImage, scoreModel } from "./src/evaluation/baselines.ts";
-export type { BaselineComparison, ComparisonOptions } from "./src/evaluation/baselines.ts";
+export type {
+  BaselineComparison,
+  ComparisonOptions,
+  ModelScoreOptions,
+} from "./src/evaluation/baselines.ts";
 export { scoreReconstruction } from "./src/evaluation/reconstruction_score.ts";
-export type { ReconstructionScore } from "./src/evaluation/reconstruction_score.ts";
+export type { ReconstructionScore, ScoringOptions } from "./src/evaluation/reconstruction_score.ts";
 export { fitPca } from "./src/linalg/pca.ts";
 export type { Pca, RowSource } from "./src/linalg/pca.ts";
 
 // Files
 export { readSafetensors, writeSafetensors } from "./src/formats/safetensors.ts";
-export type { SafetensorsFile, SafetensorsTensor } from "./src/formats/safetensors.ts";
+export type {
+  SafetensorsFile,
+  SafetensorsTensor,
+  WriteSafetensorsOptions,
+} from "./src/formats/safetensors.ts";
 export { ELEMENT_BYTES } from "./src/formats/safetensors_header.ts";
 export type { SafetensorsDtype } from "./src/formats/safetensors_header.ts";
 export { readTorchState } from "./src/formats/torch_state.ts";

@@ -41,7 +41,7 @@ export interface MemoryLine {
  * Peak resident memory of this very program in MiB: Linux carries the peak of the program that started it over into
  * getrusage, not into VmHWM.
  */
-function peakResident(): number {
+export function peakResident(): number {
   try {
     const status = Deno.readTextFileSync("/proc/self/status");
     return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024;

@@ -3,7 +3,7 @@
  * documented. A change of the list below is a change of the library's promise; CHANGELOG.md says so then.
  */
 import * as recvae from "../mod.ts";
-import { currentEngine } from "../src/backends/registry.ts";
+import { currentEngine } from "../src/backends/current_engine.ts";
 import { assert, assertEquals } from "../src/deps/std.ts";
 import { runDeno } from "./support/run_deno.ts";
 

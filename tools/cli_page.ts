@@ -21,8 +21,17 @@ export function cliPage(): string {
     "deno task recvae …                      # in a copy of the repository; may read, and write below the current folder",
     "deno run --allow-read --allow-write=runs src/cli/main.ts …   # with exactly the permissions you give",
     "```\n",
+    "`recvae train` needs to read the scans and to write the run's folder: `--allow-read=scans --allow-write=runs/first` " +
+    "trains on `scans`. Without scans it reads those of the project, `--allow-read=PROJECT/data`. Reading the run's " +
+    "folder as well, `--allow-read=scans,runs`, is needed\n",
+    "- when it exists already, for `--force` and `--resume`, and by the commands that use a run;\n" +
+    "- to write files aside and rename them, so that a crash leaves none in parts: Deno renames only what it may read, and " +
+    "without that files are written in place;\n" +
+    "- to inflate `.nii.gz` scans that do not fit in `--memory`: with `--allow-write` for single folders the copies lie in " +
+    "these, otherwise in the system's folder for temporary files.\n",
     "With a permission missing, a command says which flag would give it. `--allow-env=RECVAE_BACKEND,RECVAE_THREADS` lets " +
-    "those two variables choose engine and threads; `--allow-ffi --allow-run` lets `--backend auto` look for CUDA.\n",
+    "those two variables choose engine and threads; `--allow-ffi --allow-read --allow-env` lets `--backend auto` look for CUDA, " +
+    "with `--allow-run` in a process of its own.\n",
     block(programHelp(COMMANDS)),
     ...COMMANDS.map((command) => `## ${command.name}\n\n${block(commandHelp(command))}`),
   ].join("\n");

@@ -19,6 +19,7 @@ const LAYER: Record<string, number> = {
   ops: 2,
   losses: 2,
   data: 2,
+  parameters: 2,
   models: 3,
   training: 4,
   evaluation: 4,

@@ -46,7 +46,7 @@ export class FrameCache {
     if (parts.some((part) => part === undefined)) return null;
     return tf.tidy(() => {
       const rows = parts.length === 1 ? parts[0]! : tf.concat(parts as tf.Tensor2D[], 1);
-      return rows.reshape(volumeShape(batch, range));
+      return tf.reshape(rows, volumeShape(batch, range));
     });
   }
 
@@ -69,8 +69,11 @@ export class FrameCache {
       const key = keyOf(row, range);
       if (this.#parts.has(key) || this.#bytes + bytes > this.#limitBytes) return;
       const part = tf.tidy(() =>
-        frames.reshape<tf.Tensor2D>([range.count, runs * voxels])
-          .slice([0, b * voxels], [range.count, voxels])
+        tf.slice(
+          tf.reshape(frames, [range.count, runs * voxels]) as tf.Tensor2D,
+          [0, b * voxels],
+          [range.count, voxels],
+        )
       );
       this.#parts.set(key, tf.keep(part));
       this.#bytes += bytes;

@@ -6,7 +6,11 @@
  * wrong (the input gradient always, the filter gradient with stride 2), so nothing trained on it is right.
  */
 import { BackendError, ConfigError } from "../base/errors.ts";
+import { denoVersionProblem } from "../deps/deno_version.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 import { tf } from "../deps/tfjs.ts";
+import { currentEngine, setCurrentEngine } from "./current_engine.ts";
+import { explainDevice } from "./device_names.ts";
 import type {
   ActiveEngine,
   BackendChoice,
@@ -43,17 +47,14 @@ const CLASHES: Partial<Record<BackendName, { readonly after: BackendName; readon
     cuda: { after: "webgpu", why: "TensorFlow and Mesa's GPU drivers each bring an LLVM" },
   };
 
+/** Options there are; a wrong one must not cost the engine that runs. */
+const ENGINE_OPTIONS = record<EngineOptions>({ threads: integer({ least: 1 }) });
+
 /** Engines that have run in this process, stopped or not. */
 const seen = new Set<BackendName>();
 
-/** Engines that run, by name, and the one TensorFlow.js calls go to: with `seen`, the only state of this library. */
+/** Engines that run, by name. */
 const started = new Map<BackendName, { engine: ActiveEngine; threads: number | undefined }>();
-let current: ActiveEngine | undefined;
-
-/** The engine chosen by the last {@link selectBackend}, or undefined before the first and after its stop. */
-export function currentEngine(): ActiveEngine | undefined {
-  return current;
-}
 
 /**
  * Chooses the engine that computes from now on. Tensors of an engine selected earlier stay valid; it runs
@@ -62,7 +63,7 @@ export function currentEngine(): ActiveEngine | undefined {
  * @param choice A name, or `"auto"`: CUDA, else a hardware WebGPU adapter, else wasm, else cpu.
  * @param options Options of starting it.
  * @throws {ConfigError} for a name that does not exist.
- * @throws {BackendError} when the engine asked for cannot be started.
+ * @throws {BackendError} when the engine asked for cannot be started, or Deno is too old.
  *
  * @example Let the machine decide.
  * ```ts ignore
@@ -74,6 +75,9 @@ export async function selectBackend(
   choice: BackendChoice = "auto",
   options: EngineOptions = {},
 ): Promise<ActiveEngine> {
+  const problem = denoVersionProblem();
+  if (problem !== null) throw new BackendError(choice, `Cannot start an engine: ${problem}`);
+  checkOptions(options, ENGINE_OPTIONS, { doing: "Cannot choose an engine" });
   if (choice !== "auto") return await activate(checkedName(choice), options);
   const failures: string[] = [];
   for (const name of AUTOMATIC) {
@@ -109,29 +113,21 @@ export function probeBackend(name: BackendName): Promise<ProbeResult> {
 }
 
 async function activate(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
-  checkOptions(options);
   const running = started.get(name);
   if (running !== undefined) {
     const sameThreads = options.threads === undefined || options.threads === running.threads ||
       options.threads === running.engine.threads;
     const usable = sameThreads && running.engine.lost?.() !== true;
     if (usable && await tf.setBackend(running.engine.tfName)) {
-      return current = running.engine;
+      setCurrentEngine(running.engine);
+      return running.engine;
     }
     await running.engine.stop();
   }
   const engine = tracked(await startEngine(name, options));
   started.set(name, { engine, threads: options.threads });
-  return current = engine;
-}
-
-/** A wrong option must not cost the engine that runs. */
-function checkOptions({ threads }: EngineOptions): void {
-  if (threads === undefined || (Number.isInteger(threads) && threads > 0)) return;
-  throw new ConfigError(
-    "threads",
-    `Choosing an engine: threads is ${threads}, needs a whole number above 0`,
-  );
+  setCurrentEngine(engine);
+  return engine;
 }
 
 async function startEngine(name: BackendName, options: EngineOptions): Promise<ActiveEngine> {
@@ -170,7 +166,7 @@ function tracked(engine: ActiveEngine): ActiveEngine {
     lost: () => engine.lost?.() ?? false,
     async stop() {
       if (started.get(engine.name)?.engine === result) started.delete(engine.name);
-      if (current === result) current = undefined;
+      if (currentEngine() === result) setCurrentEngine(undefined);
       await engine.stop();
     },
   };
@@ -179,8 +175,10 @@ function tracked(engine: ActiveEngine): ActiveEngine {
 
 function checkedName(name: string): BackendName {
   if (Object.hasOwn(LOADERS, name)) return name as BackendName;
+  const explained = explainDevice(name);
   throw new ConfigError(
     "backend",
-    `Choosing an engine: found "${name}", needs auto, ${BACKEND_NAMES.join(", ")}`,
+    `Choosing an engine: found "${name}", needs auto, ${BACKEND_NAMES.join(", ")}` +
+      (explained ? `; ${explained}` : ""),
   );
 }

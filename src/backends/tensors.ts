@@ -12,6 +12,8 @@ export interface StorageTraits {
   readonly storesFloat64?: boolean;
   /** `write` copies the values before it returns, so that the caller may reuse its array. */
   readonly copiesOnWrite?: boolean;
+  /** `read` gives a copy that is the caller's. */
+  readonly copiesOnRead?: boolean;
 }
 
 /**
@@ -49,6 +51,7 @@ export function toScalar(value: number): tf.Tensor {
 
 /** Copies a tensor's values to the host: Float32Array, or Float64Array on the reference engine. */
 export async function toHost(tensor: tf.Tensor): Promise<FloatArray> {
+  const { copiesOnRead = false } = tf.backend() as StorageTraits;
   const values = (await tensor.data()) as FloatArray;
-  return values.slice() as FloatArray;
+  return copiesOnRead ? values : values.slice() as FloatArray;
 }

@@ -27,5 +27,18 @@ export interface NdArray<A extends NumericArray = FloatArray> {
   readonly shape: readonly number[];
 }
 
+/**
+ * Gives the memory of an array back at once; the array is empty afterwards. V8 frees arrays when it collects, and
+ * lets some hundred MiB gather before: too late for arrays of a frame's size, of which every frame makes some.
+ *
+ * @param values Nobody else's, with a buffer of its own.
+ */
+export function discard(values: FloatArray): void {
+  (values.buffer as ArrayBuffer).transfer(0);
+}
+
 /** Spatial size of a volume in voxels, in NIfTI order `[X, Y, Z]`. */
 export type SpatialShape = readonly [X: number, Y: number, Z: number];
+
+/** More values than any array here holds; a size beyond comes from a slip of the finger. */
+export const MOST_VALUES = 2 ** 31;

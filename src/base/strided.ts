@@ -1,5 +1,5 @@
 /** Arrays whose axes lie in memory in any order or with gaps, brought into row-major order. */
-import type { NumericArray } from "./arrays.ts";
+import type { FloatArray, NumericArray } from "./arrays.ts";
 
 /** Where a tensor's elements lie in its storage; strides and offset count elements. */
 export interface StridedView {
@@ -56,4 +56,17 @@ export function rowMajorStrides(shape: readonly number[]): number[] {
     stride *= shape[axis];
   }
   return strides;
+}
+
+/** `[A, B, …]` → `[B, A, …]`, row-major. */
+export function swapLeadingAxes(values: FloatArray, first: number, second: number): FloatArray {
+  const width = values.length / (first * second);
+  const result = values.slice() as FloatArray;
+  for (let a = 0; a < first; a++) {
+    for (let b = 0; b < second; b++) {
+      const from = (a * second + b) * width;
+      result.set(values.subarray(from, from + width), (b * first + a) * width);
+    }
+  }
+  return result;
 }

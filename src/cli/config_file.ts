@@ -3,46 +3,38 @@
  * that file; options on the command line win over them.
  */
 import { ConfigError, FormatError } from "../base/errors.ts";
-import { closestString } from "../deps/std_text.ts";
-import type { BackendChoice } from "../backends/engine.ts";
-import { type RecurrentVaeOptions, resolveConfig } from "../models/recurrent_vae/config.ts";
+import { type Field, findProblem, isRecord, shown } from "../base/fields.ts";
+import { CONFIG_FIELDS, type RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
+import { DATA_FIELDS, ENGINE_FIELDS, type EngineSettings, TRAINING_FIELDS } from "./settings.ts";
+import { readRegularText } from "../data/openers/regular_file.ts";
+import { locatedFile } from "./data_options.ts";
+import { withMaskRecord } from "./run_folder_layout.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
+
+/** Fields of the section `data` that are settings; the others say which data a run was trained on. */
+const DATA_SETTINGS = ["scaling", "heldOut", "fold", "mask", "groupBy"] as const;
 
 /** Settings a file may hold. */
 export interface ConfigFile {
   /** Fields of the model's configuration; what follows from the data is left out. */
   readonly model: RecurrentVaeOptions;
   readonly training: Partial<TrainingPlan>;
-  readonly data: Partial<
-    Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "mask" | "groupBy">
-  >;
-  readonly engine: { readonly backend?: BackendChoice; readonly threads?: number };
+  readonly data: Partial<Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "groupBy">> & {
+    /** Path. */
+    readonly mask?: string;
+  };
+  readonly engine: EngineSettings;
 }
 
 /** No settings. */
 export const NO_CONFIG: ConfigFile = { model: {}, training: {}, data: {}, engine: {} };
 
-/** Fields of the sections. */
-const SECTIONS = {
-  training: [
-    "preset",
-    "optimiser",
-    "momentum",
-    "weightDecay",
-    "schedule",
-    "clipNorm",
-    "klRamp",
-    "patience",
-    "fitOffsets",
-  ],
-  data: ["scaling", "heldOut", "fold", "mask", "groupBy"],
-  engine: ["backend", "threads"],
-} as const;
-
 /** Written into every config.json, but of the data and the moment, not of the settings. */
 const NOT_SETTINGS = {
   model: ["spatialShape", "__epoch__"],
-  data: ["kind", "files", "synthetic", "tolTime"],
+  data: Object.keys(DATA_FIELDS.fields).filter((name) =>
+    !(DATA_SETTINGS as readonly string[]).includes(name)
+  ),
 };
 
 /**
@@ -50,26 +42,25 @@ const NOT_SETTINGS = {
  *
  * @param path JSON.
  * @throws {FormatError} when it is not JSON. @throws {ConfigError} for a field that does not exist, with the nearest
- *   name. Values are checked where they are used.
+ *   name, and for a value of the wrong kind or out of range.
  */
 export function readConfigFile(path: string): ConfigFile {
-  const json = parse(path);
-  const { training = {}, data = {}, engine = {}, ...model } = json;
-  const known = Object.keys(resolveConfig());
+  const { training = {}, data = {}, engine = {}, ...model } = parse(path);
+  const { mask, ...choices } = settings<Partial<TrainingDataPlan>>(path, withMaskRecord(data), {
+    known: DATA_FIELDS,
+    ignored: NOT_SETTINGS.data,
+    section: "data",
+  });
   return {
-    model: fieldsOf(path, model, { known, ignored: NOT_SETTINGS.model }),
-    training: fieldsOf(path, training, { known: SECTIONS.training, section: "training" }),
-    data: fieldsOf(path, data, {
-      known: SECTIONS.data,
-      ignored: NOT_SETTINGS.data,
-      section: "data",
-    }),
-    engine: fieldsOf(path, engine, { known: SECTIONS.engine, section: "engine" }),
+    model: settings(path, model, { known: CONFIG_FIELDS, ignored: NOT_SETTINGS.model }),
+    training: settings(path, training, { known: TRAINING_FIELDS, section: "training" }),
+    data: { ...choices, ...(mask === undefined ? {} : { mask: locatedFile(mask).path }) },
+    engine: settings(path, engine, { known: ENGINE_FIELDS, section: "engine" }),
   };
 }
 
 function parse(path: string): Record<string, unknown> {
-  const text = Deno.readTextFileSync(path);
+  const text = readRegularText(path);
   const refuse = (found: string) =>
     new FormatError(
       path,
@@ -82,39 +73,26 @@ function parse(path: string): Record<string, unknown> {
   } catch {
     throw refuse("no JSON");
   }
-  if (!isRecord(json)) throw refuse(Array.isArray(json) ? "a list" : typeof json);
+  if (!isRecord(json)) throw refuse(Array.isArray(json) ? "a list" : shown(json));
   return json;
 }
 
-function fieldsOf<T>(
+/** The settings of a section; any of them may be absent. */
+function settings<T>(
   path: string,
-  fields: unknown,
-  names: {
-    readonly known: readonly string[];
+  values: unknown,
+  options: {
+    readonly known: Field;
     readonly ignored?: readonly string[];
     readonly section?: string;
   },
 ): T {
-  const where = names.section === undefined ? "" : `${names.section}.`;
-  if (!isRecord(fields)) {
-    throw new ConfigError(
-      names.section ?? "",
-      `Cannot use "${path}": ${names.section} is no object`,
-    );
-  }
-  const kept = Object.entries(fields).filter(([name]) => !names.ignored?.includes(name));
-  for (const [name] of kept) {
-    if (names.known.includes(name)) continue;
-    throw new ConfigError(
-      where + name,
-      `Cannot use "${path}": there is no setting ${where}${name}; did you mean ${where}${
-        closestString(name, [...names.known])
-      }?`,
-    );
-  }
-  return Object.fromEntries(kept) as T;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  const { known, ignored = [], section = "" } = options;
+  const without = (fields: object) =>
+    Object.fromEntries(Object.entries(fields).filter(([name]) => !ignored.includes(name)));
+  const kept = isRecord(values) ? without(values) : values;
+  const fields = { ...known, fields: without(known.fields!), required: [] };
+  const problem = findProblem(kept, fields, { path: section, noun: "setting" });
+  if (problem) throw new ConfigError(problem.field, `Cannot use "${path}": ${problem.clause}`);
+  return kept as T;
 }

@@ -1,6 +1,9 @@
 /** `recvae convert`: PyTorch state dictionaries to safetensors. */
+import type { NdArray, NumericArray } from "../base/arrays.ts";
 import { FormatError } from "../base/errors.ts";
 import { writeWhole } from "../files/whole_file.ts";
+import { readRegularFile } from "../data/openers/regular_file.ts";
+import { identifyFile } from "../formats/file_kind.ts";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { readTorchState } from "../formats/torch_state.ts";
 import { defineCommand } from "./command.ts";
@@ -12,16 +15,33 @@ import { sayingWhatIsSafe } from "./safe_outputs.ts";
 export const convertCommand = defineCommand({
   name: "convert",
   summary: "Turn PyTorch weights (.pt) into safetensors",
-  usage: "convert MODEL.pt MODEL.safetensors",
+  usage: "convert MODEL.pt MODEL.safetensors [--state NAME]",
   description:
-    "Reads a PyTorch state dictionary without running anything in it and writes the same arrays, under " +
-    "the same names and in the same layout, as safetensors. Files that pickle anything beside arrays " +
-    "are refused. A .safetensors input is checked and copied.",
-  options: [{ name: "force", kind: "flag", short: "f", help: "Replace an existing output file" }],
+    "Reads a PyTorch state dictionary, also one inside a checkpoint (.pt, .pth, .ckpt, .bin, .tar; Lightning's " +
+    "too), without running anything in it and writes the same arrays, in the same layout, as safetensors. Names " +
+    "stay as they are, without the module. of DataParallel and the _orig_mod. of torch.compile. Entries that are " +
+    "no arrays are left out and named. Files that ask for Python code are refused. A safetensors input is " +
+    "checked and copied.\n\n" +
+    "When a checkpoint holds several states they are listed, and --state names one: its key, or keys with " +
+    "slashes between (ema/model); a dot stands for the outermost dictionary.",
+  options: [
+    {
+      name: "state",
+      kind: "text",
+      value: "NAME",
+      help: "Which part of a checkpoint to take",
+      otherwise: "the only one",
+    },
+    { name: "force", kind: "flag", short: "f", help: "Replace an existing output file" },
+  ],
   examples: [
     {
       line: "recvae convert model_state.pt weights.safetensors",
       does: "weights of the Python package",
+    },
+    {
+      line: "recvae convert last.ckpt weights.safetensors --state ema_state_dict",
+      does: "one of the states of a checkpoint",
     },
   ],
   positionals: [2, 2],
@@ -32,10 +52,7 @@ export const convertCommand = defineCommand({
     if (!values.force && exists(to)) {
       throw new UsageError(`"${to}" exists already; --force replaces it`);
     }
-    const bytes = Deno.readFileSync(from);
-    const tensors = from.endsWith(".safetensors")
-      ? readSafetensors(bytes, from).tensors
-      : readTorchState(bytes, { source: from });
+    const tensors = readWeights(from, values.state);
     if (tensors.size === 0) {
       throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
     }
@@ -48,6 +65,34 @@ export const convertCommand = defineCommand({
     return EXIT.ok;
   },
 });
+
+/** The arrays of a file, told by its content and not by its name; notes go to standard output. */
+function readWeights(path: string, state: string | undefined): Map<string, NdArray<NumericArray>> {
+  const { isDirectory, isFile } = Deno.statSync(path);
+  if (!isFile) {
+    const found = isDirectory ? "a folder" : "no ordinary file";
+    const next = isDirectory ? "; give a file inside it" : "";
+    throw new FormatError(
+      path,
+      "torch.kind",
+      `Cannot convert "${path}": it is ${found}, needs a file of torch.save${next}`,
+    );
+  }
+  const bytes = readRegularFile(path);
+  const note = (text: string) => console.log(`Note      ${text}`);
+  if (identifyFile(bytes.subarray(0, 352)) !== "safetensors") {
+    return readTorchState(bytes, { source: path, state, onNote: note });
+  }
+  if (state !== undefined) {
+    throw new UsageError(`"${path}" is a safetensors file, which has no parts; leave --state out`);
+  }
+  if (!path.endsWith(".safetensors")) {
+    note(
+      `"${path}" is a safetensors file in spite of its name; its arrays are checked and copied.`,
+    );
+  }
+  return readSafetensors(bytes, path).tensors;
+}
 
 function exists(path: string): boolean {
   try {

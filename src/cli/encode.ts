@@ -1,18 +1,20 @@
 /** `recvae encode`: latent trajectories of scans. */
 import { makeFolder } from "../files/whole_folder.ts";
 import { defineCommand } from "./command.ts";
-import { SOURCE_OPTIONS } from "./data_options.ts";
+import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { printJson } from "./output.ts";
 import { rollOut, writeStates } from "./rollouts.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
+import { requireRunFirst } from "./run_argument.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
+  ...OWN_DATA_OPTIONS,
   {
     name: "out",
     short: "o",
@@ -32,7 +34,8 @@ export const encodeCommand = defineCommand({
   usage: "encode RUN [FILE…] --out DIR",
   description:
     "Runs the encoder and the latent dynamics of a trained run over scans and writes the posterior mean of the " +
-    "state at every frame: tab-separated, a column a dimension, a line a frame. Nothing random is added.",
+    "state at every frame: tab-separated, a column a dimension, a line a frame. Nothing random is added. " +
+    "Without scans: those the run was trained with.",
   options: OPTIONS,
   examples: [
     { line: "recvae encode runs/first sub-*_bold.nii.gz --out latents", does: "one table a scan" },
@@ -42,6 +45,10 @@ export const encodeCommand = defineCommand({
   async run({ values, positionals: [folder, ...files] }) {
     if (values.out === undefined && !values.json) {
       throw new UsageError("encode needs --out DIR for its tables, or --json");
+    }
+    requireRunFirst("encode", [folder, ...files]);
+    if (values.out !== undefined && values.json) {
+      throw new UsageError("--json prints the trajectories and writes no tables; leave out --out");
     }
     const run = await openRun(folder);
     await withModelAndScans(run, { values, files }, async (model, loader) => {

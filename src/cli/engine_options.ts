@@ -1,5 +1,6 @@
 /** Options for the choice of the engine that computes, shared by all commands that need one. */
 import type { ActiveEngine, BackendChoice } from "../backends/engine.ts";
+import { explainDevice } from "../backends/device_names.ts";
 import { selectBackend } from "../backends/registry.ts";
 import { readEnvironment } from "../deps/environment.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
@@ -21,6 +22,7 @@ export const ENGINE_OPTIONS = [
     name: "backend",
     kind: "choice",
     choices: BACKEND_CHOICES,
+    explain: explainDevice,
     value: "NAME",
     help: `Engine: ${BACKEND_CHOICES.join(", ")}`,
     otherwise: "RECVAE_BACKEND, else auto",
@@ -55,7 +57,9 @@ function environmentChoice(): BackendChoice {
   if (name === undefined || name === "") return "auto";
   const known = BACKEND_CHOICES.find((choice) => choice === name);
   if (known) return known;
+  const explained = explainDevice(name);
   throw new UsageError(
-    `RECVAE_BACKEND is "${name}", needs one of ${BACKEND_CHOICES.join(", ")}`,
+    `RECVAE_BACKEND is "${name}", needs one of ${BACKEND_CHOICES.join(", ")}` +
+      (explained ? `; ${explained}` : ""),
   );
 }

@@ -2,21 +2,28 @@
 import { scoreModel } from "../evaluation/baselines.ts";
 import type { ReconstructionScore } from "../evaluation/reconstruction_score.ts";
 import { defineCommand } from "./command.ts";
-import { SOURCE_OPTIONS } from "./data_options.ts";
+import { namesScans, OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
+import { knownScanLines, recogniseScans } from "./known_scans.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
+import { temporaryFolder } from "./output_permissions.ts";
 import { printJson } from "./output.ts";
+import { ownDataOf } from "./own_data.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
-import { scoreFitted, scoreHeldOut, type Scores } from "./scores.ts";
+import { requireRunFirst } from "./run_argument.ts";
+import { scoreFitted, scoreHeldOut } from "./scores.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
+  ...OWN_DATA_OPTIONS,
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Updates of the scans' offsets in the second score; 0 leaves it out",
     otherwise: "as in the run",
@@ -33,19 +40,25 @@ export const evaluateCommand = defineCommand({
   usage: "evaluate RUN [options] [FILE…]",
   description:
     "Without scans: scores the run on the scans it held out, beside the mean image of the training scans, " +
-    "principal components and each scan's own mean. With scans (files, or --cn, --ad, --group, --data): scores the " +
-    "reconstruction of each of them. Scans are normalised as the run's were.",
+    "principal components and each scan's own mean. With scans (files, or --cn, --ad, --group, --data): scores their " +
+    "reconstruction, and says of each of them whether the run was trained on it; a copy under another name is " +
+    "recognised. Scans are normalised as the run's were.",
   options: OPTIONS,
   examples: [
     { line: "recvae evaluate runs/first", does: "the scans held out in training" },
+    {
+      line: "recvae evaluate runs/first --data-root /new/disk/scans",
+      does: "the same after the scans have moved",
+    },
     { line: "recvae evaluate runs/first new/*.nii.gz --json", does: "other scans, for a program" },
   ],
   positionals: [1, Infinity],
   async run({ values, positionals: [folder, ...files] }) {
+    requireRunFirst("evaluate", [folder, ...files]);
     const run = await openRun(folder);
-    const other = files.length > 0 || values.synthetic ||
-      [values.cn, values.ad, values.group, values.data].some((list) => list.length > 0);
-    return other ? await evaluateOther(run, values, files) : await evaluateOwn(run, values);
+    return namesScans(values, files)
+      ? await evaluateOther(run, values, files)
+      : await evaluateOwn(run, values);
   },
 });
 
@@ -54,7 +67,13 @@ type EvaluateValues = Values<typeof OPTIONS>;
 async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<number> {
   const { config, normalization } = run;
   const { batchSize, seed } = config.model;
-  const data = await prepareData(config.data, { batchSize, seed, normalization });
+  const own = ownDataOf(run, values);
+  const data = await prepareData(own, {
+    batchSize,
+    seed,
+    normalization,
+    ...temporaryFolder(run.folder),
+  });
   try {
     if (!data.heldOut) {
       throw new UsageError(`The run "${run.folder}" held nothing out; name scans to score`);
@@ -65,18 +84,15 @@ async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<numbe
       fitOffsets: values["fit-offsets"] ?? config.training.fitOffsets,
       ...(data.mask ? { mask: data.mask } : {}),
     });
-    printScores(scores, values.json);
+    const scans = data.heldOut.cohort.subjects.map(({ id: file }) => ({ file, seen: "held out" }));
+    if (values.json) printJson({ ...scores, scans, notes: data.notes });
+    else console.log(scoreTable(scores).join("\n"));
     model.dispose();
     await engine.stop();
     return EXIT.ok;
   } finally {
     data.close();
   }
-}
-
-function printScores(scores: Scores, json: boolean): void {
-  if (json) printJson(scores);
-  else console.log(scoreTable(scores).join("\n"));
 }
 
 async function evaluateOther(
@@ -89,11 +105,14 @@ async function evaluateOther(
     const batches = batchesInOrder(loader);
     const plain = await scoreModel(model, batches);
     const fitted = steps > 0 ? await scoreFitted(model, batches, { steps }) : null;
-    if (values.json) printJson({ runs: loader.subjects, model: plain, fitted });
+    const { cohort } = loader;
+    const scans = await recogniseScans(run.config, cohort, values.synthetic);
+    if (values.json) printJson({ runs: loader.subjects, model: plain, fitted, scans });
     else {
       console.log(`Reconstruction of ${loader.subjects} scans:`);
       console.log(scoreLine("no offset (z = 0)", plain));
       if (fitted) console.log(scoreLine("offset z fitted to the scan", fitted));
+      console.log(knownScanLines(scans).join("\n"));
     }
   });
   return EXIT.ok;

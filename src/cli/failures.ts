@@ -11,7 +11,10 @@ import {
   WriteError,
 } from "../base/errors.ts";
 import { codeOf, writeProblem } from "../files/write_failure.ts";
+import { systemFaultPath, systemFaultWords } from "../base/system_faults.ts";
+import { inOptionWords } from "./option_words.ts";
 import { UsageError } from "./options.ts";
+import { permissionAdvice } from "./permission_advice.ts";
 
 /** Exit codes of the program. */
 export const EXIT = {
@@ -43,14 +46,8 @@ export function exitCodeOf(error: unknown): number {
   ) {
     return EXIT.input;
   }
-  if (isMissingInput(error) || error instanceof RecvaeError) return EXIT.input;
-  return EXIT.failure;
-}
-
-function isMissingInput(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.IsADirectory ||
-    error instanceof Deno.errors.NotCapable;
+  const refused = systemFaultWords(error) !== undefined || error instanceof Deno.errors.NotCapable;
+  return refused || error instanceof RecvaeError ? EXIT.input : EXIT.failure;
 }
 
 /** Codes of refusals that only writing meets. */
@@ -78,29 +75,18 @@ export function describeFailure(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `recvae: ${String(error)}`;
   const stack = debug ? `\n${error.stack ?? ""}` : "";
   if (error instanceof Deno.errors.NotCapable) {
-    return `recvae: ${permissionHint(error.message)}${stack}`;
+    return `recvae: ${permissionAdvice(error.message)}${stack}`;
   }
-  const missing = missingPath(error);
-  if (missing !== null) {
-    return `recvae: Cannot read "${missing}": there is no such file or folder; check the path${stack}`;
-  }
-  const expected = error instanceof RecvaeError || error instanceof UsageError ||
-    isMissingInput(error);
-  const hint = expected ? "" : " (unexpected; --debug shows where)";
-  return `recvae: ${error.message.replaceAll("\n", " ")}${hint}${stack}`;
+  return `recvae: ${sentenceOf(error).replaceAll("\n", " ")}${stack}`;
 }
 
-/** The path that Deno did not find, or null when this is another error. */
-function missingPath(error: Error): string | null {
-  if (!(error instanceof Deno.errors.NotFound)) return null;
-  return /: \w+ '([^']+)'/.exec(error.message)?.[1] ?? null;
-}
-
-/** Deno's own text names the flag; ours adds where to put it. */
-function permissionHint(message: string): string {
-  const access = /Requires (\w+) access(?: to "?([^"]+?)"?)?,/.exec(message);
-  if (!access) return message;
-  const [, kind, target] = access;
-  return `No permission for ${kind} access${target ? ` to "${target}"` : ""}; ` +
-    `add --allow-${kind}${target ? `=${target}` : ""} before the file name in the deno command`;
+/** What happened, in the words of the command line. */
+function sentenceOf(error: Error): string {
+  // Fields of a run's files keep the names they have there.
+  if (error instanceof CheckpointError || error instanceof UsageError) return error.message;
+  if (error instanceof RecvaeError) return inOptionWords(error.message);
+  const reason = systemFaultWords(error);
+  if (reason === undefined) return `${error.message} (unexpected; --debug shows where)`;
+  const path = systemFaultPath(error);
+  return path === undefined ? `The system refused: ${reason}` : `Cannot use "${path}": ${reason}`;
 }

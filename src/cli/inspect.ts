@@ -1,16 +1,22 @@
 /** `recvae inspect`: what a file or a run folder is. */
-import { RecvaeError } from "../base/errors.ts";
-import { openBoldRun } from "../data/bold_run.ts";
+import { FormatError } from "../base/errors.ts";
+import { previewNifti } from "../data/bold_run.ts";
 import { describeNormalization } from "../data/normalization.ts";
-import { FILE_KIND_NAMES, identifyFile } from "../formats/file_kind.ts";
+import { readFileHead, readRegularFile } from "../data/openers/regular_file.ts";
+import { describeFile, type FileKind, identifyFile } from "../formats/file_kind.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
-import { readTorchState } from "../formats/torch_state.ts";
 import { eigenvalues } from "../linalg/eigenvalues.ts";
 import { readRun } from "../training/run_folder.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
+import { torchFacts } from "./torch_facts.ts";
 import { openRun } from "./trained_model.ts";
+
+/** Bytes that tell what a file is. */
+const HEAD_BYTES = 352;
+/** The half of a pair that holds the voxels has no header of its own. */
+const IMAGE_HALF = /\.img(\.gz)?$/i;
 
 /** Facts by name, in the order in which they are shown. */
 type Facts = Record<string, unknown>;
@@ -21,9 +27,10 @@ export const inspectCommand = defineCommand({
   summary: "Show what a scan, a weights file or a run is",
   usage: "inspect FILE|RUN [--json]",
   description:
-    "NIfTI: size, frames, repetition time, affine, element type, range of the first frame. " +
-    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. A run folder: what was " +
-    "trained, how far, and the eigenvalues of its transition matrix.",
+    "NIfTI: size, frames, repetition time, affine, element type, range of the first frame, and what is odd in the " +
+    "header; of a compressed file only the first frame is unpacked. " +
+    "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. Other PyTorch " +
+    "files: what they hold. A run folder: what was trained, how far, and the eigenvalues of its transition matrix.",
   options: [{ name: "json", kind: "flag", help: "Print the facts as JSON" }],
   examples: [
     { line: "recvae inspect sub-01_bold.nii.gz", does: "a scan" },
@@ -31,7 +38,7 @@ export const inspectCommand = defineCommand({
   ],
   positionals: [1, 1],
   async run({ values, positionals: [path] }) {
-    const facts = Deno.statSync(path).isDirectory ? await runFacts(path) : await fileFacts(path);
+    const facts = isFolder(path) ? await runFacts(path) : await fileFacts(path);
     if (values.json) printJson(facts);
     else for (const [name, value] of Object.entries(facts)) printFact(name, value);
     return EXIT.ok;
@@ -49,7 +56,7 @@ async function runFacts(folder: string): Promise<Facts> {
     version,
     epochs: `${run.epoch} of ${model.epochs}`,
     preset: training.preset,
-    data: data.files ? `${data.files.length} files` : data.kind,
+    data: data.kind === "files" ? `${data.files!.length} files` : data.kind,
     normalisation: describeNormalization(run.normalization),
     spatialShape: model.spatialShape,
     frames: model.tolTime,
@@ -60,44 +67,54 @@ async function runFacts(folder: string): Promise<Facts> {
   };
 }
 
+/** Kinds that the reader of images takes, or refuses with the better reason. */
+const IMAGE_KINDS: readonly FileKind[] = [
+  "gzip",
+  "nifti-1",
+  "nifti-1 pair",
+  "nifti-2",
+  "nifti-2 pair",
+  "analyze",
+];
+
 async function fileFacts(path: string): Promise<Facts> {
-  const kind = identifyFile(readHead(path));
+  const head = readFileHead(path, HEAD_BYTES);
+  const kind = identifyFile(head);
   if (kind === "safetensors") {
-    const { tensors, metadata } = readSafetensors(Deno.readFileSync(path), path);
+    const { tensors, metadata } = readSafetensors(readRegularFile(path), path);
     return { kind: "safetensors", metadata, arrays: arrayFacts(tensors) };
   }
-  if (kind === "zip") {
-    const tensors = readTorchState(Deno.readFileSync(path), { source: path });
-    return { kind: "PyTorch state dictionary", arrays: arrayFacts(tensors) };
+  if (kind === "zip" || kind === "pickle") {
+    const { facts, arrays } = torchFacts(path);
+    return arrays.size > 0 ? { ...facts, arrays: arrayFacts(arrays) } : facts;
   }
-  try {
-    return await scanFacts(path);
-  } catch (error) {
-    // The reader's own message says what is wrong; only a file that is no image at all needs more.
-    if (error instanceof RecvaeError && kind !== "unknown") {
-      error.message += ` (this is ${FILE_KIND_NAMES[kind]})`;
-    }
-    throw error;
-  }
+  if (IMAGE_KINDS.includes(kind) || IMAGE_HALF.test(path)) return await scanFacts(path);
+  throw new FormatError(
+    path,
+    "inspect.kind",
+    `Cannot inspect "${path}": it is ${
+      describeFile(head, path)
+    }, needs a NIfTI, safetensors or PyTorch ` +
+      `file, or the folder of a run`,
+  );
 }
 
 async function scanFacts(path: string): Promise<Facts> {
-  using run = await openBoldRun(path);
-  const { header } = run;
-  const first = run.readFrame(0);
+  const { header, firstFrame, remarks } = await previewNifti(path);
   return {
     kind: `NIfTI-${header.version}`,
-    spatialShape: run.spatialShape,
-    frames: run.frames,
-    repetitionTime: run.repetitionTime,
-    voxelSizes: run.voxelSizes,
+    spatialShape: header.spatialShape,
+    frames: header.frames,
+    repetitionTime: header.repetitionTime,
+    voxelSizes: header.voxelSizes,
     affine: header.affine,
     affineFrom: header.affineSource,
     datatype: header.datatype,
     byteOrder: header.littleEndian ? "little-endian" : "big-endian",
     scaling: { slope: header.slope, intercept: header.intercept },
-    firstFrame: rangeOf(first),
+    firstFrame: rangeOf(firstFrame),
     description: header.description,
+    remarks,
   };
 }
 
@@ -121,10 +138,12 @@ function rangeOf(values: ArrayLike<number | bigint>): { min: number; max: number
   return { min, max, mean: sum / values.length };
 }
 
-function readHead(path: string): Uint8Array {
-  using file = Deno.openSync(path);
-  const head = new Uint8Array(352);
-  return head.subarray(0, file.readSync(head) ?? 0);
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // opening says why
+  }
 }
 
 function printFact(name: string, value: unknown): void {
@@ -138,10 +157,21 @@ function printFact(name: string, value: unknown): void {
     }
     return;
   }
+  if (name === "remarks") {
+    for (const remark of value as string[]) console.log(`${"remark".padEnd(18)} ${remark}`);
+    return;
+  }
+  if (name === "holds") {
+    for (const [key, what] of Object.entries(value as object)) {
+      console.log(`  ${key.padEnd(30)} ${what}`);
+    }
+    return;
+  }
   const shown = Array.isArray(value)
     ? value.join(" ")
     : typeof value === "object" && value !== null
     ? Object.entries(value).map(([key, part]) => `${key} ${part}`).join(", ")
     : String(value);
-  console.log(`${name.padEnd(18)} ${shown}`);
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  console.log(`${words.padEnd(18)} ${shown}`);
 }

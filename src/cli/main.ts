@@ -1,86 +1,19 @@
 /**
- * The program `recvae`: finds the command, runs it, turns errors into one line and an exit code.
+ * Starts the program `recvae`. The modules of the program are loaded only after the check of Deno's version,
+ * because an old Deno fails at loading them.
  *
  * Run with: deno run --allow-read --allow-write=runs src/cli/main.ts COMMAND …
  */
-import { VERSION } from "../base/version.ts";
-import { closestString } from "../deps/std_text.ts";
-import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { describeFailure, EXIT, exitCodeOf, namedFailure } from "./failures.ts";
-import { parseOptions, UsageError } from "./options.ts";
+import { denoVersionProblem } from "../deps/deno_version.ts";
 
-/**
- * Runs one command line.
- *
- * @param args Without the program's name. @returns Exit code (see failures.ts).
- */
-export async function runCli(args: readonly string[]): Promise<number> {
-  try {
-    return await dispatch(args);
-  } catch (thrown) {
-    const error = namedFailure(thrown);
-    report(describeFailure(error, args.includes("--debug")));
-    if (error instanceof UsageError) {
-      const name = COMMANDS.some(({ name }) => name === args[0]) ? ` ${args[0]}` : "";
-      report(`See recvae${name} --help`);
-    }
-    return exitCodeOf(error);
+async function main(): Promise<number> {
+  const problem = denoVersionProblem();
+  if (problem !== null) {
+    console.error(`recvae: ${problem}`);
+    return 1;
   }
+  const { runCli } = await import("./program.ts");
+  return await runCli(Deno.args);
 }
 
-/** Prints on standard error; where that is full or closed the exit code has to do. */
-function report(line: string): void {
-  try {
-    console.error(line);
-  } catch {
-    // Nobody can be told.
-  }
-}
-
-async function dispatch(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === undefined) {
-    console.error(programHelp(COMMANDS));
-    return EXIT.usage;
-  }
-  if (name === "--help" || name === "-h" || name === "help") {
-    const command = COMMANDS.find((command) => command.name === rest[0]);
-    console.log((command ? commandHelp(command) : programHelp(COMMANDS)).trimEnd());
-    return EXIT.ok;
-  }
-  if (name === "--version" || name === "-V") {
-    console.log(`recvae ${VERSION}`);
-    return EXIT.ok;
-  }
-  const command = COMMANDS.find((command) => command.name === name);
-  if (!command) {
-    const nearest = closestString(name, COMMANDS.map(({ name }) => name));
-    throw new UsageError(`Unknown command "${name}"; did you mean "${nearest}"?`);
-  }
-  if (rest.includes("--help") || rest.includes("-h")) {
-    console.log(commandHelp(command).trimEnd());
-    return EXIT.ok;
-  }
-  return await runCommand(command, rest);
-}
-
-async function runCommand(command: Command, args: readonly string[]): Promise<number> {
-  const parsed = parseOptions(args, [...command.options, ...COMMON_OPTIONS]);
-  const [least, most] = command.positionals;
-  const count = parsed.positionals.length;
-  if (count < least || count > most) {
-    const needed = least === most
-      ? `${least}`
-      : most === Infinity
-      ? `${least} or more`
-      : `${least} to ${most}`;
-    throw new UsageError(
-      `recvae ${command.name} takes ${needed} arguments beside its options, found ${count}` +
-        (count > 0 ? `: ${parsed.positionals.join(" ")}` : ""),
-    );
-  }
-  return await command.run(parsed);
-}
-
-if (import.meta.main) runCli(Deno.args).then(Deno.exit);
+if (import.meta.main) main().then(Deno.exit);

@@ -1,6 +1,6 @@
 /** Options for every field of the model's configuration, and the way back from values to a configuration. */
 import type { SpatialShape } from "../base/arrays.ts";
-import type { RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
+import { CONFIG_FIELDS, type RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
 
 const GROUP = "Model";
@@ -71,21 +71,41 @@ export const MODEL_OPTIONS = [
     help: "Squared distance of the sampled states to their prediction, or the KL divergence",
     group: GROUP,
   },
-  { name: "kl-weight", kind: "number", help: "Factor on the KL divergence", group: GROUP },
+  {
+    name: "kl-weight",
+    kind: "number",
+    range: CONFIG_FIELDS.fields.klWeight.range,
+    help: "Factor on the KL divergence",
+    group: GROUP,
+  },
   {
     name: "sig-x",
     kind: "number",
+    range: CONFIG_FIELDS.fields.sigX.range,
     help: "Standard deviation of the reconstruction error",
     group: GROUP,
   },
-  { name: "sig-h", kind: "number", help: "Standard deviation of the transition", group: GROUP },
+  {
+    name: "sig-h",
+    kind: "number",
+    range: CONFIG_FIELDS.fields.sigH.range,
+    help: "Standard deviation of the transition",
+    group: GROUP,
+  },
   {
     name: "sig-z",
     kind: "number",
+    range: CONFIG_FIELDS.fields.sigZ.range,
     help: "Scale of the subject offsets at the start",
     group: GROUP,
   },
-  { name: "rho", kind: "number", help: "Ridge weight of the transition matrix F", group: GROUP },
+  {
+    name: "rho",
+    kind: "number",
+    range: CONFIG_FIELDS.fields.rho.range,
+    help: "Ridge weight of the transition matrix F",
+    group: GROUP,
+  },
   {
     name: "ridge-penalty",
     kind: "choice",
@@ -93,7 +113,13 @@ export const MODEL_OPTIONS = [
     help: "Ridge penalty of the current package or of its first version",
     group: GROUP,
   },
-  { name: "lambda-z", kind: "number", help: "L1 weight on the subject offsets", group: GROUP },
+  {
+    name: "lambda-z",
+    kind: "number",
+    range: CONFIG_FIELDS.fields.lambdaZ.range,
+    help: "L1 weight on the subject offsets",
+    group: GROUP,
+  },
   {
     name: "initial-state",
     kind: "choice",
@@ -121,7 +147,13 @@ export const SCHEDULE_OPTIONS = [
     help: "Runs per batch",
     group: "Training",
   },
-  { name: "learning-rate", kind: "number", help: "Step size", group: "Training" },
+  {
+    name: "learning-rate",
+    kind: "number",
+    range: CONFIG_FIELDS.fields.learningRate.range,
+    help: "Step size",
+    group: "Training",
+  },
   {
     name: "seed",
     kind: "integer",
@@ -171,8 +203,8 @@ export function modelFields(values: ModelValues): RecurrentVaeOptions {
  * @param text `"X,Y,Z"` in voxels. @throws {UsageError} when it is not three whole numbers above 0.
  */
 export function spatialShapeOf(text: string): SpatialShape {
-  const sizes = text.split(/[,x×]/).map(Number);
-  if (sizes.length === 3 && sizes.every((n) => Number.isInteger(n) && n > 0)) {
+  const sizes = text.split(/[,x×]/).map((size) => /^\s*\d+\s*$/.test(size) ? Number(size) : 0);
+  if (sizes.length === 3 && sizes.every((n) => Number.isSafeInteger(n) && n > 0)) {
     return sizes as unknown as SpatialShape;
   }
   throw new UsageError(`--spatial is "${text}", needs three whole numbers such as 91,109,91`);

@@ -3,8 +3,9 @@
  *
  * `parseOptions` turns a command line into typed values by such a table. It knows nothing of any command.
  */
+import { integer, number, type Range } from "../base/fields.ts";
+import { nearestName } from "../base/nearest_name.ts";
 import { parseArgs } from "../deps/node_util.ts";
-import { closestString } from "../deps/std_text.ts";
 
 /** What an option's value is. */
 export type OptionKind =
@@ -13,7 +14,7 @@ export type OptionKind =
   | "text"
   /** A whole number of at least `min` (default 0). */
   | "integer"
-  /** Any finite number. */
+  /** A decimal number within `range`. */
   | "number"
   /** Whole numbers with commas between, e.g. `4,8,16`. */
   | "integers"
@@ -32,7 +33,11 @@ export interface Option {
   /** Placeholder in the help: `DIR`, `N`. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** What to say about a value that is none of `choices`; undefined: the nearest one. */
+  readonly explain?: (text: string) => string | undefined;
   readonly min?: number;
+  /** Bounds of a number. */
+  readonly range?: Range;
   /** One line of help, without a full stop. */
   readonly help: string;
   /** What happens without the option, for the help: `"25"`, `"all cores"`. */
@@ -68,11 +73,14 @@ export interface Parsed<T extends readonly Option[]> {
  * Parses a command line by a table of options.
  *
  * @param args Everything after the command's name. @param table The command's options.
- * @throws {UsageError} for unknown options (with the nearest name), missing, repeated or malformed values.
+ * @param options `ownersOf`: who else has an option of a name that the table lacks.
+ * @throws {UsageError} for unknown options (with their owners or the nearest name), missing, repeated or malformed
+ *   values.
  */
 export function parseOptions<const T extends readonly Option[]>(
   args: readonly string[],
   table: T,
+  options: { readonly ownersOf?: (name: string) => readonly string[] } = {},
 ): Parsed<T> {
   const { tokens } = parseArgs({
     args: [...args],
@@ -94,7 +102,7 @@ export function parseOptions<const T extends readonly Option[]>(
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const option = table.find(({ name }) => name === token.name);
-    if (!option) throw unknownOption(token.rawName, table);
+    if (!option) throw unknownOption(token.rawName, table, options.ownersOf?.(token.name) ?? []);
     if (given.has(option.name) && option.kind !== "texts") {
       throw new UsageError(`--${option.name} is given twice, needs to be given once`);
     }
@@ -107,6 +115,7 @@ export function parseOptions<const T extends readonly Option[]>(
 }
 
 interface Token {
+  readonly rawName: string;
   readonly value?: string;
   readonly inlineValue?: boolean;
 }
@@ -122,18 +131,13 @@ function optionValue(option: Option, token: Token): unknown {
       return wholeNumber(option, text);
     case "integers":
       return text.split(",").map((part) => wholeNumber(option, part.trim()));
-    case "number": {
-      const value = text.trim() === "" ? NaN : Number(text);
-      if (!Number.isFinite(value)) {
-        throw new UsageError(`--${option.name} is "${text}", needs a number`);
-      }
-      return value;
-    }
+    case "number":
+      return decimalNumber(option, text);
     case "choice":
       if (option.choices!.includes(text)) return text;
       throw new UsageError(
         `--${option.name} is "${text}", needs one of ${option.choices!.join(", ")}; ` +
-          `did you mean "${closestString(text, [...option.choices!])}"?`,
+          (option.explain?.(text) ?? `did you mean "${nearestName(text, option.choices!)}"?`),
       );
     default:
       return text;
@@ -141,21 +145,46 @@ function optionValue(option: Option, token: Token): unknown {
 }
 
 function textValue(option: Option, token: Token): string {
-  const looksLikeOption = !token.inlineValue && /^--\w/.test(token.value ?? "");
-  if (token.value !== undefined && token.value !== "" && !looksLikeOption) return token.value;
-  const found = looksLikeOption ? `found the option ${token.value}` : "found none";
-  throw new UsageError(`--${option.name} needs a value ${option.value ?? ""}, ${found}`);
+  const { value = "", rawName, inlineValue } = token;
+  if (inlineValue && !rawName.startsWith("--") && value.startsWith("=")) {
+    throw new UsageError(
+      `${rawName} is "${value}", needs ${rawName} ${value.slice(1)} or --${option.name}${value}`,
+    );
+  }
+  const looksLikeOption = !inlineValue && /^--?[a-z]/i.test(value);
+  const isText = option.kind === "text" || option.kind === "texts";
+  const isThere = (isText ? value.trim() : value) !== "";
+  if (isThere && !looksLikeOption) return value;
+  const found = looksLikeOption ? `found the option ${value}` : "found none";
+  throw new UsageError(
+    `--${option.name} needs a value${option.value ? ` ${option.value}` : ""}, ${found}`,
+  );
 }
 
-function wholeNumber(option: Option, text: string): number {
-  const least = option.min ?? 0;
+function wholeNumber({ name, min = 0, range }: Option, text: string): number {
+  const { accepts, needs } = integer({ ...range, least: Math.max(min, range?.least ?? min) });
   const value = Number(text);
-  if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw new UsageError(`--${option.name} is "${text}", needs a whole number of at least ${least}`);
+  if (/^[+-]?\d+$/.test(text) && accepts(value)) return value;
+  throw new UsageError(`--${name} is "${text}", needs ${needs}, written in digits`);
 }
 
-function unknownOption(rawName: string, table: readonly Option[]): UsageError {
+function decimalNumber({ name, range }: Option, text: string): number {
+  const { accepts, needs } = number(range);
+  const value = Number(text);
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) && accepts(value)) return value;
+  const needed = needs.replace("finite ", "");
+  throw new UsageError(`--${name} is "${text}", needs ${needed}, such as 0.5 or 1e-3`);
+}
+
+function unknownOption(
+  rawName: string,
+  table: readonly Option[],
+  owners: readonly string[],
+): UsageError {
+  if (owners.length > 0) {
+    return new UsageError(`Unknown option ${rawName}; it is an option of ${owners.join(", ")}`);
+  }
   const known = table.map(({ name }) => `--${name}`);
-  const nearest = known.length > 0 ? `; did you mean ${closestString(rawName, known)}?` : "";
+  const nearest = known.length > 0 ? `; did you mean ${nearestName(rawName, known)}?` : "";
   return new UsageError(`Unknown option ${rawName}${nearest}`);
 }

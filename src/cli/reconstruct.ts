@@ -2,17 +2,20 @@
 import { evaluateHeldOut } from "../evaluation/held_out.ts";
 import { makeFolder } from "../files/whole_folder.ts";
 import { defineCommand } from "./command.ts";
-import { SOURCE_OPTIONS } from "./data_options.ts";
+import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Option, UsageError } from "./options.ts";
 import { rollOut } from "./rollouts.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
+import { requireRunFirst } from "./run_argument.ts";
 import { uniqueStems } from "./scan_names.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
 
 const OPTIONS = [
   ...SOURCE_OPTIONS,
+  ...OWN_DATA_OPTIONS,
   {
     name: "out",
     short: "o",
@@ -24,6 +27,7 @@ const OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Fit the offset z of each scan first",
     otherwise: "0: z = 0",
@@ -39,7 +43,7 @@ export const reconstructCommand = defineCommand({
   usage: "reconstruct RUN [FILE…] --out DIR",
   description:
     "Encodes and decodes scans with a trained run and writes float32 NIfTI files with the scans' affine and repetition " +
-    "time; the normalisation is undone, so intensities are those of the scan.",
+    "time; the normalisation is undone, so intensities are those of the scan. Without scans: those the run was trained with.",
   options: OPTIONS,
   examples: [
     { line: "recvae reconstruct runs/first sub-07_bold.nii.gz --out recon", does: "one scan" },
@@ -51,6 +55,7 @@ export const reconstructCommand = defineCommand({
   positionals: [1, Infinity],
   async run({ values, positionals: [folder, ...files] }) {
     if (values.out === undefined) throw new UsageError("reconstruct needs --out DIR");
+    requireRunFirst("reconstruct", [folder, ...files]);
     const run = await openRun(folder);
     const { out } = values;
     const innerSteps = values["fit-offsets"] ?? 0;

@@ -118,7 +118,8 @@ function writeSubjects(folder: string, data: PreparedData, stems: readonly strin
   data.cohort.subjects.forEach(({ id, label }, row) => {
     const offset = trainRows.get(row);
     const part = offset === undefined ? "held-out\tn/a" : `training\t${offset}`;
-    lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${id}`);
+    const file = data.plan.files?.[row].path ?? id;
+    lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}`);
   });
   writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
 }

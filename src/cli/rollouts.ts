@@ -1,5 +1,5 @@
 /** What a trained model makes of each scan: latent trajectories as text, reconstructions as NIfTI. */
-import type { NdArray } from "../base/arrays.ts";
+import { discard, type NdArray } from "../base/arrays.ts";
 import { sidecarRepetitionTime } from "../data/bids.ts";
 import type { BoldRun } from "../data/bold_run.ts";
 import type { CohortSubject } from "../data/cohort.ts";
@@ -80,14 +80,17 @@ export async function rollOut(
     offsets: { data: options.offset ?? new Float32Array(latentDim), shape: [1, latentDim] },
     noise: { data: new Float32Array(tolTime * latentDim), shape: [tolTime, 1, latentDim] },
     onFrames: async ({ start, count, reconstruction }) => {
-      const voxels = reconstruction.length / count;
-      const frame = (t: number) =>
-        Float32Array.from(reconstruction.subarray(t * voxels, (t + 1) * voxels));
       firstFrames ??= {
         input: Float32Array.from(await batch.read(start, 1)),
-        reconstruction: frame(0),
+        reconstruction: Float32Array.from(
+          reconstruction.subarray(0, reconstruction.length / count),
+        ),
       };
-      for (let t = 0; file && t < count; t++) await file.append(invertScaling(frame(t), scaling));
+      const values = reconstruction instanceof Float32Array
+        ? reconstruction
+        : Float32Array.from(reconstruction); // of the reference engine
+      await file?.append(invertScaling(values, scaling));
+      discard(reconstruction);
     },
   });
   await file?.finish();

@@ -1,5 +1,6 @@
 /** What is safe when a file cannot be written: said by the command that knows, behind what the disk says. */
 import { WriteError } from "../base/errors.ts";
+import { isGranted } from "../deps/permissions.ts";
 import { CheckpointStore, saveCheckpoint } from "../training/checkpoint.ts";
 import { decodeRun } from "../training/run_contents.ts";
 import { readRun, saveRun, type SaveRunOptions } from "../training/run_folder.ts";
@@ -71,7 +72,7 @@ export async function saveEnd(
   { model, parts }: { readonly model: WeightSource; readonly parts: SaveRunOptions },
 ): Promise<void> {
   const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
-  const earlier = await endedAt(folder);
+  const earlier = isGranted("read", folder) ? await endedAt(folder) : -1;
   if (earlier >= 0 && earlier !== parts.epoch) await saveCheckpoint(store, model, parts);
   try {
     await saveRun(folder, model, parts);
@@ -88,6 +89,9 @@ export async function saveEnd(
  * @param epochs Of the whole training.
  */
 export async function safeTraining(folder: string, epochs: number): Promise<string> {
+  if (!isGranted("read", folder)) {
+    return `${folder} may hold what was trained: recvae train --resume ${folder}, permitted to read it, goes on from there`;
+  }
   const epoch = Math.max(await endedAt(folder), await newestCheckpoint(folder));
   const resume = `recvae train --resume ${folder}`;
   if (epoch < 0) return nothingTrained(folder);

@@ -108,7 +108,7 @@ export function summaryText(summary: RunSummary): string {
   ].join("\n") + "\n";
 }
 
-function scoreLines({ scores, trainedOn, config }: RunSummary): string[] {
+function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
   const inside = config.data.mask === undefined ? "" : ", inside the mask";
   if (scores === null) {
     return [
@@ -116,7 +116,9 @@ function scoreLines({ scores, trainedOn, config }: RunSummary): string[] {
       `  spatial correlation ${digits(trainedOn.correlation)}, contrast ${
         digits(trainedOn.contrast)
       }`,
-      "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
+      data.runs === 1
+        ? "  Nothing was held out; with more scans than one, some are scored that the model has not seen."
+        : "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
     ];
   }
   return [

@@ -1,5 +1,6 @@
 /** `recvae synthesize`: writes a synthetic cohort as NIfTI files. */
 import type { CohortSubject } from "../data/cohort.ts";
+import { FILE_OPTIONS } from "../data/openers/synthetic_files.ts";
 import { syntheticCohort } from "../data/synthetic.ts";
 import { NiftiFile } from "../files/nifti_file.ts";
 import { makeFolder } from "../files/whole_folder.ts";
@@ -10,10 +11,26 @@ import { spatialShapeOf } from "./model_options.ts";
 import { type Option, UsageError } from "./options.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "./safe_outputs.ts";
 
+const { nCn, nAd, voxelSize, repetitionTime, cohortEffect, noiseStd } = FILE_OPTIONS.fields;
+
 const OPTIONS = [
   { name: "out", short: "o", kind: "text", value: "DIR", help: "Folder to write" },
-  { name: "cn", kind: "integer", value: "N", help: "Subjects of the group CN", otherwise: "4" },
-  { name: "ad", kind: "integer", value: "N", help: "Subjects of the group AD", otherwise: "4" },
+  {
+    name: "cn",
+    kind: "integer",
+    range: nCn.range,
+    value: "N",
+    help: "Subjects of the group CN",
+    otherwise: "4",
+  },
+  {
+    name: "ad",
+    kind: "integer",
+    range: nAd.range,
+    value: "N",
+    help: "Subjects of the group AD",
+    otherwise: "4",
+  },
   { name: "frames", kind: "integer", min: 1, value: "T", help: "Frames of each", otherwise: "16" },
   {
     name: "spatial",
@@ -25,6 +42,7 @@ const OPTIONS = [
   {
     name: "voxel-size",
     kind: "number",
+    range: voxelSize.range,
     value: "MM",
     help: "Edge of a voxel in millimetres",
     otherwise: "2",
@@ -32,6 +50,7 @@ const OPTIONS = [
   {
     name: "repetition-time",
     kind: "number",
+    range: repetitionTime.range,
     value: "S",
     help: "Seconds between frames",
     otherwise: "3",
@@ -39,10 +58,17 @@ const OPTIONS = [
   {
     name: "cohort-effect",
     kind: "number",
+    range: cohortEffect.range,
     help: "How much weaker AD patterns are in one half",
     otherwise: "0.3",
   },
-  { name: "noise", kind: "number", help: "Standard deviation of the noise", otherwise: "0.1" },
+  {
+    name: "noise",
+    kind: "number",
+    range: noiseStd.range,
+    help: "Standard deviation of the noise",
+    otherwise: "0.1",
+  },
   { name: "seed", kind: "integer", value: "N", help: "Seed", otherwise: "0" },
 ] as const satisfies readonly Option[];
 

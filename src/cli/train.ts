@@ -1,18 +1,24 @@
 /** `recvae train`: from scans to a run folder and a summary. */
 import { writeWhole } from "../files/whole_file.ts";
 import { makeFolder, remove } from "../files/whole_folder.ts";
+import { readRegularText } from "../data/openers/regular_file.ts";
+import { fewOf } from "../base/lists.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
+import { isGranted } from "../deps/permissions.ts";
 import { Interruption } from "../training/interruption.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
 import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { defineCommand } from "./command.ts";
+import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { startEngine } from "./engine_options.ts";
 import { EXIT } from "./failures.ts";
 import { type Parsed, UsageError } from "./options.ts";
+import { requireReadableOrNew, temporaryFolder } from "./output_permissions.ts";
 import { printJson, toJson } from "./output.ts";
+import { ownDataOf } from "./own_data.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
-import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import { configToJson, readRunConfig, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
 import { nothingTrained, safeTraining, saveEnd, sayingWhatIsSafe } from "./safe_outputs.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
@@ -29,6 +35,8 @@ const WITH_RESUME = [
   "threads",
   "memory",
   "checkpoint-every",
+  "data-root",
+  "accept-changed-data",
   "json",
   "quiet",
   "debug",
@@ -90,9 +98,13 @@ interface Run {
 
 /** Plans a new run, opens its data, and only then makes its folder. */
 async function startRun(values: TrainValues, files: readonly string[]): Promise<Run> {
+  for (const { name } of OWN_DATA_OPTIONS) {
+    if (values[name]) throw new UsageError(`--${name} goes with --resume`);
+  }
   const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
   const plan = planRun(values, files, file);
   const folder = values.out ?? defaultFolder(plan.data.kind);
+  requireReadableOrNew(folder);
   if (!values.force && holdsSomething(folder)) {
     throw new UsageError(
       `"${folder}" is not empty; --resume ${folder} goes on with the run in it, --force replaces it`,
@@ -106,6 +118,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     batchSize,
     seed,
     memoryBudget: memoryBudget(values),
+    ...temporaryFolder(folder),
   });
   try {
     const model = resolveConfig({
@@ -113,7 +126,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
       spatialShape: data.cohort.spatialShape,
       tolTime: data.cohort.frames,
     });
-    const config = { model, training: plan.training, data: plan.data };
+    const config = { model, training: plan.training, data: data.plan };
     checkTraining(config);
     await sayingWhatIsSafe(() => nothingTrained(folder), () => {
       if (values.force) removeRun(folder);
@@ -131,23 +144,25 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
 async function reopenRun(values: TrainValues, files: readonly string[]): Promise<Run> {
   const folder = values.resume!.replace(/[\\/]+$/, "");
   const extra = Object.entries(values).filter(([name, value]) =>
-    !WITH_RESUME.includes(name) && (Array.isArray(value) ? value.length > 0 : Boolean(value))
+    !WITH_RESUME.includes(name) &&
+    (Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false)
   ).map(([name]) => `--${name}`);
   if (extra.length > 0 || files.length > 0) {
     throw new UsageError(
-      `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
+      `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
     );
   }
-  const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
-  const saved = configFromJson(json, folder);
+  const saved = readRunConfig(folder);
   const epochs = values.epochs ?? saved.model.epochs;
-  const config = { ...saved, model: { ...saved.model, epochs } };
-  const data = await prepareData(config.data, {
-    batchSize: config.model.batchSize,
-    seed: config.model.seed,
+  const model = { ...saved.model, epochs };
+  const own = ownDataOf({ folder, config: saved }, values);
+  const data = await prepareData(own, {
+    batchSize: model.batchSize,
+    seed: model.seed,
     memoryBudget: memoryBudget(values),
+    ...temporaryFolder(folder),
   });
-  return { folder, config, data };
+  return { folder, config: { ...saved, model, data: data.plan }, data };
 }
 
 async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
@@ -235,6 +250,7 @@ function defaultFolder(kind: string): string {
 }
 
 function holdsSomething(folder: string): boolean {
+  if (!isGranted("read", folder)) return false;
   try {
     return [...Deno.readDirSync(folder)].length > 0;
   } catch (error) {

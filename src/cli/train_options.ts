@@ -1,14 +1,16 @@
 /** Options of `recvae train`, and the complete plan of a run they come to. */
+import type { FileRecord } from "../data/file_record.ts";
 import type { NormalizationKind } from "../data/normalization.ts";
 import type { RecurrentVaeOptions } from "../models/recurrent_vae/config.ts";
 import type { OptimiserKind } from "../training/optimisers.ts";
 import type { ScheduleKind } from "../training/schedules.ts";
 import { type ConfigFile, NO_CONFIG } from "./config_file.ts";
-import { type DataPlan, planData, SOURCE_OPTIONS } from "./data_options.ts";
+import { type DataPlan, OWN_DATA_OPTIONS, planData, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "./engine_options.ts";
 import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
 import { type Option, UsageError, type Values } from "./options.ts";
 import { type Preset, PRESETS, SHIPPED_DATA_MODEL } from "./presets.ts";
+import { DATA_FIELDS, foldOf, TRAINING_FIELDS } from "./settings.ts";
 
 /** All options of the command. */
 export const TRAIN_OPTIONS = [
@@ -16,6 +18,7 @@ export const TRAIN_OPTIONS = [
   {
     name: "held-out",
     kind: "number",
+    range: DATA_FIELDS.fields.heldOut.range,
     value: "SHARE",
     help: "Share of the subjects that is not trained on and scored; 0 trains on all",
     otherwise: "0.25",
@@ -76,10 +79,18 @@ export const TRAIN_OPTIONS = [
     help: "Update rule",
     group: "Training",
   },
-  { name: "momentum", kind: "number", help: "Momentum of sgd", otherwise: "0", group: "Training" },
+  {
+    name: "momentum",
+    kind: "number",
+    range: TRAINING_FIELDS.fields.momentum.range,
+    help: "Momentum of sgd",
+    otherwise: "0",
+    group: "Training",
+  },
   {
     name: "weight-decay",
     kind: "number",
+    range: TRAINING_FIELDS.fields.weightDecay.range,
     help: "Weight decay",
     otherwise: "0.01 with adamw, else 0",
     group: "Training",
@@ -94,6 +105,7 @@ export const TRAIN_OPTIONS = [
   {
     name: "clip-norm",
     kind: "number",
+    range: TRAINING_FIELDS.fields.clipNorm.range,
     help: "Largest joint norm of the gradients",
     otherwise: "10; original preset: no clipping",
     group: "Training",
@@ -101,6 +113,7 @@ export const TRAIN_OPTIONS = [
   {
     name: "kl-ramp",
     kind: "number",
+    range: TRAINING_FIELDS.fields.klRamp.range,
     value: "SHARE",
     help: "Raise the KL weight from 0 over this share of the epochs",
     otherwise: "0",
@@ -117,6 +130,7 @@ export const TRAIN_OPTIONS = [
   {
     name: "fit-offsets",
     kind: "integer",
+    range: TRAINING_FIELDS.fields.fitOffsets.range,
     value: "STEPS",
     help: "Updates of the held-out subjects' offsets in the second score; 0 leaves it out",
     otherwise: "50",
@@ -143,9 +157,10 @@ export const TRAIN_OPTIONS = [
     kind: "text",
     value: "DIR",
     help: "Go on with an interrupted run where it stopped, with its own settings; " +
-      "only --epochs, --backend, --threads, --memory and --checkpoint-every can be given",
+      "only --epochs, --backend, --threads, --memory, --checkpoint-every, --data-root and --accept-changed-data can be given",
     group: "Results",
   },
+  ...OWN_DATA_OPTIONS,
   {
     name: "checkpoint-every",
     kind: "integer",
@@ -181,7 +196,7 @@ export interface TrainingDataPlan extends DataPlan {
   readonly scaling: NormalizationKind;
   readonly heldOut: number;
   readonly fold?: string;
-  readonly mask?: string;
+  readonly mask?: FileRecord;
 }
 
 /** Everything a run is determined by, beside the engine. */
@@ -204,9 +219,6 @@ export function planRun(
   file: ConfigFile = NO_CONFIG,
 ): RunPlan {
   const name = values.preset ?? file.training.preset ?? "default";
-  if (!Object.hasOwn(PRESETS, name)) {
-    throw new UsageError(`The preset is "${name}", needs ${Object.keys(PRESETS).join(" or ")}`);
-  }
   const preset: Preset = PRESETS[name];
   const fields = { ...file.model, ...modelFields(values) };
   const source = planData(
@@ -217,10 +229,8 @@ export function planRun(
   const shipped = source.kind === "shipped" && name === "default" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
   const heldOut = values["held-out"] ?? file.data.heldOut ?? 0.25;
-  if (!(heldOut >= 0 && heldOut < 1)) {
-    throw new UsageError(`--held-out is ${heldOut}, needs a share from 0 to below 1`);
-  }
   const fold = values.fold ?? file.data.fold;
+  const mask = values.mask ?? file.data.mask;
   if (fold !== undefined) parseFold(fold);
   return {
     model: { ...preset.model, ...widths, ...fields },
@@ -229,7 +239,7 @@ export function planRun(
       ...source,
       scaling: values.scaling ?? file.data.scaling ?? preset.data,
       heldOut,
-      ...given({ fold, mask: values.mask ?? file.data.mask }),
+      ...given({ fold, mask: mask === undefined ? undefined : { path: mask } }),
     },
   };
 }
@@ -238,18 +248,23 @@ function planTraining(
   values: TrainValues,
   file: Partial<TrainingPlan> & Pick<TrainingPlan, "preset">,
 ): TrainingPlan {
-  const { optimiser, schedule, clipNorm }: Preset = PRESETS[file.preset];
+  const { schedule, clipNorm, ...preset }: Preset = PRESETS[file.preset];
+  const optimiser = values.optimiser ?? file.optimiser ?? preset.optimiser;
+  if (values.momentum !== undefined && optimiser !== "sgd") {
+    throw new UsageError(`--momentum goes with --optimiser sgd, found ${optimiser}`);
+  }
+  // The momentum of a file goes with the optimiser of that file.
+  const { momentum, ...settings } = file;
   return {
-    optimiser,
     schedule,
     fitOffsets: 50,
     ...given({ clipNorm }),
-    ...file,
+    ...settings,
+    optimiser,
     ...given({
-      optimiser: values.optimiser,
       schedule: values.schedule,
       fitOffsets: values["fit-offsets"],
-      momentum: values.momentum,
+      momentum: optimiser === "sgd" ? values.momentum ?? momentum : undefined,
       weightDecay: values["weight-decay"],
       clipNorm: values["clip-norm"],
       klRamp: values["kl-ramp"],
@@ -265,9 +280,8 @@ function planTraining(
  * @throws {UsageError} when it is not that.
  */
 export function parseFold(text: string): { readonly fold: number; readonly folds: number } {
-  const [, i, k] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
-  const [fold, folds] = [Number(i) - 1, Number(k)];
-  if (fold >= 0 && fold < folds && folds >= 2) return { fold, folds };
+  const fold = foldOf(text);
+  if (fold) return fold;
   throw new UsageError(`--fold is "${text}", needs I/K such as 1/5`);
 }
 

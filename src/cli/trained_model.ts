@@ -1,14 +1,22 @@
 /** Opens a finished run for use: its weights, configuration and normalisation, and loaders for other scans. */
-import { CheckpointError } from "../base/errors.ts";
-import type { Cohort } from "../data/cohort.ts";
+import { CheckpointError, ConfigError } from "../base/errors.ts";
 import { buildDataLoader, type DataLoader } from "../data/loader.ts";
 import { type Normalization, parseNormalization } from "../data/normalization.ts";
-import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { readRun } from "../training/run_folder.ts";
-import { openPlan, planData, type SOURCE_OPTIONS } from "./data_options.ts";
+import { droppedFrames, printNotes } from "./data_notes.ts";
+import {
+  namesScans,
+  openPlan,
+  type OWN_DATA_OPTIONS,
+  planData,
+  type SOURCE_OPTIONS,
+} from "./data_options.ts";
 import { type ENGINE_OPTIONS, startEngine } from "./engine_options.ts";
-import type { Values } from "./options.ts";
+import { UsageError, type Values } from "./options.ts";
+import { temporaryFolder } from "./output_permissions.ts";
+import { openOwnData, ownDataOf, requireGrid } from "./own_data.ts";
+import { scanNotes } from "./scan_notes.ts";
 import { configFromJson, type RunConfig } from "./run_folder_layout.ts";
 
 /** A run on disk, read. */
@@ -37,37 +45,77 @@ export async function openRun(folder: string): Promise<SavedRun> {
     );
   }
   const config = configFromJson(json, folder);
+  const normalization = normalizationOf(folder, normalisation);
   const subjects = weights.get("z_vectors")?.shape[0] ?? 0;
   return {
     folder,
     config,
-    normalization: parseNormalization(normalisation),
+    normalization,
     epoch,
     model: () => new RecurrentVae(config.model, { subjects, weights: new Map(weights) }).eval(),
   };
 }
 
+function normalizationOf(folder: string, json: unknown): Normalization {
+  try {
+    return parseNormalization(json);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new CheckpointError(
+      folder,
+      `Cannot use the run "${folder}": its normalisation.json is damaged (${error.message}); restore the file`,
+    );
+  }
+}
+
+/** What the options say about scans and engine. */
+type ScanValues =
+  & Values<typeof SOURCE_OPTIONS>
+  & Values<typeof OWN_DATA_OPTIONS>
+  & Values<typeof ENGINE_OPTIONS>;
+
 /**
- * A loader of scans other than the run's own, normalised as the run's.
+ * A loader of the scans named on the command line, or of the run's own without any; normalised as in the run. Says on
+ * standard error what should be known about them.
  *
  * @param run Whose normalisation and number of frames. @param values Source options. @param files Paths.
  * @throws {FormatError} {ShapeError} as cohorts do; fewer frames than the run used are an error.
  */
 async function loadScans(
   run: SavedRun,
-  values: Values<typeof SOURCE_OPTIONS>,
+  values: ScanValues,
   files: readonly string[],
 ): Promise<DataLoader> {
-  const { tolTime, batchSize, seed } = run.config.model;
+  const { cohort, notes } = namesScans(values, files)
+    ? await openOthers(run, values, files)
+    : await openOwnData(ownDataOf(run, values));
+  const { normalization, config: { model: { batchSize } } } = run;
+  const loader = await buildDataLoader(cohort, {
+    batchSize,
+    shuffle: false,
+    normalization,
+    ...temporaryFolder(run.folder),
+  });
+  printNotes([...notes, ...scanNotes([loader])]);
+  return loader;
+}
+
+async function openOthers(run: SavedRun, values: ScanValues, files: readonly string[]) {
+  for (const name of ["data-root", "accept-changed-data"] as const) {
+    if (!values[name]) continue;
+    throw new UsageError(
+      `--${name} is for the scans the run was trained on; leave it out, or the scans`,
+    );
+  }
+  const { tolTime, seed } = run.config.model;
   const cohort = await openPlan(planData(values, files, { tolTime, seed }));
   requireGrid(run, cohort);
-  const { normalization } = run;
-  return await buildDataLoader(cohort, { batchSize, shuffle: false, normalization });
+  return { cohort, notes: droppedFrames(cohort, ", as many as in training") };
 }
 
 /**
- * Runs a body with a run's model and a loader of scans, on the engine the options choose; all three are given
- * back afterwards.
+ * Runs a body with a run's model and a loader of scans (the run's own if none are named), on the engine the options
+ * choose; all three are given back afterwards.
  *
  * @param run Whose model. @param values Source and engine options. @param files Paths of scans.
  * @param body Receives model and loader.
@@ -76,12 +124,13 @@ async function loadScans(
 export async function withModelAndScans(
   run: SavedRun,
   { values, files }: {
-    readonly values: Values<typeof SOURCE_OPTIONS> & Values<typeof ENGINE_OPTIONS>;
+    readonly values: ScanValues;
     readonly files: readonly string[];
   },
   body: (model: RecurrentVae, loader: DataLoader) => Promise<void>,
 ): Promise<void> {
   const loader = await loadScans(run, values, files);
+  for (const note of scanNotes([loader])) console.error(`Note      ${note}`);
   try {
     const engine = await startEngine(values);
     const model = run.model();
@@ -91,17 +140,4 @@ export async function withModelAndScans(
   } finally {
     loader.close();
   }
-}
-
-/** A scan of another grid cannot go through this network; resolveConfig would build another one. */
-function requireGrid({ config: { model }, folder }: SavedRun, cohort: Cohort): void {
-  const needed = resolveConfig(model).spatialShape;
-  if (cohort.spatialShape.every((n, axis) => n === needed[axis])) return;
-  throw new CheckpointError(
-    folder,
-    `Cannot use the run "${folder}" on these scans: found ${
-      cohort.spatialShape.join("×")
-    } voxels, needs ` +
-      `${needed.join("×")} as in training; resample the scans`,
-  );
 }

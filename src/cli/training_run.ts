@@ -2,7 +2,8 @@
  * The training part of `recvae train`: model, optimiser, checkpoints, log and progress around `fit`. Everything
  * here is determined by the run's configuration; a resumed run does exactly what an uninterrupted one does.
  */
-import { CheckpointError, ConfigError } from "../base/errors.ts";
+import { CheckpointError } from "../base/errors.ts";
+import { checkOptions } from "../base/fields.ts";
 import { normalizationToJson } from "../data/normalization.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
@@ -16,6 +17,7 @@ import { readRun, type SaveRunOptions, trainingStateOf } from "../training/run_f
 import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";
 import type { PreparedData } from "./prepared_data.ts";
+import { TRAINING_FIELDS } from "./settings.ts";
 import type { TrainingPlan } from "./train_options.ts";
 import { saveInstead } from "./safe_outputs.ts";
 import { configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
@@ -118,17 +120,7 @@ export function checkTraining({ model, training }: Pick<RunConfig, "model" | "tr
   createSchedule(training.schedule, { learningRate, epochs });
   createOptimiser(training.optimiser, new Map(), optimiserOptions(training)).dispose();
   if (training.patience !== undefined) new EarlyStopping({ patience: training.patience });
-  for (const field of ["clipNorm", "klRamp", "fitOffsets"] as const) {
-    const value = training[field];
-    const least = field === "clipNorm" ? Number.MIN_VALUE : 0;
-    if (value === undefined || value >= least) continue;
-    throw new ConfigError(
-      field,
-      `Cannot train: ${field} is ${value}, needs ${
-        least === 0 ? "at least 0" : "a number above 0"
-      }`,
-    );
-  }
+  checkOptions(training, TRAINING_FIELDS, { doing: "Cannot train" });
 }
 
 function optimiserOptions({ momentum, weightDecay }: TrainingPlan): OptimiserOptions {

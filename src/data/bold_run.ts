@@ -3,12 +3,15 @@
  * one is inflated once, bounded by what its header asks for (see `openers/open_bytes.ts`).
  */
 import type { SpatialShape } from "../base/arrays.ts";
+import { checkOptions, record } from "../base/fields.ts";
 import { NIFTI_HEAD_BYTES, type NiftiHeader, readNiftiHeader } from "../formats/nifti_header.ts";
 import { isPlainFloat32, type VoxelDecoder, voxelDecoder } from "../formats/nifti_voxels.ts";
 import type { ByteSource } from "./openers/byte_source.ts";
+import { surplusRemarks } from "./openers/content_store.ts";
 import {
   isRemote,
   type Location,
+  OPEN_OPTIONS,
   openBytes,
   type OpenOptions,
   pathOf,
@@ -16,6 +19,9 @@ import {
 } from "./openers/open_bytes.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
 import { pairOf } from "./nifti_pair.ts";
+
+/** Options of {@link readNiftiFacts}. */
+const FACTS_OPTIONS = record<Pick<OpenOptions, "label">>({ label: OPEN_OPTIONS.fields.label });
 
 /** A 3-D or 4-D NIfTI image, open for reading. */
 export interface BoldRun extends FrameSource {
@@ -29,6 +35,8 @@ export interface BoldRun extends FrameSource {
   readonly voxelSizes: readonly [number, number, number];
   /** Everything else the header says. */
   readonly header: NiftiHeader;
+  /** Oddities of header and file that do not stop the reader, as sentences for a person. */
+  readonly remarks: readonly string[];
   /** Closes the run at the end of a `using` block. */
   [Symbol.dispose](): void;
 }
@@ -59,6 +67,7 @@ export async function openBoldRun(
   location: Location,
   options: OpenOptions = {},
 ): Promise<BoldRun> {
+  checkOptions(options, OPEN_OPTIONS, { doing: "Cannot open the scan" });
   const pair = isRemote(location) ? undefined : pairOf(location);
   if (pair) return await openPair(pair, options);
   const label = options.label ?? nameOf(location);
@@ -84,12 +93,57 @@ export async function readNiftiFacts(
   location: Location,
   options: Pick<OpenOptions, "label"> = {},
 ): Promise<NiftiHeader> {
+  checkOptions(options, FACTS_OPTIONS, { doing: "Cannot read the scan's header" });
+  const { headerFor, limit } = await peekHeader(location, options);
+  return headerFor(limit);
+}
+
+/** An image of which the beginning was read. */
+export interface NiftiPreview {
+  /** Everything the header says. */
+  readonly header: NiftiHeader;
+  /** The first frame, `[Z, Y, X]`, scaled. */
+  readonly firstFrame: Float32Array;
+  /** Oddities of header and file that do not stop the reader, as sentences for a person. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Reads the header and the first frame: of a compressed file no more than that is inflated, and whether the rest is
+ * sound shows when the run is opened.
+ *
+ * @param location Path, `http(s):` or `file:` URL, or the file's bytes. @param options `label`.
+ * @throws {FormatError} that says what the file is, when it is not a readable image.
+ */
+export async function previewNifti(
+  location: Location,
+  options: Pick<OpenOptions, "label"> = {},
+): Promise<NiftiPreview> {
+  const { headerFor, limit, image } = await peekHeader(location, options);
+  const header = headerFor(limit);
+  const firstFrame = new Float32Array(voxelCount(header.spatialShape));
+  const frameBytes = firstFrame.length * header.bytesPerVoxel;
+  const label = options.label ?? nameOf(image);
+  const end = header.dataOffset + frameBytes;
+  const { head, size } = await peekBytes(image, end, { label });
+  if (head.length < end) headerFor(head.length); // throws: the header asks for more than there is
+  voxelDecoder(header)(head.subarray(header.dataOffset), firstFrame);
+  const surplus = size === undefined ? [] : surplusRemarks(size - endOf(header));
+  return { header, firstFrame, remarks: [...header.remarks, ...surplus] };
+}
+
+/** Reads the bytes of a header; `headerFor` parses them for a size of the file that holds the voxels. */
+async function peekHeader(location: Location, options: Pick<OpenOptions, "label">) {
   const pair = isRemote(location) ? undefined : pairOf(location);
-  const source = options.label ?? nameOf(pair?.header ?? location);
-  const header = await peekBytes(pair?.header ?? location, NIFTI_HEAD_BYTES, { label: source });
-  const image = pair ? await peekBytes(pair.image, 0) : header;
+  const label = options.label ?? nameOf(pair?.header ?? location);
+  const { head, limit } = await peekBytes(pair?.header ?? location, NIFTI_HEAD_BYTES, { label });
   const allowPair = pair !== undefined;
-  return readNiftiHeader(header.head, { source, dataFileBytes: image.limit, allowPair });
+  return {
+    headerFor: (dataFileBytes: number) =>
+      readNiftiHeader(head, { source: label, dataFileBytes, allowPair }),
+    image: pair?.image ?? location,
+    limit: pair ? (await peekBytes(pair.image, 0)).limit : limit,
+  };
 }
 
 function nameOf(location: Location): string {
@@ -134,6 +188,7 @@ class LocalRun implements BoldRun {
   readonly affine: readonly number[];
   readonly voxelSizes: readonly [number, number, number];
   readonly header: NiftiHeader;
+  readonly remarks: readonly string[];
   readonly #bytes: ByteSource;
   readonly #decode: VoxelDecoder;
   readonly #frameBytes: number;
@@ -143,6 +198,7 @@ class LocalRun implements BoldRun {
   constructor(bytes: ByteSource, header: NiftiHeader, source = bytes.label) {
     this.source = source;
     this.header = header;
+    this.remarks = [...header.remarks, ...bytes.remarks ?? []];
     ({ spatialShape: this.spatialShape, frames: this.frames, affine: this.affine } = header);
     ({ repetitionTime: this.repetitionTime, voxelSizes: this.voxelSizes } = header);
     this.#bytes = bytes;

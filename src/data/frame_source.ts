@@ -13,6 +13,8 @@ export interface FrameSource {
   readonly spatialShape: SpatialShape;
   /** Number of frames that can be read. */
   readonly frames: number;
+  /** Oddities met while reading a file, as sentences for a person; absent where there is no file. */
+  readonly remarks?: readonly string[];
   /**
    * Reads one frame.
    *

@@ -7,7 +7,8 @@
  */
 import type { SpatialShape } from "../base/arrays.ts";
 import type { BatchLoader } from "../base/batches.ts";
-import { ConfigError, ShapeError } from "../base/errors.ts";
+import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { checkOptions, flag, integer, other, record } from "../base/fields.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import { RandomStream } from "../base/random.ts";
 import { TorchGenerator } from "../base/torch_random.ts";
@@ -20,7 +21,7 @@ import {
   parseNormalization,
   type SubjectScaling,
 } from "./normalization.ts";
-import type { OpenOptions } from "./openers/open_bytes.ts";
+import { OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
 import { createFrameScaler } from "./simd_scaling.ts";
 import {
   checkRange,
@@ -80,6 +81,8 @@ export interface DataLoader extends BatchLoader<LoadedBatch> {
   readonly scalings: readonly SubjectScaling[];
   /** Statistics of each subject before normalisation. */
   readonly statistics: readonly FrameStatistics[];
+  /** What was odd in each subject's file, as sentences for a person; see `FrameSource.remarks`. */
+  readonly remarks: readonly (readonly string[])[];
   /** Whether frames are kept in memory. */
   readonly cached: boolean;
   /** Rows in the order epoch e visits them, length N. */
@@ -92,30 +95,37 @@ export interface DataLoader extends BatchLoader<LoadedBatch> {
   close(): void;
 }
 
+/** Options there are. */
+const LOADER_OPTIONS = record<LoaderOptions>({
+  ...OPEN_OPTIONS.fields,
+  batchSize: integer({ least: 1 }),
+  normalization: other("a normalisation"), // parseNormalization looks at it
+  shuffle: flag(),
+  seed: integer(),
+  streams: other("a RandomStream", (value) => value instanceof RandomStream),
+  torchOrder: flag(),
+});
+
 const DEFAULT_MEMORY_BUDGET = 2 ** 30;
 
 /**
  * Opens a cohort's scans, looks through every frame once (extrema, sums, finiteness) and makes batches.
  *
  * @param cohort Subjects. @param options See {@link LoaderOptions}.
- * @throws {FormatError} when a scan cannot be read, is too short or has a NaN or infinite voxel.
+ * @throws {FormatError} when a scan cannot be read, is too short or has a NaN or infinite voxel; when a file is a mask or
+ *   a label image instead of a scan.
  * @throws {ConfigError} for a batch size below 1 or an unknown normalisation. @throws {ShapeError} when a scan has another size.
  */
 export async function buildDataLoader(
   cohort: Cohort,
   options: LoaderOptions = {},
 ): Promise<DataLoader> {
+  checkOptions(options, LOADER_OPTIONS, { doing: "Cannot make batches" });
   const { batchSize = 4, normalization: wanted = "min-max" } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new ConfigError(
-      "batchSize",
-      `Cannot make batches: batchSize is ${batchSize}, needs a whole number of at least 1`,
-    );
-  }
   const { memoryBudget = DEFAULT_MEMORY_BUDGET } = options;
   const bytes = 4 * cohort.subjects.length * cohort.frames * voxelCount(cohort.spatialShape);
   const cached = bytes <= memoryBudget;
-  const surveyed = await surveyAll(cohort, { ...options, memoryBudget, cached });
+  const { surveyed, remarks } = await surveyAll(cohort, { ...options, memoryBudget, cached });
   const statistics = surveyed.map((subject) => subject.statistics);
   const normalization = wanted === "train-residual"
     ? fitTrainingMean(surveyed, cohort)
@@ -137,6 +147,7 @@ export async function buildDataLoader(
     normalization,
     scalings,
     statistics,
+    remarks,
     cached,
     order,
     *batches(epoch) {
@@ -172,12 +183,15 @@ export function epochOrder(
 async function surveyAll(
   cohort: Cohort,
   options: OpenOptions & { readonly memoryBudget: number; readonly cached: boolean },
-): Promise<SurveyedSubject[]> {
+): Promise<
+  { readonly surveyed: SurveyedSubject[]; readonly remarks: (readonly string[])[] }
+> {
   const { memoryBudget, cached, cacheDirectory } = options;
   // Frames that stay on disk may be inflated first; all inflated files together get the budget.
   const share = cached ? memoryBudget : Math.floor(memoryBudget / cohort.subjects.length);
   const scaler = createFrameScaler(cached ? 0 : voxelCount(cohort.spatialShape));
   const surveyed: SurveyedSubject[] = [];
+  const remarks: (readonly string[])[] = [];
   try {
     for (const subject of cohort.subjects) {
       const source = await subject.open({ memoryBudget: share, cacheDirectory });
@@ -187,12 +201,25 @@ async function surveyAll(
           ? surveyIntoMemory(source, cohort.frames)
           : surveyOnDisk(source, cohort.frames, scaler),
       );
+      remarks.push(source.remarks ?? []);
+      // Arrays in memory may be anything on purpose, toy films of zeros and ones say; files are scans.
+      if (source.remarks) checkIsScan(subject.id, surveyed.at(-1)!.looksLike);
     }
   } catch (fault) {
     surveyed.forEach((subject) => subject.close());
     throw fault;
   }
-  return surveyed;
+  return { surveyed, remarks };
+}
+
+/** Refuses what is no scan. */
+function checkIsScan(id: string, looksLike: string | undefined): void {
+  if (looksLike === undefined) return;
+  throw new FormatError(
+    id,
+    "data.labels",
+    `Cannot use "${id}" as a scan: it looks like ${looksLike}; needs the scan itself, leave this file out`,
+  );
 }
 
 /** What a cohort promises about its scans was read from headers, perhaps long ago. */
@@ -200,7 +227,7 @@ function checkSource(source: FrameSource, subject: CohortSubject, cohort: Cohort
   const wrongShape = source.spatialShape.some((n, axis) => n !== cohort.spatialShape[axis]);
   if (!wrongShape && source.frames >= cohort.frames) return;
   source.close();
-  if (!wrongShape) throw tooFewFrames(subject.id, source.frames, cohort.frames);
+  if (!wrongShape) throw tooFewFrames(subject.id, source.frames, { needed: cohort.frames });
   throw new ShapeError(
     `Cannot use "${subject.id}": found ${source.spatialShape.join("×")} voxels, needs ` +
       `${cohort.spatialShape.join("×")}`,

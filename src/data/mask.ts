@@ -1,25 +1,34 @@
 /** Brain masks: which voxels a mask-restricted loss counts. */
 import type { SpatialShape } from "../base/arrays.ts";
 import { FormatError, ShapeError } from "../base/errors.ts";
+import { fewOf } from "../base/lists.ts";
 import { openBoldRun } from "./bold_run.ts";
 import type { Location, OpenOptions } from "./openers/open_bytes.ts";
+
+/** Options of {@link openMask}, beside those of `openBoldRun`. */
+export interface MaskOptions extends OpenOptions {
+  /** Receives each oddity of the file that does not stop the reader, as a sentence for a person. */
+  readonly onRemark?: (remark: string) => void;
+}
 
 /**
  * Reads a mask: a 3-D NIfTI file (or 4-D of one frame) on the grid of the data.
  *
  * @param location Path, URL or bytes of the file.
  * @param spatialShape Size of the data it is for, `[X, Y, Z]`.
- * @param options As for `openBoldRun`.
- * @returns `[Z, Y, X]`, x fastest: 1 where the file has anything but 0, else 0.
- * @throws {FormatError} when it is no readable image, has several frames, NaN, or no voxel at all.
+ * @param options See {@link MaskOptions}.
+ * @returns `[Z, Y, X]`, x fastest: 1 and 0 as in the file.
+ * @throws {FormatError} (rule `data.mask`) when it has several frames, other values than 0 and 1, or no 1 at all.
+ * @throws {FormatError} when it is no readable image.
  * @throws {ShapeError} when it is on another grid.
  */
 export async function openMask(
   location: Location,
   spatialShape: SpatialShape,
-  options: OpenOptions = {},
+  options: MaskOptions = {},
 ): Promise<Float32Array> {
   using run = await openBoldRun(location, options);
+  run.remarks.forEach((remark) => options.onRemark?.(remark));
   const found = run.spatialShape;
   if (found.some((n, axis) => n !== spatialShape[axis])) {
     throw new ShapeError(
@@ -37,8 +46,16 @@ export async function openMask(
     );
   if (run.frames !== 1) throw refuse(`${run.frames} frames`, "one");
   const mask = run.readFrame(0);
-  if (mask.some(Number.isNaN)) throw refuse("NaN", "numbers");
-  for (let i = 0; i < mask.length; i++) mask[i] = mask[i] === 0 ? 0 : 1;
-  if (!mask.includes(1)) throw refuse("no voxel inside", "at least one that is not 0");
+  const others = new Set(mask.filter((value) => value !== 0 && value !== 1));
+  if (others.size > 0) {
+    throw refuse(
+      `the values ${
+        fewOf(Array.from(others, (value) => String(Number(value.toPrecision(4)))), 5)
+      } beside 0 and 1`,
+      '0 outside and 1 inside; "fslmaths IN -thr 0.5 -bin OUT", or in Python ' +
+        'nilearn.image.math_img("img > 0.5", img=IN), makes such a mask of one with other values',
+    );
+  }
+  if (!mask.includes(1)) throw refuse("no voxel inside", "at least one that is 1");
   return mask;
 }

@@ -3,6 +3,7 @@
  * one side, since a model that has seen a person is not tested on that person.
  */
 import { ConfigError } from "../base/errors.ts";
+import { checkOptions, integer, list, number, record, text } from "../base/fields.ts";
 import { RandomStream } from "../base/random.ts";
 import { pythonShuffle } from "../base/torch_random.ts";
 
@@ -13,6 +14,9 @@ export interface Split {
   /** To score on. */
   readonly test: readonly number[];
 }
+
+const DOING = "Cannot split subjects";
+const SEED_OPTION = record<{ readonly seed?: number }>({ seed: integer() });
 
 /**
  * The original's folds (spec 6.3): rows shuffled by Python's generator, cut into k consecutive parts, the
@@ -28,6 +32,7 @@ export function splitSubjects(
   k: number,
   options: { readonly seed?: number } = {},
 ): Split[] {
+  checkOptions(options, SEED_OPTION, { doing: DOING });
   if (!Number.isInteger(n) || n <= 0) {
     throw new ConfigError("n", `Cannot split subjects: found n = ${n}, needs at least 1`);
   }
@@ -51,6 +56,11 @@ export interface GroupedSplitOptions {
   readonly seed?: number;
 }
 
+const GROUPED_OPTIONS = record<GroupedSplitOptions>({
+  ...SEED_OPTION.fields,
+  labels: list(text()),
+});
+
 /**
  * Folds in which no group is divided and every fold gets about its share of each class.
  *
@@ -67,6 +77,7 @@ export function groupedFolds(
   k: number,
   options: GroupedSplitOptions = {},
 ): Split[] {
+  checkOptions(options, GROUPED_OPTIONS, { doing: DOING });
   const members = gatherGroups(groups, options);
   if (k < 2) throw new ConfigError("k", `Cannot make ${k} folds, needs at least 2`);
   checkFolds(k, members.length, "groups");
@@ -88,30 +99,36 @@ export function stratifiedFolds(
   k: number,
   options: { readonly seed?: number } = {},
 ): Split[] {
+  checkOptions(options, SEED_OPTION, { doing: DOING });
   return groupedFolds(labels.map((_, row) => String(row)), k, { ...options, labels });
 }
+
+/** Options of {@link trainTestSplit}. */
+export interface TrainTestOptions extends GroupedSplitOptions {
+  /** Share of the groups of each class to test, between 0 and 1; default 0.25. */
+  readonly testFraction?: number;
+}
+
+const TRAIN_TEST_OPTIONS = record<TrainTestOptions>({
+  ...GROUPED_OPTIONS.fields,
+  testFraction: number({ above: 0, below: 1 }),
+});
 
 /**
  * One split into a training and a test part, no group divided, every class with groups on both sides where
  * it has at least two.
  *
  * @param groups Group of each subject.
- * @param options `testFraction`: share of the groups of each class to test, default 0.25; the rest as in
- *   {@link GroupedSplitOptions}.
+ * @param options See {@link TrainTestOptions}.
  * @returns Rows ascending; both parts have at least one subject.
  * @throws {ConfigError} when there is only one group, or the fraction is not between 0 and 1.
  */
 export function trainTestSplit(
   groups: readonly string[],
-  options: GroupedSplitOptions & { readonly testFraction?: number } = {},
+  options: TrainTestOptions = {},
 ): Split {
+  checkOptions(options, TRAIN_TEST_OPTIONS, { doing: DOING });
   const { testFraction = 0.25 } = options;
-  if (!(testFraction > 0 && testFraction < 1)) {
-    throw new ConfigError(
-      "testFraction",
-      `Cannot split subjects: testFraction is ${testFraction}, needs more than 0 and less than 1`,
-    );
-  }
   const members = gatherGroups(groups, options);
   if (members.length < 2) {
     throw new ConfigError(

@@ -5,6 +5,7 @@
 import { ConfigError } from "../base/errors.ts";
 import type { FrameSource } from "./frame_source.ts";
 import { type FrameStatistics, StatisticsGatherer } from "./frame_statistics.ts";
+import { LabelWatch } from "./label_image.ts";
 import { applyScaling, type SubjectScaling } from "./normalization.ts";
 import type { FrameScaler } from "./simd_scaling.ts";
 
@@ -22,6 +23,8 @@ export interface SubjectFrames {
 export interface SurveyedSubject {
   /** Over all frames, before normalisation. */
   readonly statistics: FrameStatistics;
+  /** What the subject looks like instead of a scan, with its article; undefined for a scan. */
+  readonly looksLike: string | undefined;
   /** Copies frame t as it is in the file, `[Z, Y, X]`; only before {@link normalized}. */
   copyRaw(t: number, into: Float32Array): void;
   /** Fixes the scaling and gives the frames. */
@@ -41,10 +44,12 @@ export function surveyIntoMemory(source: FrameSource, frames: number): SurveyedS
   const voxels = X * Y * Z;
   const cache = new Float32Array(frames * voxels);
   const gatherer = new StatisticsGatherer();
+  const labels = new LabelWatch();
   try {
     for (let t = 0; t < frames; t++) {
       const frame = cache.subarray(t * voxels, (t + 1) * voxels);
       gatherer.add(source.readFrame(t, frame), { run: source, t });
+      labels.add(frame);
     }
   } finally {
     source.close();
@@ -53,6 +58,7 @@ export function surveyIntoMemory(source: FrameSource, frames: number): SurveyedS
     cache.subarray(start * voxels, (start + count) * voxels);
   return {
     statistics: gatherer.finish(),
+    looksLike: labels.verdict(),
     copyRaw: (t, into) => into.set(view(t, 1)),
     normalized(scaling) {
       applyScaling(cache, scaling);
@@ -76,8 +82,12 @@ export function surveyOnDisk(
 ): SurveyedSubject {
   const { frame } = scaler;
   const gatherer = new StatisticsGatherer();
+  const labels = new LabelWatch();
   try {
-    for (let t = 0; t < frames; t++) gatherer.add(source.readFrame(t, frame), { run: source, t });
+    for (let t = 0; t < frames; t++) {
+      gatherer.add(source.readFrame(t, frame), { run: source, t });
+      labels.add(frame);
+    }
   } catch (fault) {
     source.close();
     throw fault;
@@ -85,6 +95,7 @@ export function surveyOnDisk(
   const close = () => source.close();
   return {
     statistics: gatherer.finish(),
+    looksLike: labels.verdict(),
     copyRaw: (t, into) => void source.readFrame(t, into),
     normalized: (scaling) => ({
       copyFrame(t, into) {

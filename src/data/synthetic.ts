@@ -5,8 +5,9 @@
  * Frames are made when they are read and are the same each time, so that a full-size cohort takes no more
  * memory than its K fields. `torchSyntheticCohort` draws as the Python package does instead, all at once.
  */
-import type { SpatialShape } from "../base/arrays.ts";
+import { MOST_VALUES, type SpatialShape } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
+import { checkOptions, integer, list, number, record } from "../base/fields.ts";
 import { RandomStream } from "../base/random.ts";
 import { TorchGenerator } from "../base/torch_random.ts";
 import type { Cohort } from "./cohort.ts";
@@ -18,6 +19,10 @@ export const BASIS_FIELDS = 4;
 const PERSISTENCE = Math.fround(0.7);
 /** Labels of the two groups, in the order of the subjects. */
 const LABELS = ["CN", "AD"] as const;
+
+/** More than any study has; what is beyond is a slip of the finger that would take hours. */
+const MOST_SUBJECTS = 100_000;
+const MOST_FRAMES = 1_000_000;
 
 /** What a synthetic cohort is made of. */
 export interface SyntheticOptions {
@@ -36,6 +41,17 @@ export interface SyntheticOptions {
   /** Default 0. */
   readonly seed?: number;
 }
+
+/** Options there are. */
+export const SYNTHETIC_OPTIONS = record<SyntheticOptions>({
+  nCn: integer({ least: 0, most: MOST_SUBJECTS }),
+  nAd: integer({ least: 0, most: MOST_SUBJECTS }),
+  frames: integer({ least: 1, most: MOST_FRAMES }),
+  spatialShape: list(integer({ least: 1 })),
+  cohortEffect: number(),
+  noiseStd: number({ least: 0 }),
+  seed: integer(),
+});
 
 /** A cohort with its classes as numbers. */
 export interface SyntheticCohort extends Cohort {
@@ -122,17 +138,17 @@ interface Facts {
 }
 
 function checkedFacts(options: SyntheticOptions): Facts {
+  checkOptions(options, SYNTHETIC_OPTIONS, { doing: "Cannot make a synthetic cohort" });
   const { nCn = 4, nAd = 4, frames = 16, spatialShape = [91, 109, 91] as const } = options;
   const { cohortEffect = 0.3, noiseStd = 0.1, seed = 0 } = options;
   const refuse = (field: string, found: unknown, needs: string) =>
     new ConfigError(field, `Cannot make a synthetic cohort: ${field} is ${found}, needs ${needs}`);
-  for (const [field, count] of [["nCn", nCn], ["nAd", nAd]] as const) {
-    if (!Number.isInteger(count) || count < 0) throw refuse(field, count, "0 or more");
-  }
   if (nCn + nAd === 0) throw refuse("nCn", "0 and nAd too", "at least one subject");
-  if (!Number.isInteger(frames) || frames < 1) throw refuse("frames", frames, "at least 1");
-  if (spatialShape.some((n) => !Number.isInteger(n) || n < 1)) {
-    throw refuse("spatialShape", spatialShape.join("×"), "at least 1 voxel an axis");
+  if (spatialShape.length !== 3) {
+    throw refuse("spatialShape", `[${spatialShape}]`, "three axes [X, Y, Z]");
+  }
+  if (BASIS_FIELDS * voxelCount(spatialShape) > MOST_VALUES) {
+    throw refuse("spatialShape", spatialShape.join("×"), `at most ${MOST_VALUES / 4} voxels`);
   }
   return { nCn, subjects: nCn + nAd, frames, spatialShape, cohortEffect, noiseStd, seed };
 }

@@ -7,13 +7,14 @@
  */
 import type { NdArray } from "../base/arrays.ts";
 import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
+import { checkOptions, integer, pickOptions, record } from "../base/fields.ts";
 import { gatherStrided, rowMajorStrides } from "../base/strided.ts";
 import { openBoldRun } from "./bold_run.ts";
 import { voxelCount } from "./frame_source.ts";
 import { StatisticsGatherer } from "./frame_statistics.ts";
 import { joinPath } from "./listing.ts";
 import { applyScaling, invertScaling } from "./normalization.ts";
-import type { OpenOptions } from "./openers/open_bytes.ts";
+import { OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
 
 /** Volumes of several subjects: six axes, subjects first. */
 export type Volumes = NdArray<Float32Array>;
@@ -23,6 +24,12 @@ export interface LoadOptions extends OpenOptions {
   /** Frames to keep of each file. Default 120. */
   readonly tolTime?: number;
 }
+
+/** Options there are. */
+const LOAD_OPTIONS = record<LoadOptions>({
+  ...OPEN_OPTIONS.fields,
+  tolTime: integer({ least: 1 }),
+});
 
 /**
  * Reads the first `tolTime` frames of each file (spec 2.2).
@@ -38,16 +45,17 @@ export async function loadSubjectVolumes(
   names: readonly string[],
   options: LoadOptions = {},
 ): Promise<Volumes> {
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load volumes" });
   const { tolTime = 120 } = options;
   if (names.length === 0) {
     throw new ConfigError("names", "Cannot load volumes: found no file names, needs at least one");
   }
-  checkTolTime(tolTime);
+  const opening = pickOptions(options, OPEN_OPTIONS);
   let data: Float32Array | undefined;
   let shape: readonly number[] = [];
   for (const [n, name] of names.entries()) {
-    using run = await openBoldRun(joinPath(directory, name), options);
-    if (run.frames < tolTime) throw tooFewFrames(run.source, run.frames, tolTime);
+    using run = await openBoldRun(joinPath(directory, name), opening);
+    if (run.frames < tolTime) throw tooFewFrames(run.source, run.frames, { needed: tolTime });
     const [X, Y, Z] = run.spatialShape;
     data ??= allocate(names.length * tolTime * X * Y * Z);
     if (n === 0) shape = [names.length, tolTime, Z, Y, X, 1];
@@ -82,25 +90,21 @@ function allocate(values: number): Float32Array {
 }
 
 /**
- * Checks a number of frames to use.
+ * The error of a run that is shorter than what is to be used of it.
  *
- * @throws {ConfigError} unless it is a whole number above 0.
+ * @param source Path. @param found Its frames. @param wanted Frames `needed`, and how many `others` are too short.
  */
-export function checkTolTime(tolTime: number): void {
-  if (Number.isInteger(tolTime) && tolTime > 0) return;
-  throw new ConfigError(
-    "tolTime",
-    `Cannot use the scans: tolTime is ${tolTime}, needs a whole number of frames above 0`,
-  );
-}
-
-/** The error of a run that is shorter than what is to be used of it. */
-export function tooFewFrames(source: string, found: number, needed: number): FormatError {
+export function tooFewFrames(
+  source: string,
+  found: number,
+  { needed, others = 0 }: { readonly needed: number; readonly others?: number },
+): FormatError {
+  const more = others > 0 ? ` (${others} more files are too short)` : "";
   return new FormatError(
     source,
     "data.frames",
-    `Cannot use "${source}": found ${found} timepoints, needs ${needed}; lower tolTime or leave the ` +
-      `file out`,
+    `Cannot use "${source}": found ${found} timepoints, needs ${needed}${more}; use fewer frames (tolTime) ` +
+      `or leave the file out`,
   );
 }
 

@@ -1,2 +1,2 @@
 /** File names in the manner of the operating system. */
-export { basename, dirname, join, resolve } from "node:path";
+export { basename, dirname, isAbsolute, join, resolve } from "node:path";

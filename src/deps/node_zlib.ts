@@ -1,13 +1,14 @@
 /**
- * zlib, as Deno ships it: gzip with several members (the platform's `DecompressionStream` refuses those),
+ * zlib, as Deno ships it: deflate streams whose end is known (the platform's `DecompressionStream` does not tell),
  * output limits, and CRC-32.
  */
 export {
   constants,
   crc32,
-  createGunzip,
   createGzip,
+  createInflateRaw,
   gunzipSync,
   type Gzip,
   gzipSync,
+  type InflateRaw,
 } from "node:zlib";

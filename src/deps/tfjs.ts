@@ -1,7 +1,9 @@
 /**
- * TensorFlow.js: tensors, the gradient tape, the plain CPU engine and the kernel registry.
+ * TensorFlow.js: tensors, the gradient tape, the kernel registry, and the plain CPU engine.
  *
- * The union package is used because `@tensorflow/tfjs-core` alone has no gradients registered under
- * Deno. The specifier is inline: a module that is imported by URL ignores its own import map.
+ * Only these two of its packages: the union package brings a hundred others. It would also register the
+ * gradients of the stock kernels and the methods that chain operations (`x.add(y)`); the library needs
+ * neither. The specifiers are inline: a module that is imported by URL ignores its own import map.
  */
-export * as tf from "npm:@tensorflow/tfjs@4.22.0";
+import "npm:@tensorflow/tfjs-backend-cpu@4.22.0";
+export * as tf from "npm:@tensorflow/tfjs-core@4.22.0";

@@ -2,8 +2,18 @@
  * What a model has to beat: the mean image of the training set, the held-out run's own mean image, and
  * principal components of the same width as the latent state. Compared on the same frames in one pass.
  */
-import type { FloatArray, NdArray } from "../base/arrays.ts";
+import { discard, type FloatArray, type NdArray } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
+import {
+  array,
+  callback,
+  checkOptions,
+  integer,
+  list,
+  object,
+  pickOptions,
+  record,
+} from "../base/fields.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import { fitPca, Pca, type RowSource } from "../linalg/pca.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
@@ -42,6 +52,22 @@ export interface ComparisonOptions {
   readonly pcaFrames?: number;
 }
 
+/** Options of {@link scoreModel}. */
+export type ModelScoreOptions = Pick<ComparisonOptions, "offsets" | "noise" | "mask">;
+
+const SCORE_OPTIONS = record<ModelScoreOptions>({
+  offsets: callback(),
+  noise: callback(),
+  mask: array("[Z, Y, X]"),
+});
+
+const COMPARISON_OPTIONS = record<ComparisonOptions>({
+  ...SCORE_OPTIONS.fields,
+  training: list(object("a batch")),
+  heldOut: list(object("a batch")),
+  pcaFrames: integer({ least: 1 }),
+}, ["training", "heldOut"]);
+
 /**
  * Scores a model's reconstruction of held-out runs beside the baselines. The model's mode is kept.
  *
@@ -52,6 +78,7 @@ export async function compareWithBaselines(
   model: RecurrentVae,
   options: ComparisonOptions,
 ): Promise<BaselineComparison> {
+  checkOptions(options, COMPARISON_OPTIONS, { doing: "Cannot compare with baselines" });
   const { training, heldOut } = options;
   if (training.length === 0 || heldOut.length === 0) {
     throw new ConfigError(
@@ -76,7 +103,7 @@ export async function compareWithBaselines(
     await scoreBaselines(batch, tolTime, { trainingMean, pca, gatherers });
   }
   return {
-    model: await scoreModel(model, heldOut, options),
+    model: await scoreModel(model, heldOut, pickOptions(options, SCORE_OPTIONS)),
     trainingMean: gatherers.trainingMean.result(),
     ownMean: gatherers.ownMean.result(),
     pca: gatherers.pca.result(),
@@ -115,8 +142,9 @@ export async function meanImage(
 export async function scoreModel(
   model: RecurrentVae,
   batches: readonly FrameBatch[],
-  options: Pick<ComparisonOptions, "offsets" | "noise" | "mask"> = {},
+  options: ModelScoreOptions = {},
 ): Promise<ReconstructionScore> {
+  checkOptions(options, SCORE_OPTIONS, { doing: "Cannot score the model" });
   const gatherer = new ScoreGatherer(options.mask?.data ?? null);
   const { training: wasTraining } = model;
   model.eval();
@@ -185,6 +213,7 @@ async function scoreRollout(
           reconstruction.subarray(n * size, (n + 1) * size),
         );
       }
+      discard(reconstruction);
     },
   });
 }
@@ -213,7 +242,9 @@ async function scoreBaselines(
       const frame = values.subarray(b * size, (b + 1) * size);
       gatherers.trainingMean.add(frame, trainingMean);
       gatherers.ownMean.add(frame, mean);
-      gatherers.pca.add(frame, pca.reconstruct(frame));
+      const projection = pca.reconstruct(frame);
+      gatherers.pca.add(frame, projection);
+      discard(projection);
     });
   }
 }

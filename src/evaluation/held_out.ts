@@ -7,17 +7,30 @@
  * z by about 1e-6. `"training"` (the default) is scaled as in training, Σ(x − r)²/(2·M·T), under Adam.
  */
 import type { NdArray } from "../base/arrays.ts";
-import { ConfigError } from "../base/errors.ts";
+import {
+  array,
+  callback,
+  checkOptions,
+  choice,
+  integer,
+  number,
+  other,
+  record,
+} from "../base/fields.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import { RandomStream } from "../base/random.ts";
 import { toHost, toTensor } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 import { offsetPenaltyGradient } from "../losses/penalties.ts";
-import { voxels } from "../models/recurrent_vae/architecture.ts";
+import { sizeOf } from "../parameters/entry.ts";
 import { initialStateOf } from "../models/recurrent_vae/config.ts";
 import { broadcastState, frameBatchOf, resolveNoise } from "../models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
-import { DEFAULT_MEMORY_BUDGET } from "../models/recurrent_vae/model_options.ts";
+import {
+  DEFAULT_MEMORY_BUDGET,
+  FORWARD_OPTIONS,
+  GRADIENT_OPTIONS,
+} from "../models/recurrent_vae/model_options.ts";
 import { OffsetFitting } from "../models/recurrent_vae/offset_fitting.ts";
 import { createOptimiser } from "../training/optimisers.ts";
 
@@ -46,6 +59,24 @@ export interface HeldOutOptions {
   /** Bytes of volumes kept on the engine between steps. */
   readonly memoryBudget?: number;
 }
+
+/** Options there are. */
+const HELD_OUT_OPTIONS = record<HeldOutOptions>({
+  initialState: FORWARD_OPTIONS.fields.initialState,
+  objective: choice(["training", "original"]),
+  innerSteps: integer({ least: 0 }),
+  innerLr: number({ above: 0 }),
+  innerSigZ: number({ least: 0 }),
+  lambdaZ: number({ least: 0 }),
+  start: other(
+    '"random", "zeros" or an array { data, shape } of shape [M, D]',
+    (value) => value === "random" || value === "zeros" || array("").accepts(value),
+  ),
+  seed: integer(),
+  noise: callback(),
+  framesPerChunk: FORWARD_OPTIONS.fields.framesPerChunk,
+  memoryBudget: GRADIENT_OPTIONS.fields.memoryBudget,
+});
 
 /** Result of {@link evaluateHeldOut}. */
 export interface HeldOutResult {
@@ -78,6 +109,7 @@ export async function evaluateHeldOut(
   volumes: NdArray | FrameBatch,
   options: HeldOutOptions = {},
 ): Promise<HeldOutResult> {
+  checkOptions(options, HELD_OUT_OPTIONS, { doing: "Cannot evaluate held-out subjects" });
   const batch = "shape" in volumes ? frameBatchOf(volumes) : volumes;
   const plan = planFitting(model, batch, options);
   const fitting = await OffsetFitting.start(model, batch, {
@@ -118,17 +150,10 @@ type Plan = ReturnType<typeof planFitting>;
 function planFitting(model: RecurrentVae, batch: FrameBatch, options: HeldOutOptions) {
   const { tolTime, latentDim, seed } = model.config;
   const { objective = "training", innerSteps: steps = 100, lambdaZ = 0 } = options;
-  if (objective !== "training" && objective !== "original") {
-    refuse("objective", objective, '"training" or "original"');
-  }
-  if (!(Number.isInteger(steps) && steps >= 0)) {
-    refuse("innerSteps", steps, "a whole number of at least 0");
-  }
   const original = objective === "original";
   const learningRate = options.innerLr ?? (original ? 1e-3 : 0.05);
-  if (!(learningRate > 0)) refuse("innerLr", learningRate, "a number above 0");
   const subjects = batch.subjects.length;
-  const elements = subjects * tolTime * voxels(model.config.spatialShape);
+  const elements = subjects * tolTime * sizeOf(model.config.spatialShape);
   const stream = RandomStream.fromSeed(options.seed ?? seed).split("held-out");
   const runs = Array.from({ length: subjects }, (_, m) => m);
   const size = { subjects: runs, frames: tolTime, dim: latentDim };
@@ -181,11 +206,4 @@ async function descend(fitting: OffsetFitting, z: tf.Variable, plan: Plan): Prom
     optimiser.dispose();
   }
   return history;
-}
-
-function refuse(field: string, found: unknown, needed: string): never {
-  throw new ConfigError(
-    field,
-    `Cannot evaluate held-out subjects: ${field} is ${found}, needs ${needed}`,
-  );
 }

@@ -4,6 +4,7 @@
  */
 import type { FloatArray } from "../base/arrays.ts";
 import { ShapeError } from "../base/errors.ts";
+import { checkOptions, integer, other, record } from "../base/fields.ts";
 
 /** Scores of a set of reconstructed frames. */
 export interface ReconstructionScore {
@@ -73,17 +74,31 @@ export class ScoreGatherer {
   }
 }
 
+/** Options of {@link scoreReconstruction}. */
+export interface ScoringOptions {
+  /** Voxels V of a frame. */
+  readonly voxels: number;
+  /** Voxels that count, `[V]`. Default all. */
+  readonly mask?: FloatArray;
+}
+
+const SCORING_OPTIONS = record<ScoringOptions>({
+  voxels: integer({ least: 1 }),
+  mask: other("a typed array [V]", (value) => ArrayBuffer.isView(value)),
+}, ["voxels"]);
+
 /**
  * Scores whole runs.
  *
  * @param x Frames `[…, V]`. @param r Reconstructions, same length.
- * @param options.voxels V. @param options.mask Voxels that count.
+ * @param options See {@link ScoringOptions}.
  */
 export function scoreReconstruction(
   x: FloatArray,
   r: FloatArray,
-  options: { readonly voxels: number; readonly mask?: FloatArray },
+  options: ScoringOptions,
 ): ReconstructionScore {
+  checkOptions(options, SCORING_OPTIONS, { doing: "Cannot score the reconstruction" });
   const { voxels, mask } = options;
   const gatherer = new ScoreGatherer(mask ?? null);
   for (let start = 0; start < Math.max(x.length, r.length); start += voxels) {

@@ -3,6 +3,9 @@
  * or gone at any moment. Errors are the system's own; whoever writes says what they mean (write_failure.ts).
  */
 
+import { readEnvironment } from "../deps/environment.ts";
+import { isGranted } from "../deps/permissions.ts";
+
 /** A file open for writing. */
 export type WritableFile = Pick<Deno.FsFile, "writeSync" | "syncSync" | "truncateSync" | "close">;
 
@@ -13,7 +16,10 @@ export type OpenMode = "new" | "replace" | "append";
 export interface Disk {
   /** Opens a file for writing. */
   open(path: string, mode: OpenMode): WritableFile;
-  /** Makes a file with a name of its own, readable as well. `folder`: default the system's for temporary files. */
+  /**
+   * Makes a file with a name of its own, readable as well. `folder`: default the system's for temporary files.
+   * Nobody is asked for a permission.
+   */
   openTemporary(folder?: string): { readonly path: string; readonly file: Deno.FsFile };
   /** Makes a folder; with `parents` also those above it, and one that is there already is fine. */
   makeFolder(path: string, options: { readonly parents: boolean }): void;
@@ -37,6 +43,11 @@ const OPEN_OPTIONS: Record<OpenMode, Deno.OpenOptions> = {
 export const SYSTEM_DISK: Disk = {
   open: (path, mode) => Deno.openSync(path, OPEN_OPTIONS[mode]),
   openTemporary(dir) {
+    const place = dir ?? readEnvironment("TMPDIR") ?? "/tmp";
+    for (const access of ["read", "write"] as const) {
+      if (isGranted(access, place)) continue;
+      throw new Deno.errors.NotCapable(`Requires ${access} access to "${place}",`);
+    }
     const path = Deno.makeTempFileSync({ dir, prefix: "recvae_", suffix: ".nii" });
     try {
       return { path, file: Deno.openSync(path, { read: true, write: true }) };
@@ -52,12 +63,8 @@ export const SYSTEM_DISK: Disk = {
     folder?.syncSync();
   },
   remove: (path) => Deno.removeSync(path, { recursive: true }),
-  mayRename: (path) => isGranted("read", path) && isGranted("write", path),
+  mayRename: (folder) => isGranted("read", folder) && isGranted("write", folder),
 };
-
-function isGranted(name: "read" | "write", path: string): boolean {
-  return Deno.permissions.querySync({ name, path }).state === "granted";
-}
 
 /** Null where folders cannot be opened: on Windows, without permission, or where the owner forbids it. */
 function openFolder(path: string): Deno.FsFile | null {

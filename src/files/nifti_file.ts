@@ -39,14 +39,15 @@ export class NiftiFile {
   }
 
   /**
-   * Appends a frame. Wait for it before changing `values` or appending the next.
+   * Appends frames. Wait for it before changing `values` or appending the next.
    *
-   * @param values `[Z, Y, X]`, x fastest.
+   * @param values `[count, Z, Y, X]`, x fastest.
    * @throws {ShapeError} when the number of voxels is wrong or all frames are written.
    */
   async append(values: FloatArray): Promise<void> {
     const { spatialShape: [x, y, z], frames = 1, datatype = "float32" } = this.#facts;
-    if (values.length !== x * y * z || this.#frames === frames) {
+    const count = values.length / (x * y * z);
+    if (!(Number.isInteger(count) && count > 0 && this.#frames + count <= frames)) {
       throw new ShapeError(
         `Cannot write frame ${this.#frames} of "${this.#file.path}": found ${values.length} values, needs ` +
           `${x * y * z} in each of ${frames} frames`,
@@ -57,7 +58,7 @@ export class NiftiFile {
     if (this.#header) await this.#sink.write(this.#header);
     this.#header = null;
     await this.#sink.write(encodeVoxels(values, { ...this.#facts, datatype }));
-    this.#frames++;
+    this.#frames += count;
   }
 
   /**

@@ -11,7 +11,6 @@ import { codeOf, writeProblem } from "./write_failure.ts";
 export class TemporaryFile {
   /** Open for reading and writing. */
   readonly handle: Deno.FsFile;
-  readonly #content: string;
   readonly #path: string;
   #named: boolean;
 
@@ -23,9 +22,8 @@ export class TemporaryFile {
    * @throws {WriteError} when there is no permission or space to do so, here and in `write`.
    */
   constructor(content: string, folder?: string) {
-    this.#content = content;
     this.#path = folder ?? "the folder for temporary files";
-    const { path, file } = this.#attempt(() => disk().openTemporary(folder));
+    const { path, file } = this.#attempt(content, () => disk().openTemporary(folder));
     this.#path = path;
     this.handle = file;
     this.#named = true;
@@ -33,12 +31,22 @@ export class TemporaryFile {
   }
 
   /**
-   * Appends bytes.
+   * Writes bytes.
    *
    * @param bytes Any number.
+   * @param place First byte in the file, and whose content it is, for messages.
    */
-  write(bytes: Uint8Array): void {
-    this.#attempt(() => writeFully(this.handle, bytes));
+  write(bytes: Uint8Array, place: { readonly at: number; readonly content: string }): void {
+    this.#attempt(place.content, () => {
+      this.handle.seekSync(place.at, Deno.SeekMode.Start);
+      writeFully(this.handle, bytes);
+    });
+  }
+
+  /** Closes and removes the file. */
+  close(): void {
+    this.handle.close();
+    this.remove();
   }
 
   /** Removes the name, if it is still there; Windows keeps the names of open files. */
@@ -52,7 +60,7 @@ export class TemporaryFile {
     }
   }
 
-  #attempt<T>(action: () => T): T {
+  #attempt<T>(content: string, action: () => T): T {
     try {
       return action();
     } catch (error) {
@@ -61,7 +69,7 @@ export class TemporaryFile {
         : writeProblem(error).split(";")[0];
       throw new WriteError(
         this.#path,
-        `Cannot write a temporary copy of "${this.#content}" in ${this.#path}: ${problem}; ` +
+        `Cannot write a temporary copy of "${content}" in ${this.#path}: ${problem}; ` +
           "set TMPDIR (cacheDirectory in the library) to another folder, or raise --memory (memoryBudget) so that it fits in memory",
         { code: codeOf(error), cause: error },
       );

@@ -7,14 +7,14 @@
  */
 import type { SpatialShape } from "../base/arrays.ts";
 import { NIFTI1, NIFTI2 } from "../deps/nifti.ts";
-import { FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
+import { describeFile, FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
 import { NIFTI_DATATYPES, type NiftiDatatype, OTHER_DATATYPES } from "./nifti_datatypes.ts";
 import { readAffine, readRepetitionTime, readVoxelSizes } from "./nifti_space.ts";
 import { refusals } from "./rejection.ts";
 
 /** What a good NIfTI file satisfies; a rejection names one of these. */
 export const NIFTI_RULES = {
-  "nifti.magic": "a NIfTI file (n+1, ni1, n+2 or ni2)",
+  "nifti.magic": "a NIfTI file (.nii, .nii.gz, or .hdr with its .img)",
   "nifti.length": "a whole header (348 bytes, NIfTI-2: 540)",
   "nifti.sizeof_hdr":
     "the header size of its version (348, NIfTI-2: 540) in one of the two byte orders",
@@ -113,7 +113,7 @@ export function readNiftiHeader(head: Uint8Array, options: NiftiHeaderOptions): 
     );
   }
   const remarks: string[] = [];
-  const timing = { axes, remark: (text: string) => remarks.push(text) };
+  const context = { axes, remark: (text: string) => void remarks.push(text) };
   return {
     version: raw.version,
     littleEndian: raw.littleEndian,
@@ -125,9 +125,12 @@ export function readNiftiHeader(head: Uint8Array, options: NiftiHeaderOptions): 
     bytesPerVoxel,
     dataOffset,
     ...readScaling(raw, source),
-    voxelSizes: readVoxelSizes(raw, (found) => refuse("nifti.pixdim", found)),
-    repetitionTime: readRepetitionTime(raw, timing),
-    ...readAffine(raw, (found) => refuse("nifti.affine", found)),
+    voxelSizes: readVoxelSizes(raw, {
+      ...context,
+      refuse: (found) => refuse("nifti.pixdim", found),
+    }),
+    repetitionTime: readRepetitionTime(raw, context),
+    ...readAffine(raw, { ...context, refuse: (found) => refuse("nifti.affine", found) }),
     description: raw.description,
     remarks,
   };
@@ -151,7 +154,7 @@ function parse(head: Uint8Array, options: NiftiHeaderOptions, source: string): R
   if (!kind.startsWith("nifti")) {
     const what = kind === "unknown" && head.length < 348
       ? `${head.length} bytes`
-      : FILE_KIND_NAMES[kind];
+      : describeFile(head, source);
     throw refuse("nifti.magic", `it is ${what}`);
   }
   const version = kind.startsWith("nifti-2") ? 2 : 1;

@@ -6,26 +6,48 @@ import type { FormatError } from "../base/errors.ts";
 import type { NiftiHeader, RawNiftiHeader } from "./nifti_header.ts";
 
 /** Longest repetition time believed, in seconds; larger ones are milliseconds declared as seconds. */
-export const MAX_REPETITION_TIME = 60;
+const MAX_REPETITION_TIME = 60;
+/** Shortest repetition time believed, in seconds; smaller ones are seconds declared as milliseconds. */
+const MIN_REPETITION_TIME = 0.01;
+/** Voxel edges believed without a remark, in millimetres. */
+const USUAL_EDGE = { least: 0.02, most: 100 };
+
+/** How the readers of this file say what they meet. */
+interface SpaceContext {
+  /** Takes a sentence about an oddity that does not stop the reader. */
+  readonly remark: (text: string) => void;
+  /** Makes the error for what does. */
+  readonly refuse: (found: string) => FormatError;
+}
 
 const MILLIMETRES: Readonly<Record<number, number>> = { 0: 1, 1: 1000, 2: 1, 3: 1e-3 };
 const SECONDS: Readonly<Record<number, number>> = { 0: 1, 8: 1, 16: 1e-3, 24: 1e-6 };
 
 /**
- * Voxel sizes in millimetres: |pixdim|, 1 where the header has 0. Unknown units are taken for millimetres.
+ * Voxel sizes in millimetres: |pixdim|, 1 where the header has 0. Unknown units are taken for millimetres, with a remark.
  *
  * @throws what `refuse` makes, when a size is not finite.
  */
 export function readVoxelSizes(
   raw: RawNiftiHeader,
-  refuse: (found: string) => FormatError,
+  { remark, refuse }: SpaceContext,
 ): [number, number, number] {
-  const unit = MILLIMETRES[raw.xyzt_units & 0x07] ?? 1;
+  const code = raw.xyzt_units & 0x07;
+  const unit = MILLIMETRES[code] ?? 1;
   const [x, y, z] = [1, 2, 3].map((axis) => {
     const size = raw.pixDims[axis];
     if (!Number.isFinite(size)) throw refuse(`pixdim[${axis}] is ${size}`);
     return shortest((Math.abs(size) || 1) * unit, raw.version);
   });
+  if (code === 0 || !(code in MILLIMETRES)) {
+    const found = code === 0
+      ? "no unit of length"
+      : `a unit of length that does not exist (${code})`;
+    remark(`The header names ${found}: voxel sizes are taken for millimetres.`);
+  }
+  if ([x, y, z].some((edge) => edge < USUAL_EDGE.least || edge > USUAL_EDGE.most)) {
+    remark(`The header's voxels of ${x}×${y}×${z} mm are hardly meant: check its unit of length.`);
+  }
   return [x, y, z];
 }
 
@@ -43,9 +65,16 @@ export function readRepetitionTime(
     context.remark("The fourth axis is not measured in time: no repetition time is known.");
     return null;
   }
-  if (!(seconds > 0 && seconds <= MAX_REPETITION_TIME)) {
+  if (!(seconds >= MIN_REPETITION_TIME && seconds <= MAX_REPETITION_TIME)) {
+    const guess = seconds > MAX_REPETITION_TIME
+      ? " (milliseconds declared as seconds?)"
+      : seconds > 0
+      ? " (seconds declared as milliseconds?)"
+      : "";
     context.remark(
-      `The header's repetition time of ${seconds} s cannot be one (milliseconds declared as seconds?): ` +
+      `The header's repetition time of ${
+        shortest(seconds, raw.version)
+      } s cannot be one${guess}: ` +
         `no repetition time is known.`,
     );
     return null;
@@ -62,30 +91,50 @@ function shortest(value: number, version: 1 | 2): number {
 }
 
 /**
- * The affine by the first method that applies: sform, qform, voxel sizes alone.
+ * The affine by the first method that applies: sform, qform, voxel sizes alone. A sform that maps the volume onto
+ * a plane, a line or a point (all entries 0, say) does not apply. All but a good sform is remarked.
  *
  * @throws what `refuse` makes, when an entry is not finite or the quaternion is longer than 1.
  */
 export function readAffine(
   raw: RawNiftiHeader,
-  refuse: (found: string) => FormatError,
+  { remark, refuse }: SpaceContext,
 ): Pick<NiftiHeader, "affine" | "affineSource"> {
   const unit = MILLIMETRES[raw.xyzt_units & 0x07] ?? 1;
   const toMillimetres = (row: number, i: number) => (i < 12 ? row * unit : row);
+  let lacking = "no sform";
   if (raw.sform_code > 0) {
     if (!raw.srow.every(Number.isFinite)) throw refuse(`the sform has the entries ${raw.srow}`);
-    return { affine: [...raw.srow, 0, 0, 0, 1].map(toMillimetres), affineSource: "sform" };
+    const affine = [...raw.srow, 0, 0, 0, 1].map(toMillimetres);
+    if (!isSingular(affine)) return { affine, affineSource: "sform" };
+    lacking = "a sform that cannot be one (its matrix is singular)";
   }
   const sizes = [1, 2, 3].map((axis) => Math.abs(raw.pixDims[axis]) || 1);
   if (raw.qform_code > 0) {
+    remark(`The header has ${lacking}: its qform is used.`);
     return {
       affine: quaternionAffine(raw, sizes, refuse).map(toMillimetres),
       affineSource: "qform",
     };
   }
+  remark(
+    `The header has ${lacking} and no qform: where the volume lies and which side is left is not known.`,
+  );
   const [x, y, z] = sizes;
   const affine = [x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1];
   return { affine: affine.map(toMillimetres), affineSource: "pixdim" };
+}
+
+/**
+ * Whether an affine maps volumes onto less than a volume.
+ *
+ * @param affine 4 × 4, row by row.
+ */
+export function isSingular(affine: readonly number[]): boolean {
+  const [a, b, c, , d, e, f, , g, h, i] = affine;
+  const volume = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
+  const edges = Math.hypot(a, d, g) * Math.hypot(b, e, h) * Math.hypot(c, f, i);
+  return !(Math.abs(volume) > 1e-6 * edges);
 }
 
 /** Rotation of the unit quaternion (a, b, c, d) with a = √(1−b²−c²−d²) ≥ 0, times voxel sizes, plus offsets. */

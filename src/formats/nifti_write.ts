@@ -1,7 +1,20 @@
 /** Writing NIfTI-1 single files: the header, and small images in one go. Long runs are written frame by frame by `files`. */
 import type { FloatArray, SpatialShape } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
+import {
+  checkOptions,
+  choice,
+  flag,
+  integer,
+  list,
+  nullable,
+  number,
+  other,
+  record,
+  text,
+} from "../base/fields.ts";
 import { gzipSync } from "../deps/node_zlib.ts";
+import { isSingular } from "./nifti_space.ts";
 import { encodeVoxels, int16Scaling, type WrittenDatatype } from "./nifti_voxels.ts";
 
 /** What the header of a written file says. */
@@ -34,7 +47,7 @@ const DATA_OFFSET = 352;
  * The affine is stored as sform and, as far as it has one, as the equivalent voxel sizes; units are
  * millimetres and seconds.
  *
- * @throws {ConfigError} for axes NIfTI-1 cannot hold or an affine that is not 4 × 4 and finite.
+ * @throws {ConfigError} for axes NIfTI-1 cannot hold or an affine that is not 4 × 4, finite and invertible.
  */
 export function encodeNiftiHeader(facts: NiftiImageFacts): Uint8Array<ArrayBuffer> {
   const { spatialShape, frames, affine = IDENTITY, datatype = "float32" } = facts;
@@ -70,6 +83,16 @@ export interface WriteNiftiOptions extends Omit<NiftiImageFacts, "slope" | "inte
   readonly gzip?: boolean;
 }
 
+const WRITE_OPTIONS = record<WriteNiftiOptions>({
+  spatialShape: list(number()), // checkFacts looks at the sizes
+  frames: integer({ least: 1 }),
+  affine: other("4 × 4 numbers, row by row"), // likewise
+  repetitionTime: nullable(number({ least: 0 })),
+  datatype: choice(["float32", "int16"]),
+  description: text(),
+  gzip: flag(),
+}, ["spatialShape"]);
+
 /**
  * Writes an image that fits in memory.
  *
@@ -79,6 +102,7 @@ export interface WriteNiftiOptions extends Omit<NiftiImageFacts, "slope" | "inte
  * @throws {ShapeError} when the number of values does not fit. @throws {ConfigError} see `encodeNiftiHeader`.
  */
 export function writeNifti(values: FloatArray, options: WriteNiftiOptions): Uint8Array {
+  checkOptions(options, WRITE_OPTIONS, { doing: "Cannot write a NIfTI image" });
   const [x, y, z] = options.spatialShape;
   const count = x * y * z * (options.frames ?? 1);
   if (count !== values.length) {
@@ -122,11 +146,11 @@ function checkFacts(shape: readonly number[], affine: readonly number[]): void {
         `${MAX_DIMENSION}`,
     );
   }
-  if (affine.length !== 16 || !affine.every(Number.isFinite)) {
+  if (affine.length !== 16 || !affine.every(Number.isFinite) || isSingular(affine)) {
     throw new ConfigError(
       "affine",
       `Cannot write a NIfTI-1 image: found an affine of ${affine.length} entries [${affine}], needs ` +
-        `16 finite ones (4 × 4, row by row)`,
+        `16 finite ones (4 × 4, row by row) that map volumes onto volumes`,
     );
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
+import { checkOptions, map, record, text } from "../base/fields.ts";
 import { widenBfloat16, widenFloat16 } from "./half_precision.ts";
 import {
   ELEMENT_BYTES,
@@ -28,6 +29,14 @@ export interface SafetensorsFile {
   /** The `__metadata__` of the header, `{}` where there is none. */
   readonly metadata: Readonly<Record<string, string>>;
 }
+
+/** Options of {@link writeSafetensors}. */
+export interface WriteSafetensorsOptions {
+  /** Strings to store with the arrays. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+const WRITE_OPTIONS = record<WriteSafetensorsOptions>({ metadata: map(text()) });
 
 /**
  * Reads a safetensors file.
@@ -62,14 +71,15 @@ export function readSafetensors(bytes: Uint8Array, source = "safetensors file"):
  * header is padded to 8 bytes, so that every array is aligned for typed arrays.
  *
  * @param tensors Name and array pairs, e.g. a Map. Names must be unique and not `__metadata__`.
- * @param options `metadata`: strings to store with the arrays.
+ * @param options See {@link WriteSafetensorsOptions}.
  * @throws {ShapeError} when a shape does not fit its data.
  * @throws {ConfigError} when a name cannot be stored.
  */
 export function writeSafetensors(
   tensors: Iterable<readonly [name: string, array: NdArray<NumericArray>]>,
-  options: { readonly metadata?: Readonly<Record<string, string>> } = {},
+  options: WriteSafetensorsOptions = {},
 ): Uint8Array<ArrayBuffer> {
+  checkOptions(options, WRITE_OPTIONS, { doing: "Cannot write safetensors" });
   const list = [...tensors];
   checkNames(list.map(([name]) => name));
   const { offsets, dataBytes } = layOut(list);

@@ -1,63 +1,43 @@
 /**
- * Reader of PyTorch state dicts (`torch.save(model.state_dict(), "model.pt")`) without PyTorch: a ZIP with
- * stored entries, a pickle that lists the tensors, and their raw storages (spec section 7).
+ * Reader of PyTorch state dicts (`torch.save(model.state_dict(), "model.pt")`) and of checkpoints that hold
+ * one, without PyTorch (spec section 7).
  *
- * Only what a state dict of dense CPU tensors needs is understood. Pickles that ask for anything else are
- * refused by name, and nothing a file says is ever executed.
+ * Only plain data and dense CPU tensors are understood. Files that ask for anything else are refused by
+ * name, and nothing a file says is ever executed.
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
-import { gatherStrided, isContiguous } from "../base/strided.ts";
-import { FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
-import { widenBfloat16, widenFloat16 } from "./half_precision.ts";
+import { callback, checkOptions, flag, record, text } from "../base/fields.ts";
+import type { FormatError } from "../base/errors.ts";
 import { refusals } from "./rejection.ts";
 import {
+  foreignRefusal,
   PickleDict,
-  PickleGlobal,
-  type PickleHost,
-  PickleObject,
-  PickleTuple,
+  PickleForeign,
+  PickleList,
   type PickleValue,
-  runPickle,
 } from "./restricted_pickle.ts";
-import { readStoredZip } from "./zip_stored.ts";
+import { openTorchContainer, type TorchContainer } from "./torch_container.ts";
+import { TORCH_RULES } from "./torch_rules.ts";
+import { Tensor } from "./torch_tensors.ts";
 
-/** What a good state dict satisfies; a rejection names one of these (or a rule of ZIP or pickle). */
-export const TORCH_RULES = {
-  "torch.kind": "a file of torch.save (PyTorch 1.6 or newer), which is a ZIP archive",
-  "torch.layout": "one top folder with data.pkl",
-  "torch.byteorder": "little-endian storages",
-  "torch.root":
-    "a dictionary of tensors; save model.state_dict() instead of a model or a checkpoint",
-  "torch.call": "calls as PyTorch writes them",
-  "torch.storage": "a storage of the size and type the pickle says",
-  "torch.view":
-    "sizes, strides and an offset that stay inside the storage and take no more elements than it has",
-  "torch.copies": "strided tensors of at most four times the file's size together",
-} as const;
+/** How deep dictionaries are searched for states. */
+const MAX_DEPTH = 4;
+/** Most names that a note or a message lists. */
+const MAX_LISTED = 8;
+/** The name of the outermost dictionary, among states. */
+const TOP = ".";
 
-/** First bytes that tell what a file is. */
-const HEAD_BYTES = 352;
-
-const REBUILD = "torch._utils _rebuild_tensor_v2";
-const ORDERED_DICT = "collections OrderedDict";
-const MAX_AXES = 32;
-/** Strided tensors are copied; together they may take this many times the file's size. */
-const MAX_COPY_RATIO = 4;
-
-type ElementType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
-
-const STORAGE_TYPES: Readonly<Record<string, ElementType>> = {
-  "torch DoubleStorage": "F64",
-  "torch FloatStorage": "F32",
-  "torch HalfStorage": "F16",
-  "torch BFloat16Storage": "BF16",
-  "torch LongStorage": "I64",
-  "torch IntStorage": "I32",
-  "torch ShortStorage": "I16",
-  "torch CharStorage": "I8",
-  "torch ByteStorage": "U8",
-  "torch BoolStorage": "BOOL",
-};
+/** Names that stand for known kinds of values, and what makes ordinary tensors of them in Python. */
+const KNOWN_FOREIGN: readonly (readonly [RegExp, string])[] = [
+  [/sparse/, "a sparse tensor, which to_dense() makes an ordinary one"],
+  [/_qtensor|Q\w*IntStorage|QInt/, "a quantised tensor, which dequantize() makes an ordinary one"],
+  [/Complex\w*Storage/, "complex numbers, which torch.view_as_real() makes ordinary ones"],
+  [/_rebuild_tensor_v3/, "an element type such as uint16, which float() makes an ordinary one"],
+  [
+    /^numpy/,
+    "a NumPy value, which float(), or torch.from_numpy for an array, makes an ordinary one",
+  ],
+];
 
 /** Options of {@link readTorchState}. */
 export interface TorchStateOptions {
@@ -65,195 +45,210 @@ export interface TorchStateOptions {
   readonly source?: string;
   /** Compare entries with their CRC-32, default true; for files written with checksums switched off. */
   readonly checksums?: boolean;
+  /**
+   * Which part of a checkpoint to read: its key (`"model"`), keys with slashes between for a part of a part
+   * (`"ema/model"`), `"."` for the outermost dictionary. Default: the only part that holds weights.
+   */
+  readonly state?: string;
+  /** Told what was taken, left out or renamed, a sentence each time. */
+  readonly onNote?: (note: string) => void;
 }
 
+const STATE_OPTIONS = record<TorchStateOptions>({
+  source: text(),
+  checksums: flag(),
+  state: text(),
+  onNote: callback(),
+});
+
 /**
- * Reads a PyTorch state dict.
+ * Reads a PyTorch state dict, also one inside a checkpoint.
  *
- * @param bytes The whole `.pt` file. Contiguous tensors are views of it: keep it unchanged while in use.
+ * Names lose a leading `module.` (DataParallel) when all have it, and `_orig_mod.` (torch.compile) anywhere.
+ * Entries that are no tensors are left out.
+ *
+ * @param bytes The whole file. Contiguous tensors are views of it: keep it unchanged while in use.
  * @param options See {@link TorchStateOptions}.
  * @returns Name → array, in the file's order. Half-precision types become float32, booleans Uint8Array.
- * @throws {FormatError} naming a rule of `TORCH_RULES`, `PICKLE_RULES` or `ZIP_RULES`.
+ * @throws {FormatError} naming a rule of `TORCH_RULES`, `PICKLE_RULES` or `ZIP_RULES`; `torch.state` when the
+ * file holds several states and none was named, or not the named one.
+ *
+ * @example
+ * ```ts
+ * import { readTorchState } from "./torch_state.ts";
+ *
+ * const bytes = Deno.readFileSync("tests/data/torch/two_states.pt");
+ * const state = readTorchState(bytes, { state: "generator" });
+ * console.assert(state.get("w")!.data.length === 2);
+ * ```
  */
 export function readTorchState(
   bytes: Uint8Array,
   options: TorchStateOptions = {},
 ): Map<string, NdArray<NumericArray>> {
-  const source = options.source ?? "PyTorch file";
-  const refuse = refusals(TORCH_RULES, source);
-  const kind = identifyFile(bytes.subarray(0, HEAD_BYTES));
-  if (kind !== "zip") throw refuse("torch.kind", `it is ${FILE_KIND_NAMES[kind]}`);
-  const entries = readStoredZip(bytes, { source, checksums: options.checksums });
-  const folder = findFolder([...entries.keys()]);
-  if (folder === undefined) throw refuse("torch.layout", `${entries.size} entries`);
-  const order = entries.get(`${folder}byteorder`);
-  if (order && new TextDecoder().decode(order) !== "little") {
-    throw refuse("torch.byteorder", "another byte order");
-  }
-  const builder = new TensorBuilder(entries, `${folder}data/`, source, bytes.length);
-  const root = runPickle(entries.get(`${folder}data.pkl`)!, builder, source);
-  if (!(root instanceof PickleDict)) throw refuse("torch.root", "a pickle of something else");
-  const tensors = new Map<string, NdArray<NumericArray>>();
-  for (const [name, value] of root.entries) {
-    if (!(value instanceof Tensor)) {
-      throw refuse("torch.root", `entry "${name.slice(0, 120)}" that is no tensor`);
-    }
-    tensors.set(name, value.array);
-  }
-  return tensors;
-}
-
-/** The one folder that holds `data.pkl`, with its slash. */
-function findFolder(names: readonly string[]): string | undefined {
-  const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickles.length !== 1) return undefined;
-  const folder = pickles[0].slice(0, -"data.pkl".length);
-  return names.every((name) => name.startsWith(folder)) ? folder : undefined;
-}
-
-class Storage extends PickleObject {
-  constructor(readonly key: string, readonly values: NumericArray) {
-    super();
-  }
-}
-
-class Tensor extends PickleObject {
-  constructor(readonly array: NdArray<NumericArray>) {
-    super();
-  }
-}
-
-/** What the pickle may call: ordered dictionaries, tensors, storages. */
-class TensorBuilder implements PickleHost {
-  readonly #entries: ReadonlyMap<string, Uint8Array>;
-  readonly #folder: string;
-  readonly #storages = new Map<string, { type: string; values: NumericArray }>();
-  readonly #refuse: ReturnType<typeof refusals<typeof TORCH_RULES>>;
-  #copyBudget: number;
-
-  constructor(
-    entries: ReadonlyMap<string, Uint8Array>,
-    folder: string,
-    source: string,
-    fileBytes: number,
-  ) {
-    this.#entries = entries;
-    this.#folder = folder;
-    this.#refuse = refusals(TORCH_RULES, source);
-    this.#copyBudget = MAX_COPY_RATIO * fileBytes;
-  }
-
-  allows(name: string): boolean {
-    return name === ORDERED_DICT || name === REBUILD || Object.hasOwn(STORAGE_TYPES, name);
-  }
-
-  call(name: string, args: readonly PickleValue[]): PickleValue {
-    if (name === REBUILD) return this.#tensor(args);
-    if (name === ORDERED_DICT && args.length === 0) return new PickleDict();
-    throw this.#refuse("torch.call", `${name} with ${args.length} arguments`);
-  }
-
-  /** `('storage', torch.<Type>Storage, key, device, element count)`. */
-  persistent(id: readonly PickleValue[]): PickleValue {
-    const [tag, type, key, device, count] = id;
-    const typeName = type instanceof PickleGlobal ? type.name : "";
-    if (
-      id.length !== 5 || tag !== "storage" || !Object.hasOwn(STORAGE_TYPES, typeName) ||
-      typeof key !== "string" || typeof device !== "string" || !isCount(count)
-    ) {
-      throw this.#refuse("torch.call", "a persistent id of another form");
-    }
-    const known = this.#storages.get(key);
-    const values = known?.values ?? this.#loadStorage(key, STORAGE_TYPES[typeName]);
-    if ((known && known.type !== typeName) || values.length !== count) {
-      throw this.#refuse(
-        "torch.storage",
-        `storage "${key}" as ${count} of ${typeName}, and ${values.length} in the file`,
-      );
-    }
-    this.#storages.set(key, { type: typeName, values });
-    return new Storage(key, values);
-  }
-
-  #loadStorage(key: string, type: ElementType): NumericArray {
-    const bytes = this.#entries.get(this.#folder + key);
-    const values = bytes && decodeStorage(bytes, type);
-    if (!values) {
-      throw this.#refuse("torch.storage", `storage "${key}" ${bytes ? "of odd size" : "missing"}`);
-    }
-    return values;
-  }
-
-  /** `(storage, offset, size, stride, requires_grad, backward hooks)`; a seventh value is metadata. */
-  #tensor(args: readonly PickleValue[]): Tensor {
-    const [storage, offset, size, stride] = args;
-    if (
-      args.length < 6 || args.length > 7 || !(storage instanceof Storage) || !isCount(offset) ||
-      !isCountTuple(size) || !isCountTuple(stride) || typeof args[4] !== "boolean" ||
-      !(args[5] instanceof PickleDict)
-    ) {
-      throw this.#refuse("torch.call", "_rebuild_tensor_v2 with other arguments");
-    }
-    return new Tensor(this.#view(storage, offset, size.items, stride.items));
-  }
-
-  #view(
-    storage: Storage,
-    offset: number,
-    shape: readonly number[],
-    strides: readonly number[],
-  ): NdArray<NumericArray> {
-    const count = shape.reduce((product, n) => product * n, 1);
-    const last = shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis], offset);
-    const fits = shape.length === strides.length && shape.length <= MAX_AXES &&
-      offset <= storage.values.length && count <= storage.values.length &&
-      (count === 0 || last < storage.values.length);
-    if (!fits) {
-      throw this.#refuse(
-        "torch.view",
-        `size [${shape}], stride [${strides}], offset ${offset} in ${storage.values.length} elements`,
-      );
-    }
-    if (isContiguous(shape, strides)) {
-      return { data: storage.values.subarray(offset, offset + count), shape };
-    }
-    this.#copyBudget -= count * storage.values.BYTES_PER_ELEMENT;
-    if (this.#copyBudget < 0) throw this.#refuse("torch.copies", "larger ones");
-    return { data: gatherStrided(storage.values, { offset, shape, strides }), shape };
-  }
-}
-
-function isCount(value: PickleValue | undefined): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isCountTuple(value: PickleValue): value is PickleTuple & { items: readonly number[] } {
-  return value instanceof PickleTuple && value.items.every(isCount);
-}
-
-/** Views (or, unaligned and half-precision, copies) of raw little-endian values; undefined at an odd size. */
-function decodeStorage(bytes: Uint8Array, type: ElementType): NumericArray | undefined {
-  const arrays = {
-    F64: Float64Array,
-    F32: Float32Array,
-    F16: Uint16Array,
-    BF16: Uint16Array,
-    I64: BigInt64Array,
-    I32: Int32Array,
-    I16: Int16Array,
-    I8: Int8Array,
-    U8: Uint8Array,
-    BOOL: Uint8Array,
-  } as const;
-  const width = arrays[type].BYTES_PER_ELEMENT;
-  if (bytes.length % width !== 0) return undefined;
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
-  const values = new arrays[type](
-    aligned.buffer as ArrayBuffer,
-    aligned.byteOffset,
-    bytes.length / width,
+  checkOptions(options, STATE_OPTIONS, { doing: "Cannot read the state dictionary" });
+  const { source = "PyTorch file", onNote = () => {} } = options;
+  const { root, foreign, reader } = openTorchContainer(bytes, { ...options, source });
+  if (foreign.length > 0) throw foreignStateRefusal(root, foreign, source);
+  const { name, dict } = chooseState(root, options.state, source);
+  const found = [...dict.entries].filter((entry): entry is [string, Tensor] =>
+    typeof entry[0] === "string" && entry[1] instanceof Tensor
   );
-  if (type === "F16") return widenFloat16(values as Uint16Array);
-  if (type === "BF16") return widenBfloat16(values as Uint16Array);
-  return values;
+  noteRest(root as PickleDict, { name, dict }, onNote);
+  const names = bareNames(found.map(([name]) => name), onNote);
+  return new Map(found.map(([, tensor], i) => [names[i], reader.read(tensor)]));
+}
+
+/** A dictionary that holds tensors. */
+export interface TorchState {
+  /** Keys that lead to it, with slashes between; `"."` for the outermost dictionary. */
+  readonly name: string;
+  /** What it holds. */
+  readonly dict: PickleDict;
+}
+
+/**
+ * The dictionaries of a file that can be meant when its state is asked for: those with floating-point arrays
+ * of one axis or more, or, without such, those with any tensor. Optimisers' are left out.
+ *
+ * @param root What was saved.
+ */
+export function likelyStates(root: TorchContainer["root"]): readonly TorchState[] {
+  const states = allStates(root);
+  const likely = states.filter(({ dict }) => [...dict.entries.values()].some(isWeight));
+  return likely.length > 0 ? likely : states;
+}
+
+function allStates(root: PickleValue): TorchState[] {
+  const states: TorchState[] = [];
+  const seen = new Set<PickleDict>();
+  const visit = (dict: PickleDict, path: readonly string[]) => {
+    if (seen.has(dict) || path.length > MAX_DEPTH || isOptimiser(dict)) return;
+    seen.add(dict);
+    const entries = [...dict.entries].filter(([key]) => typeof key === "string");
+    if (entries.some(([, value]) => value instanceof Tensor)) {
+      states.push({ name: path.join("/") || TOP, dict });
+    }
+    for (const [key, value] of entries) {
+      const isPart = value instanceof PickleDict && !(key as string).endsWith("_extra_state");
+      if (isPart) visit(value, [...path, key as string]);
+    }
+  };
+  if (root instanceof PickleDict) visit(root, []);
+  return states;
+}
+
+function isWeight(value: PickleValue): boolean {
+  return value instanceof Tensor && value.view.shape.length > 0 &&
+    ["F64", "F32", "F16", "BF16"].includes(value.storage.type);
+}
+
+function isOptimiser(dict: PickleDict): boolean {
+  return dict.entries.has("state") && dict.entries.has("param_groups");
+}
+
+function chooseState(root: PickleValue, wanted: string | undefined, source: string): TorchState {
+  const refuse = refusals(TORCH_RULES, source);
+  const likely = likelyStates(root);
+  const choices = likely.map(({ name }) => JSON.stringify(name)).join(", ");
+  if (wanted !== undefined) {
+    const named = allStates(root).find(({ name }) => name === wanted);
+    if (named) return named;
+    throw refuse("torch.state", `it holds no state "${wanted}", but ${choices || "none"}`);
+  }
+  if (likely.length === 1) return likely[0];
+  if (likely.length > 1) throw refuse("torch.state", `it holds several states: ${choices}`);
+  if (root instanceof PickleDict && root.entries.size === 0) return { name: TOP, dict: root };
+  throw refuse("torch.root", `it holds ${nameKind(root)}`);
+}
+
+/** What was saved, in a few words, where it is no state. */
+function nameKind(root: PickleValue): string {
+  if (root instanceof PickleDict) {
+    return `a dictionary without tensors in it (${listed([...root.entries.keys()])})`;
+  }
+  if (root instanceof Tensor) return `one tensor of size [${root.view.shape.join(", ")}]`;
+  if (root instanceof PickleList) return `a list of ${root.items.length} values`;
+  return "a single value";
+}
+
+/** Why a file that asks for more than data is refused: a whole model is named as such. */
+function foreignStateRefusal(
+  root: PickleValue,
+  foreign: readonly string[],
+  source: string,
+): FormatError {
+  const refuse = refusals(TORCH_RULES, source);
+  if (isModule(root)) {
+    return refuse("torch.root", `it holds a whole model object of class ${className(root)}`);
+  }
+  const parts = root instanceof PickleDict ? root.entries : [];
+  for (const [key, value] of parts) {
+    if (isModule(value)) {
+      const found = `its part "${printable(String(key))}" is a whole model object of class`;
+      return refuse("torch.root", `${found} ${className(value)}`);
+    }
+  }
+  const known = KNOWN_FOREIGN.find(([pattern]) => pattern.test(foreign[0]));
+  return foreignRefusal(foreign, source, known ? ` (${known[1]})` : "");
+}
+
+/**
+ * Whether a value stands for a pickled `nn.Module`.
+ *
+ * @param value Part of a file.
+ */
+export function isModule(value: PickleValue): value is PickleForeign & { state: PickleDict } {
+  return value instanceof PickleForeign && value.state instanceof PickleDict &&
+    value.state.entries.has("_modules") && value.state.entries.has("_parameters");
+}
+
+/**
+ * A class as Python writes it.
+ *
+ * @param object Stands for an instance of it.
+ */
+export function className({ name }: PickleForeign): string {
+  return printable(name).replace(" ", ".");
+}
+
+/**
+ * A text of a file, fit to be shown: at most 120 characters, none of which steers a terminal.
+ *
+ * @param text Anything.
+ */
+export function printable(text: string): string {
+  return text.slice(0, 120).replaceAll(/\p{Cc}/gu, "?");
+}
+
+/** Says which entries were not taken. */
+function noteRest(root: PickleDict, state: TorchState, onNote: (note: string) => void): void {
+  if (state.name !== TOP) {
+    const others = [...root.entries.keys()].filter((key) => key !== state.name.split("/")[0]);
+    onNote(
+      `Taken: "${state.name}"` + (others.length > 0 ? `, and not ${listed(others)}.` : "."),
+    );
+  }
+  const rest = [...state.dict.entries]
+    .filter(([key, value]) => typeof key !== "string" || !(value instanceof Tensor))
+    .map(([key]) => key);
+  if (rest.length > 0) onNote(`Left out, since they are no arrays: ${listed(rest)}.`);
+}
+
+function listed(keys: readonly PickleValue[]): string {
+  const shown = keys.slice(0, MAX_LISTED).map((key) => printable(String(key))).join(", ");
+  return keys.length > MAX_LISTED ? `${shown} and ${keys.length - MAX_LISTED} more` : shown;
+}
+
+/** Names without what DataParallel and torch.compile put before them, where they stay apart without it. */
+function bareNames(names: readonly string[], onNote: (note: string) => void): readonly string[] {
+  let bare = names.map((name) => name.replaceAll(/(^|\.)_orig_mod\./g, "$1"));
+  const found = bare.some((name, i) => name !== names[i]) ? ['"_orig_mod."'] : [];
+  if (bare.length > 0 && bare.every((name) => name.startsWith("module."))) {
+    bare = bare.map((name) => name.slice("module.".length));
+    found.push('"module."');
+  }
+  if (found.length === 0 || new Set(bare).size < names.length) return names;
+  onNote(`Taken off the names: ${found.join(" and ")}.`);
+  return bare;
 }

@@ -44,7 +44,12 @@ export interface ZipOptions {
 /** A directory record. */
 interface Entry {
   readonly name: string;
+  /** 0 for stored. */
+  readonly method: number;
   readonly crc: number;
+  /** Bytes in the file. */
+  readonly packed: number;
+  /** Bytes of the content. */
   readonly size: number;
   /** Byte of the local header. */
   readonly at: number;
@@ -70,6 +75,15 @@ export function readStoredZip(
   const ranges: [begin: number, end: number, name: string][] = [];
   for (const entry of readDirectory(view, directory, source)) {
     if (contents.has(entry.name)) throw refuse("zip.name", `two entries named "${entry.name}"`);
+    if (entry.method !== 0) {
+      throw refuse("zip.method", `entry "${entry.name}" with method ${entry.method}`);
+    }
+    if (entry.packed !== entry.size) {
+      throw refuse(
+        "zip.size",
+        `entry "${entry.name}" with sizes ${entry.packed} and ${entry.size}`,
+      );
+    }
     const begin = contentStart(view, entry, source);
     const end = begin + entry.size;
     if (end > directory.begin) {
@@ -89,6 +103,18 @@ export function readStoredZip(
     }
   }
   return contents;
+}
+
+/**
+ * The names of a ZIP archive's entries, stored or not.
+ *
+ * @param bytes The whole file.
+ * @param source Path or label for messages.
+ * @throws {FormatError} naming one of {@link ZIP_RULES}.
+ */
+export function listZip(bytes: Uint8Array, source: string): string[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return [...readDirectory(view, findDirectory(view, source), source)].map(({ name }) => name);
 }
 
 interface Directory {
@@ -162,14 +188,10 @@ function* readDirectory(view: DataView, directory: Directory, source: string): G
     const local = view.getUint32(at + 42, true);
     if (view.getUint16(at + 8, true) & 1) throw refuse("zip.encrypted", `entry "${name}"`);
     const method = view.getUint16(at + 10, true);
-    if (method !== 0) throw refuse("zip.method", `entry "${name}" with method ${method}`);
     if (packed === 0xffffffff || size === 0xffffffff || local === 0xffffffff) {
       throw refuse("zip.zip64", `ZIP64 marks in entry "${name}"`);
     }
-    if (packed !== size) {
-      throw refuse("zip.size", `entry "${name}" with sizes ${packed} and ${size}`);
-    }
-    yield { name, crc: view.getUint32(at + 16, true), size, at: local };
+    yield { name, method, crc: view.getUint32(at + 16, true), packed, size, at: local };
     at = next;
   }
   if (at !== directory.end) {

@@ -5,8 +5,9 @@
  * XXᵀ, so nothing of size voxels² exists and frames are read in tiles, never held all at once. float64
  * throughout. Cost: rows²·columns/2 multiply–adds.
  */
-import type { FloatArray } from "../base/arrays.ts";
+import { discard, type FloatArray } from "../base/arrays.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 import { symmetricEigen } from "./symmetric.ts";
 
 /** Rows of a matrix that can be read one by one, for example the masked voxels of each frame. */
@@ -21,6 +22,8 @@ export interface RowSource {
 
 /** Memory for the rows of a tile unless told otherwise: 128 MiB. */
 const DEFAULT_TILE_BYTES = 128 * 2 ** 20;
+
+const PCA_OPTIONS = record<{ readonly tileBytes?: number }>({ tileBytes: integer({ least: 1 }) });
 
 /** A fitted principal component analysis of K components over C columns. */
 export class Pca {
@@ -90,6 +93,7 @@ export async function fitPca(
   components: number,
   options: { readonly tileBytes?: number } = {},
 ): Promise<Pca> {
+  checkOptions(options, PCA_OPTIONS, { doing: "Cannot fit principal components" });
   checkRequest(source, components);
   const { rows, columns } = source;
   const mean = new Float64Array(columns);
@@ -107,6 +111,7 @@ export async function fitPca(
       const scale = vectors[k * rows + i] / Math.sqrt(values[k]);
       addScaled(axes.subarray(k * columns, (k + 1) * columns), row, 0, scale);
     }
+    discard(row);
   }
   let total = 0;
   for (let i = 0; i < rows; i++) total += gram[i * rows + i] / (rows - 1);
@@ -131,7 +136,9 @@ async function centredGram(source: RowSource, mean: Float64Array, tileBytes: num
           gram[(start + j + p) * rows + i] = products[p];
         }
       }
+      if (row !== tile.at(-1)) discard(row);
     }
+    tile.forEach(discard);
   }
   return gram;
 }

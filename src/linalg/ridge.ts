@@ -3,7 +3,8 @@
  * predecessor, in float64 (spec 5). Nothing here knows tensors or training.
  */
 import type { FloatArray } from "../base/arrays.ts";
-import { ConfigError, ShapeError, SingularMatrixError } from "../base/errors.ts";
+import { ShapeError, SingularMatrixError } from "../base/errors.ts";
+import { checkOptions, choice, integer, number, object, record } from "../base/fields.ts";
 import { LuDecomposition, Matrix } from "../deps/ml_matrix.ts";
 import { symmetricEigenvalues } from "./symmetric.ts";
 
@@ -32,6 +33,18 @@ export interface TransitionProblem {
   /** Default `"v2"`. */
   readonly penalty?: PenaltyRule;
 }
+
+/** Fields there are. */
+const PROBLEM_FIELDS = record<TransitionProblem>({
+  states: object("a typed array [N, T, D]"),
+  initialState: object("a typed array [D]"),
+  subjects: integer({ least: 1 }),
+  frames: integer({ least: 1 }),
+  latentDim: integer({ least: 1 }),
+  sigH: number({ above: 0 }),
+  rho: number({ least: 0 }),
+  penalty: choice(["v1", "v2"]),
+}, ["states", "initialState", "subjects", "frames", "latentDim", "sigH", "rho"]);
 
 /** λ of a problem; see {@link PenaltyRule}. */
 export function ridgePenalty(
@@ -123,7 +136,8 @@ function normalEquations(problem: TransitionProblem) {
 }
 
 function checkProblem(problem: TransitionProblem): void {
-  const { states, initialState, subjects, frames, latentDim, sigH, rho } = problem;
+  checkOptions(problem, PROBLEM_FIELDS, { doing: "Cannot update F" });
+  const { states, initialState, subjects, frames, latentDim } = problem;
   const width = states.length / (subjects * frames);
   if (width !== latentDim) {
     throw new ShapeError(
@@ -139,12 +153,6 @@ function checkProblem(problem: TransitionProblem): void {
       [initialState.length],
       `[${latentDim}]`,
     );
-  }
-  if (!(sigH > 0 && sigH < Infinity)) {
-    throw new ConfigError("sigH", `Cannot update F: sigH is ${sigH}, needs a positive number`);
-  }
-  if (!(rho >= 0 && rho < Infinity)) {
-    throw new ConfigError("rho", `Cannot update F: rho is ${rho}, needs a number of at least 0`);
   }
   if (!initialState.every(Number.isFinite)) throw nonFinite("h0");
   const bad = states.findIndex((value) => !Number.isFinite(value));

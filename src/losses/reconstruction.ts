@@ -5,7 +5,7 @@ import type { FloatArray } from "../base/arrays.ts";
 import { ShapeError } from "../base/errors.ts";
 import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
-import type { LossScale } from "./terms.ts";
+import { checkScale, type LossScale } from "./terms.ts";
 
 /**
  * loss1 from the sum of squared differences.
@@ -17,7 +17,9 @@ export function reconstructionLoss(squaredError: number, scale: LossScale): numb
 }
 
 /** The factor 1/(2·B·T·σ²) in front of a sum of squares. */
-export function reconstructionFactor({ sigma, batch, frames }: LossScale): number {
+export function reconstructionFactor(scale: LossScale): number {
+  checkScale(scale);
+  const { sigma, batch, frames } = scale;
   return 1 / (2 * batch * frames * sigma * sigma);
 }
 

@@ -5,7 +5,7 @@
 import type { FloatArray } from "../base/arrays.ts";
 import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
-import type { LossScale } from "./terms.ts";
+import { checkScale, type LossScale } from "./terms.ts";
 
 /** States of a rollout, all of one length and order (the order does not matter to a sum). */
 export interface Trajectory<Values> {
@@ -34,8 +34,10 @@ export interface TemporalGradient {
  */
 export function squaredTemporalLoss(
   { h, gh }: Pick<Trajectory<FloatArray>, "h" | "gh">,
-  { sigma, batch, frames }: LossScale,
+  scale: LossScale,
 ): number {
+  checkScale(scale);
+  const { sigma, batch, frames } = scale;
   let sum = 0;
   for (let i = 0; i < h.length; i++) sum += (h[i] - gh[i]) ** 2;
   return sum / (2 * batch * frames * sigma * sigma);
@@ -49,8 +51,10 @@ export function squaredTemporalLoss(
  */
 export function klTemporalLoss(
   { mu, logVar, gh }: Pick<Trajectory<FloatArray>, "mu" | "logVar" | "gh">,
-  { sigma, batch, frames }: LossScale,
+  scale: LossScale,
 ): number {
+  checkScale(scale);
+  const { sigma, batch, frames } = scale;
   const variance = sigma * sigma;
   let sum = 0;
   for (let i = 0; i < mu.length; i++) {

@@ -2,6 +2,8 @@
  * The loss of one batch, in parts, as the reference names them (spec 4).
  */
 
+import { checkOptions, integer, number, record } from "../base/fields.ts";
+
 /** loss = loss1 + loss2 + lossZ; lossF is reported only. All float64. */
 export interface LossTerms {
   /** What is minimised. */
@@ -24,6 +26,21 @@ export interface LossScale {
   readonly batch: number;
   /** Frames T. */
   readonly frames: number;
+}
+
+const SCALE_FIELDS = record<LossScale>({
+  sigma: number({ above: 0 }),
+  batch: integer({ least: 1 }),
+  frames: integer({ least: 1 }),
+}, ["sigma", "batch", "frames"]);
+
+/**
+ * Makes sure that a scale is whole: a misspelt field would make the loss NaN.
+ *
+ * @throws {ConfigError} naming the field.
+ */
+export function checkScale(scale: LossScale): void {
+  checkOptions(scale, SCALE_FIELDS, { doing: "Cannot compute the loss" });
 }
 
 /**

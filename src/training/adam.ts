@@ -4,7 +4,7 @@
  *
  * Sources: D. P. Kingma, J. Ba, arXiv:1412.6980; I. Loshchilov, F. Hutter, arXiv:1711.05101.
  */
-import { ConfigError } from "../base/errors.ts";
+import { checkOptions, number, record } from "../base/fields.ts";
 import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 import { type OptimiserKind, SlotOptimiser, type UpdateTarget } from "./optimiser.ts";
@@ -20,6 +20,14 @@ export interface AdamOptions {
   /** At least 0. Adam adds it times p to the gradient (default 0); AdamW shrinks p directly (default 0.01). */
   readonly weightDecay?: number;
 }
+
+/** Options there are. */
+const ADAM_OPTIONS = record<AdamOptions>({
+  beta1: number({ least: 0, below: 1 }),
+  beta2: number({ least: 0, below: 1 }),
+  epsilon: number({ least: 0 }),
+  weightDecay: number({ least: 0 }),
+});
 
 /**
  * m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr/(1 − β₁ᵏ)·m/(√v/√(1 − β₂ᵏ) + ε) in update k,
@@ -39,11 +47,8 @@ export class Adam extends SlotOptimiser {
    * @throws {ConfigError} when an option is out of range.
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
+    checkOptions(options, ADAM_OPTIONS, { doing: "Cannot make Adam" });
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
-    requireRange("beta1", beta1, 1);
-    requireRange("beta2", beta2, 1);
-    requireRange("epsilon", epsilon, Infinity);
-    requireRange("weightDecay", weightDecay, Infinity);
     super(variables, ["first", "second"]);
     this.settings = { beta1, beta2, epsilon, weightDecay };
   }
@@ -87,8 +92,8 @@ export class AdamW extends Adam {
    * @throws {ConfigError} when an option is out of range.
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
+    checkOptions(options, ADAM_OPTIONS, { doing: "Cannot make AdamW" });
     const { weightDecay = 0.01 } = options;
-    requireRange("weightDecay", weightDecay, Infinity);
     super(variables, { ...options, weightDecay: 0 });
     this.#weightDecay = weightDecay;
   }
@@ -110,12 +115,4 @@ export class AdamW extends Adam {
       update(target);
     };
   }
-}
-
-function requireRange(field: string, value: number, limit: number): void {
-  if (value >= 0 && value < limit) return;
-  throw new ConfigError(
-    field,
-    `Cannot make Adam: ${field} is ${value}, needs 0 ≤ ${field} < ${limit}`,
-  );
 }

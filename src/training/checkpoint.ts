@@ -2,10 +2,17 @@
  * Checkpoints during training: the parts of a run (run_contents.ts) as generations of a store
  * (checkpoint_store.ts), so that training goes on bit for bit after a stop, a crash or a kill.
  */
+import { checkOptions } from "../base/fields.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
-import type { Optimiser } from "./optimiser.ts";
 import { decodeRun, encodeRun } from "./run_contents.ts";
-import { applyRun, gatherRun, type LoadedRun, type SaveRunOptions } from "./run_folder.ts";
+import {
+  applyRun,
+  gatherRun,
+  LOAD_OPTIONS,
+  type LoadedRun,
+  type LoadRunOptions,
+  type SaveRunOptions,
+} from "./run_folder.ts";
 import type { WeightHolder, WeightSource } from "./weight_holder.ts";
 
 /** What {@link loadCheckpoint} found. */
@@ -35,15 +42,16 @@ export async function saveCheckpoint(
  * Loads the newest whole checkpoint into a model.
  *
  * @param store Where. @param model Receives the weights, strictly.
- * @param options `optimiser`: receives its state, if one was saved.
+ * @param options See `loadRun`.
  * @returns Null when the store is empty.
  * @throws {CheckpointError} when no generation is whole, or the newest whole one does not fit the model.
  */
 export async function loadCheckpoint(
   store: CheckpointStore,
   model: WeightHolder,
-  options: { readonly optimiser?: Optimiser } = {},
+  options: LoadRunOptions = {},
 ): Promise<LoadedCheckpoint | null> {
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load the checkpoint" });
   const loaded = await store.loadNewest();
   if (!loaded) return null;
   const { generation, files, rejected } = loaded;

@@ -3,11 +3,12 @@
  * SHA-256 sums; a generation that is torn, incomplete or has decayed on the disk is recognised and the
  * next older one is taken.
  */
-import { CheckpointError, ConfigError } from "../base/errors.ts";
+import { CheckpointError } from "../base/errors.ts";
 import { disk } from "../files/disk.ts";
 import { joinPath, removeQuietly, TEMPORARY_PREFIX } from "../files/whole_file.ts";
 import { makeFolder, writeFolderWhole } from "../files/whole_folder.ts";
 import { listFolder, readIfPresent } from "./checkpoint_files.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
 
 const MANIFEST = "manifest.json";
 const GENERATION = /^generation-(\d{6,})$/;
@@ -27,6 +28,8 @@ interface ManifestEntry {
   readonly sha256: string;
 }
 
+const STORE_OPTIONS = record<{ readonly keep?: number }>({ keep: integer({ least: 1 }) });
+
 /** Checkpoints of one run. */
 export class CheckpointStore {
   readonly #folder: string;
@@ -41,15 +44,10 @@ export class CheckpointStore {
    * @param options `keep`: how many generations stay, at least 1; default 3.
    * @throws {ConfigError} when keep is out of range.
    */
-  constructor(folder: string, { keep = 3 }: { readonly keep?: number } = {}) {
-    if (!Number.isSafeInteger(keep) || keep < 1) {
-      throw new ConfigError(
-        "keep",
-        `Cannot keep checkpoints: keep is ${keep}, needs a whole number of at least 1`,
-      );
-    }
+  constructor(folder: string, options: { readonly keep?: number } = {}) {
+    checkOptions(options, STORE_OPTIONS, { doing: "Cannot keep checkpoints" });
     this.#folder = folder;
-    this.#keep = keep;
+    this.#keep = options.keep ?? 3;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Ends training when a monitored metric no longer improves. */
 import { ConfigError } from "../base/errors.ts";
+import { checkOptions, integer, nullable, number, record, text } from "../base/fields.ts";
 
 /** Options of {@link EarlyStopping}. */
 export interface EarlyStoppingOptions {
@@ -11,6 +12,13 @@ export interface EarlyStoppingOptions {
   readonly monitor?: string;
 }
 
+/** Options there are. */
+export const EARLY_STOPPING_OPTIONS = record<EarlyStoppingOptions>({
+  patience: integer({ least: 1 }),
+  minDelta: number({ least: 0 }),
+  monitor: text(),
+}, ["patience"]);
+
 /** What is known so far; goes into the checkpoint. */
 export interface EarlyStoppingState {
   /** Smallest value seen, null before the first. */
@@ -18,6 +26,12 @@ export interface EarlyStoppingState {
   /** Epoch of that value, null before the first. */
   readonly bestEpoch: number | null;
 }
+
+/** Fields there are. */
+export const EARLY_STOPPING_STATE = record<EarlyStoppingState>({
+  best: nullable(number()),
+  bestEpoch: nullable(integer({ least: 0 })),
+}, ["best", "bestEpoch"]);
 
 /** Watches one metric from epoch to epoch. */
 export class EarlyStopping {
@@ -27,19 +41,9 @@ export class EarlyStopping {
   #state: EarlyStoppingState = { best: null, bestEpoch: null };
 
   /** Starts with nothing seen. @throws {ConfigError} when an option is out of range. */
-  constructor({ patience, minDelta = 0, monitor = "loss" }: EarlyStoppingOptions) {
-    if (!Number.isSafeInteger(patience) || patience < 1) {
-      throw new ConfigError(
-        "patience",
-        `Cannot stop early: patience is ${patience}, needs a whole number of at least 1`,
-      );
-    }
-    if (!(minDelta >= 0)) {
-      throw new ConfigError(
-        "minDelta",
-        `Cannot stop early: minDelta is ${minDelta}, needs at least 0`,
-      );
-    }
+  constructor(options: EarlyStoppingOptions) {
+    checkOptions(options, EARLY_STOPPING_OPTIONS, { doing: "Cannot stop early" });
+    const { patience, minDelta = 0, monitor = "loss" } = options;
     this.#patience = patience;
     this.#minDelta = minDelta;
     this.#monitor = monitor;

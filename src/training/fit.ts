@@ -4,15 +4,26 @@
  */
 import type { NdArray } from "../base/arrays.ts";
 import type { BatchLoader } from "../base/batches.ts";
+import {
+  callback,
+  checkOptions,
+  integer,
+  number,
+  other,
+  pickOptions,
+  record,
+} from "../base/fields.ts";
 import type { FrameBatch } from "../base/frames.ts";
 import type { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import {
   RecurrentTraining,
+  SESSION_OPTIONS,
   type SessionOptions,
 } from "../models/recurrent_vae/training_session.ts";
 import {
   type EndReason,
   type EpochMetrics,
+  LOOP_OPTIONS,
   type LoopOptions,
   runTraining,
   type TrainingState,
@@ -31,6 +42,16 @@ export interface FitOptions extends SessionOptions, Partial<Omit<LoopOptions, "o
   /** Receives lines such as `[epoch 1/3] mean_loss=… (recon=…, temporal=…, z_l1=…)`. Default: nobody. */
   readonly log?: (line: string) => void;
 }
+
+/** Options there are. */
+const FIT_OPTIONS = record<FitOptions>({
+  ...SESSION_OPTIONS.fields,
+  ...LOOP_OPTIONS.fields,
+  learningRate: number({ above: 0 }),
+  optimiser: other("an optimiser or the name of one"), // createOptimiser and the loop look at it
+  logEvery: integer({ least: 1 }),
+  log: callback(),
+});
 
 /** Result of {@link fit}. */
 export interface FitResult {
@@ -66,16 +87,17 @@ export async function fit(
   loader: BatchLoader<FrameBatch>,
   options: FitOptions = {},
 ): Promise<FitResult> {
+  checkOptions(options, FIT_OPTIONS, { doing: "Cannot train" });
   const { config } = model;
   const epochs = options.epochs ?? config.epochs;
   const learningRate = options.learningRate ?? config.learningRate;
   const logEvery = options.logEvery ?? 1;
-  const session = new RecurrentTraining(model, options);
+  const session = new RecurrentTraining(model, pickOptions(options, SESSION_OPTIONS));
   const given = options.optimiser ?? "sgd";
   const optimiser = typeof given === "string" ? createOptimiser(given, model.variables) : given;
   try {
     const result = await runTraining(session, loader, {
-      ...options,
+      ...pickOptions(options as LoopOptions, LOOP_OPTIONS),
       epochs,
       optimiser,
       schedule: options.schedule ?? createSchedule("constant", { learningRate, epochs }),

@@ -4,10 +4,20 @@
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
 import type { BatchLoader, StepPosition } from "../base/batches.ts";
-import { ConfigError } from "../base/errors.ts";
+import {
+  callback,
+  checkOptions,
+  integer,
+  list,
+  number,
+  object,
+  other,
+  record,
+} from "../base/fields.ts";
 import { tf } from "../deps/tfjs.ts";
 import { clipGradients } from "./clipping.ts";
 import {
+  EARLY_STOPPING_OPTIONS,
   EarlyStopping,
   type EarlyStoppingOptions,
   type EarlyStoppingState,
@@ -96,6 +106,24 @@ export interface LoopOptions {
   readonly resumeFrom?: TrainingState;
 }
 
+/** Options there are. */
+export const LOOP_OPTIONS = record<LoopOptions>({
+  epochs: integer({ least: 1 }),
+  optimiser: other("an optimiser (see createOptimiser)", hasMethod("step")),
+  schedule: other("a schedule (see createSchedule)", hasMethod("rateAt")),
+  clipNorm: number({ above: 0, most: Infinity }),
+  earlyStopping: EARLY_STOPPING_OPTIONS,
+  callbacks: list(callback()),
+  onBatch: callback(),
+  validate: callback(),
+  signal: other("an AbortSignal", (value) => value instanceof AbortSignal),
+  resumeFrom: object("a training state"),
+}, ["epochs", "optimiser", "schedule"]);
+
+function hasMethod(name: string): (value: unknown) => boolean {
+  return (value) => typeof (value as Record<string, unknown> | null)?.[name] === "function";
+}
+
 /** Why a run ended. */
 export type EndReason = "completed" | "early-stopping" | "callback" | "interrupted";
 
@@ -141,13 +169,8 @@ class Run<Batch extends SubjectBatch> {
   #stopAsked = false;
 
   constructor(trainable: Trainable<Batch>, loader: BatchLoader<Batch>, options: LoopOptions) {
+    checkOptions(options, LOOP_OPTIONS, { doing: "Cannot train" });
     const { resumeFrom } = options;
-    if (!(Number.isInteger(options.epochs) && options.epochs > 0)) {
-      throw new ConfigError(
-        "epochs",
-        `Cannot train: epochs is ${options.epochs}, needs a whole number above 0`,
-      );
-    }
     this.#trainable = trainable;
     this.#loader = loader;
     this.#options = options;

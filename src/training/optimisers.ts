@@ -12,7 +12,7 @@ export { Sgd, type SgdOptions } from "./sgd.ts";
 /** Names a user can ask for. */
 export const OPTIMISER_KINDS: readonly OptimiserKind[] = ["sgd", "adam", "adamw"];
 
-/** Options of any optimiser; each reads its own. */
+/** Options of any optimiser; each takes its own and refuses those of another. */
 export type OptimiserOptions = SgdOptions & AdamOptions;
 
 /**
@@ -21,7 +21,7 @@ export type OptimiserOptions = SgdOptions & AdamOptions;
  * @param kind `"sgd"`, `"adam"` or `"adamw"`.
  * @param variables Variables to update, by name.
  * @param options Momentum, betas, decay; PyTorch's defaults.
- * @throws {ConfigError} when the name is unknown or an option is out of range.
+ * @throws {ConfigError} when the name is unknown, or an option is out of range or of another optimiser.
  */
 export function createOptimiser(
   kind: OptimiserKind,

@@ -3,11 +3,25 @@
  * (checkpoint.ts). Nothing here touches a disk. Source: spec 7.
  */
 import type { FloatArray, NdArray } from "../base/arrays.ts";
-import { CheckpointError, RecvaeError } from "../base/errors.ts";
+import { CheckpointError } from "../base/errors.ts";
+import {
+  choice,
+  type Field,
+  findProblem,
+  integer,
+  isRecord,
+  list,
+  map,
+  nullable,
+  number,
+  other,
+  record,
+} from "../base/fields.ts";
 import { VERSION } from "../base/version.ts";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+import { EARLY_STOPPING_STATE } from "./early_stopping.ts";
 import type { TrainingState } from "./loop.ts";
-import type { OptimiserState } from "./optimiser.ts";
+import { OPTIMISER_KINDS, type OptimiserState } from "./optimisers.ts";
 import type { NamedArrays } from "./weight_holder.ts";
 
 /** Plain data as JSON can hold it; typed arrays are written as lists. */
@@ -39,8 +53,41 @@ export interface RandomState {
   readonly epoch: number;
 }
 
+/** Fields there are. */
+export const RANDOM_STATE = record<RandomState>({
+  seed: integer(),
+  epoch: integer({ least: 0 }),
+}, ["seed", "epoch"]);
+
 /** State of the training loop; the optimiser's is kept beside it. */
 export type LoopState = Omit<TrainingState, "optimiser">;
+
+/** What the optimiser's file says beside its tensors. */
+const OPTIMISER_FIELDS = record<Omit<OptimiserState, "tensors">>({
+  kind: choice(OPTIMISER_KINDS),
+  step: integer({ least: 0 }),
+  options: map(other("a number, true or false", isHyperParameter)),
+}, ["kind", "step", "options"]);
+
+/** What the file of the training loop says beside the model's arrays. A metric that was not finite is null in JSON. */
+const LOOP_FIELDS = record<Omit<LoopState, "model">>({
+  position: record<LoopState["position"]>({
+    epoch: integer({ least: 0 }),
+    batch: integer({ least: 0 }),
+  }, ["epoch", "batch"]),
+  metrics: list(map(nullable(number()))),
+  totals: map(nullable(number())),
+  lastIndex: nullable(list(integer({ least: 0 }))),
+  earlyStopping: nullable(EARLY_STOPPING_STATE),
+}, ["position", "metrics", "totals", "lastIndex", "earlyStopping"]);
+
+/** Of version.json and normalisation.json, and of config.json beside the epoch: whoever uses them looks closer. */
+const ANY_RECORD = other("an object", isRecord);
+const EPOCH = integer({ least: 0 });
+
+function isHyperParameter(value: unknown): boolean {
+  return typeof value === "boolean" || Number.isFinite(value);
+}
 
 /** Parts of a run; only the weights are always there. */
 export interface RunContents {
@@ -108,11 +155,14 @@ export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
 export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string): RunContents {
   const weightBytes = files.get(RUN_FILES.weights);
   if (!weightBytes) throw missingWeights(source);
-  const version = readJson(files, RUN_FILES.version, source) as JsonRecord | undefined;
+  const version = readJson<JsonRecord>(files, RUN_FILES.version, source, ANY_RECORD);
   checkFormat(version, source);
   const weights = readTensors(weightBytes, RUN_FILES.weights, source);
-  const { config, epoch } = withoutEpoch(readJson(files, RUN_FILES.config, source));
-  const history = readJson(files, RUN_FILES.history, source);
+  const { config, epoch } = withoutEpoch(
+    readJson<JsonRecord>(files, RUN_FILES.config, source, ANY_RECORD),
+    source,
+  );
+  const history = readJson<unknown>(files, RUN_FILES.history, source, other("anything"));
   const optimiser = decodeOptimiser(files, source);
   const training = decodeTraining(files, source);
   checkSameEpoch(source, {
@@ -129,8 +179,8 @@ export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string
       config,
       epoch,
       history,
-      random: readJson(files, RUN_FILES.random, source) as RandomState | undefined,
-      normalisation: readJson(files, RUN_FILES.normalisation, source) as JsonRecord | undefined,
+      random: readJson<RandomState>(files, RUN_FILES.random, source, RANDOM_STATE),
+      normalisation: readJson<JsonRecord>(files, RUN_FILES.normalisation, source, ANY_RECORD),
       version,
     }),
   };
@@ -148,22 +198,33 @@ function decodeOptimiser(files: ReadonlyMap<string, Uint8Array>, source: string)
   const bytes = files.get(RUN_FILES.optimiser);
   if (!bytes) return undefined;
   const { tensors, metadata } = readTensors(bytes, RUN_FILES.optimiser, source);
-  const { kind, step, options } = parse(metadata.optimiser ?? "", RUN_FILES.optimiser, source);
-  const state = {
-    kind,
-    step,
-    options,
-    tensors: tensors as ReadonlyMap<string, NdArray<FloatArray>>,
-  };
-  return { state: state as OptimiserState, epoch: metadata.epoch };
+  const values = checked<Omit<OptimiserState, "tensors">>(
+    parse(metadata.optimiser ?? "", RUN_FILES.optimiser, source),
+    OPTIMISER_FIELDS,
+    { name: RUN_FILES.optimiser, source },
+  );
+  for (const [tensor, { data }] of tensors) {
+    if (data instanceof Float32Array || data instanceof Float64Array) continue;
+    throw damaged(
+      source,
+      RUN_FILES.optimiser,
+      `tensor "${tensor}" holds no floating-point numbers`,
+    );
+  }
+  const slots = tensors as ReadonlyMap<string, NdArray<FloatArray>>;
+  return { state: { ...values, tensors: slots }, epoch: metadata.epoch };
 }
 
 function decodeTraining(files: ReadonlyMap<string, Uint8Array>, source: string) {
   const bytes = files.get(RUN_FILES.training);
   if (!bytes) return undefined;
   const { tensors, metadata } = readTensors(bytes, RUN_FILES.training, source);
-  const values = parse(metadata.values ?? "", RUN_FILES.training, source);
-  return { state: { ...values, model: tensors } as LoopState, epoch: metadata.epoch };
+  const values = checked<Omit<LoopState, "model">>(
+    parse(metadata.values ?? "", RUN_FILES.training, source),
+    LOOP_FIELDS,
+    { name: RUN_FILES.training, source },
+  );
+  return { state: { ...values, model: tensors }, epoch: metadata.epoch };
 }
 
 function readTensors(bytes: Uint8Array, name: string, source: string) {
@@ -174,13 +235,34 @@ function readTensors(bytes: Uint8Array, name: string, source: string) {
   }
 }
 
-function readJson(files: ReadonlyMap<string, Uint8Array>, name: string, source: string): unknown {
+/** A JSON file of the run, undefined where there is none. */
+function readJson<T>(
+  files: ReadonlyMap<string, Uint8Array>,
+  name: string,
+  source: string,
+  field: Field,
+): T | undefined {
   const bytes = files.get(name);
-  return bytes === undefined ? undefined : parse(new TextDecoder().decode(bytes), name, source);
+  if (bytes === undefined) return undefined;
+  return checked<T>(parse(new TextDecoder().decode(bytes), name, source), field, { name, source });
 }
 
-// deno-lint-ignore no-explicit-any
-function parse(text: string, name: string, source: string): any {
+/** The value, once it has been looked at. @throws {CheckpointError} naming file and field. */
+function checked<T>(
+  value: unknown,
+  field: Field,
+  { name, source, path }: {
+    readonly name: string;
+    readonly source: string;
+    readonly path?: string;
+  },
+): T {
+  const problem = findProblem(value, field, { path, noun: "field" });
+  if (problem) throw damaged(source, name, problem.clause);
+  return value as T;
+}
+
+function parse(text: string, name: string, source: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -189,9 +271,7 @@ function parse(text: string, name: string, source: string): any {
 }
 
 function damaged(source: string, name: string, error: unknown): CheckpointError {
-  const detail = error instanceof RecvaeError || error instanceof SyntaxError
-    ? error.message
-    : String(error);
+  const detail = error instanceof Error ? error.message : String(error);
   return new CheckpointError(
     source,
     `Cannot load the run "${source}": ${name} is damaged (${detail}); restore the file or resume from a checkpoint`,
@@ -229,12 +309,16 @@ function withEpoch(config: JsonRecord | undefined, epoch: number | undefined): u
 }
 
 /** Splits config.json as the Python package does: the configuration is absent when only the epoch is there. */
-function withoutEpoch(json: unknown): { config?: JsonRecord; epoch?: number } {
+function withoutEpoch(
+  json: JsonRecord | undefined,
+  source: string,
+): { config?: JsonRecord; epoch?: number } {
   if (json === undefined) return {};
-  const { [EPOCH_KEY]: epoch, ...config } = json as Record<string, unknown>;
+  const { [EPOCH_KEY]: epoch, ...config } = json;
+  const where = { name: RUN_FILES.config, source, path: EPOCH_KEY };
   return present({
     config: Object.keys(config).length > 0 ? config : undefined,
-    epoch: epoch as number | undefined,
+    epoch: epoch === undefined ? undefined : checked<number>(epoch, EPOCH, where),
   });
 }
 

@@ -16,6 +16,7 @@ import { CheckpointError } from "../base/errors.ts";
 import { joinPath, removeQuietly } from "../files/whole_file.ts";
 import { makeFolder, writeFilesWhole } from "../files/whole_folder.ts";
 import { folderExists, readIfPresent, runtimeVersions } from "./checkpoint_files.ts";
+import { checkOptions, integer, object, other, record } from "../base/fields.ts";
 import type { TrainingState } from "./loop.ts";
 import type { Optimiser } from "./optimiser.ts";
 import {
@@ -23,6 +24,7 @@ import {
   encodeRun,
   type LoopState,
   missingWeights,
+  RANDOM_STATE,
   RUN_FILES,
   type RunContents,
 } from "./run_contents.ts";
@@ -36,6 +38,26 @@ export interface SaveRunOptions
   /** State of the training loop, which includes the optimiser's; `optimiser` is not needed then. */
   readonly training?: TrainingState;
 }
+
+/** Options there are. */
+const SAVE_OPTIONS = record<SaveRunOptions>({
+  config: object("the configuration, an object"),
+  epoch: integer({ least: 0 }),
+  history: other("anything that JSON can hold"),
+  random: RANDOM_STATE,
+  normalisation: object("what normalizationToJson gives"),
+  optimiser: object("an optimiser"),
+  training: object("a training state"),
+});
+
+/** Options of {@link loadRun}. */
+export interface LoadRunOptions {
+  /** Receives its state, if one was saved. */
+  readonly optimiser?: Optimiser;
+}
+
+/** Options there are. */
+export const LOAD_OPTIONS = record<LoadRunOptions>({ optimiser: object("an optimiser") });
 
 /** What {@link loadRun} found beside the weights; parts that were not saved are absent. */
 export type LoadedRun = Omit<RunContents, "weights">;
@@ -67,15 +89,16 @@ export async function saveRun(
  * Loads a run into a model.
  *
  * @param dir Folder written by {@link saveRun}. @param model Receives the weights, strictly.
- * @param options `optimiser`: receives its state, if one was saved.
+ * @param options See {@link LoadRunOptions}.
  * @returns The other parts, as far as they were saved.
  * @throws {CheckpointError} when the folder or the weights are missing, damaged, or do not fit the model.
  */
 export async function loadRun(
   dir: string,
   model: WeightHolder,
-  options: { readonly optimiser?: Optimiser } = {},
+  options: LoadRunOptions = {},
 ): Promise<LoadedRun> {
+  checkOptions(options, LOAD_OPTIONS, { doing: "Cannot load the run" });
   return await applyRun(await readRun(dir), model, options);
 }
 
@@ -89,7 +112,7 @@ export async function readRun(dir: string): Promise<RunContents> {
   if (!(await folderExists(dir))) {
     throw new CheckpointError(
       dir,
-      `Cannot load the run "${dir}": found no such folder, needs one written by saveRun; check the path`,
+      `Cannot load the run "${dir}": found no such folder, needs one that training wrote; check the path`,
     );
   }
   const files = new Map<string, Uint8Array>();
@@ -106,6 +129,7 @@ export async function gatherRun(
   model: WeightSource,
   options: SaveRunOptions,
 ): Promise<RunContents> {
+  checkOptions(options, SAVE_OPTIONS, { doing: "Cannot save the run" });
   const { optimiser, training, ...parts } = options;
   const { optimiser: optimiserState = await optimiser?.state(), ...loop } = training ?? {};
   return {
@@ -130,7 +154,7 @@ export function trainingStateOf(run: LoadedRun): TrainingState | null {
 export async function applyRun(
   contents: RunContents,
   model: WeightHolder,
-  { optimiser }: { readonly optimiser?: Optimiser } = {},
+  { optimiser }: LoadRunOptions,
 ): Promise<LoadedRun> {
   const { weights, ...rest } = contents;
   await model.loadStateDict(weights);

@@ -3,6 +3,7 @@
  * resumed run needs no schedule state.
  */
 import { ConfigError } from "../base/errors.ts";
+import { checkOptions, choice, integer, number, record } from "../base/fields.ts";
 
 /** Names of the schedules. */
 export type ScheduleKind = "constant" | "cosine" | "warmup-cosine";
@@ -34,6 +35,16 @@ export interface ScheduleOptions {
   readonly warmup?: number;
 }
 
+/** Options there are. */
+const SCHEDULE_OPTIONS = record<ScheduleOptions>({
+  learningRate: number({ above: 0 }),
+  epochs: integer({ least: 1 }),
+  per: choice(["epoch", "step"]),
+  stepsPerEpoch: integer({ least: 1 }),
+  etaMin: number({ least: 0 }),
+  warmup: integer({ least: 0 }),
+}, ["learningRate", "epochs"]);
+
 /** A schedule. */
 export interface LearningRateSchedule {
   /** Which formula it follows. */
@@ -58,19 +69,17 @@ export interface LearningRateSchedule {
  * ```
  */
 export function createSchedule(kind: ScheduleKind, options: ScheduleOptions): LearningRateSchedule {
+  checkOptions(options, SCHEDULE_OPTIONS, { doing: "Cannot make a schedule" });
   const { learningRate, epochs, per = "epoch", stepsPerEpoch = 1, etaMin = 0 } = options;
-  requireCondition("learningRate", learningRate, "a number above 0", learningRate > 0);
-  requireCondition("epochs", epochs, "a whole number above 0", isCount(epochs) && epochs > 0);
   requireCondition(
     "etaMin",
     etaMin,
     "0 ≤ etaMin ≤ learningRate",
     etaMin >= 0 && etaMin <= learningRate,
   );
-  requireCondition("per", per, '"epoch" or "step"', per === "epoch" || per === "step");
   if (per === "step") {
-    const fits = isCount(options.stepsPerEpoch) && stepsPerEpoch > 0;
-    requireCondition("stepsPerEpoch", options.stepsPerEpoch, "a whole number above 0", fits);
+    const given = options.stepsPerEpoch !== undefined;
+    requireCondition("stepsPerEpoch", "missing", 'the updates per epoch with per: "step"', given);
   }
   const total = per === "step" ? epochs * stepsPerEpoch : epochs;
   const countOf = (position: TrainingPosition) => position[per];
@@ -84,8 +93,12 @@ export function createSchedule(kind: ScheduleKind, options: ScheduleOptions): Le
       return { name: kind, rateAt: (position) => cosine(countOf(position), total) };
     case "warmup-cosine": {
       const { warmup = Math.max(1, Math.round(total / 10)) } = options;
-      const fits = isCount(warmup) && warmup <= total;
-      requireCondition("warmup", warmup, `a whole number from 0 to ${total}`, fits);
+      requireCondition(
+        "warmup",
+        warmup,
+        `a whole number from 0 to ${total}`,
+        warmup <= total,
+      );
       return {
         name: kind,
         rateAt(position) {
@@ -104,6 +117,8 @@ export function createSchedule(kind: ScheduleKind, options: ScheduleOptions): Le
   }
 }
 
+const RAMP_OPTIONS = record<{ readonly fraction?: number }>({ fraction: number({ least: 0 }) });
+
 /**
  * Weight of the KL term while it is ramped up: min(1, e/(0.1·epochs)) (spec 10).
  *
@@ -113,14 +128,12 @@ export function createSchedule(kind: ScheduleKind, options: ScheduleOptions): Le
 export function klRamp(
   epoch: number,
   epochs: number,
-  { fraction = 0.1 }: { readonly fraction?: number } = {},
+  options: { readonly fraction?: number } = {},
 ): number {
+  checkOptions(options, RAMP_OPTIONS, { doing: "Cannot ramp the KL weight" });
+  const { fraction = 0.1 } = options;
   const length = fraction * epochs;
   return length > 0 ? Math.min(1, epoch / length) : 1;
-}
-
-function isCount(value: number | undefined): boolean {
-  return Number.isSafeInteger(value) && value! >= 0;
 }
 
 function requireCondition(field: string, value: unknown, needed: string, holds: boolean): void {

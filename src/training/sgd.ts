@@ -1,5 +1,6 @@
 /** Stochastic gradient descent, PyTorch's rule (`torch.optim.SGD`, dampening 0). */
 import { ConfigError } from "../base/errors.ts";
+import { checkOptions, flag, number, record } from "../base/fields.ts";
 import { toScalar } from "../backends/tensors.ts";
 import { tf } from "../deps/tfjs.ts";
 import { type OptimiserKind, SlotOptimiser, type UpdateTarget } from "./optimiser.ts";
@@ -13,6 +14,13 @@ export interface SgdOptions {
   /** L2 penalty added to the gradient, at least 0; default 0. */
   readonly weightDecay?: number;
 }
+
+/** Options there are. */
+const SGD_OPTIONS = record<SgdOptions>({
+  momentum: number({ least: 0, below: 1 }),
+  nesterov: flag(),
+  weightDecay: number({ least: 0 }),
+});
 
 /**
  * p ← p − lr·d with g = gradient + weightDecay·p, buffer ← momentum·buffer + g, and d = g without momentum, the buffer with
@@ -31,23 +39,12 @@ export class Sgd extends SlotOptimiser {
    * @throws {ConfigError} when an option is out of range.
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: SgdOptions = {}) {
+    checkOptions(options, SGD_OPTIONS, { doing: "Cannot make SGD" });
     const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
-    if (!(momentum >= 0 && momentum < 1)) {
-      throw new ConfigError(
-        "momentum",
-        `Cannot make SGD: momentum is ${momentum}, needs 0 ≤ momentum < 1`,
-      );
-    }
     if (nesterov && momentum === 0) {
       throw new ConfigError(
         "nesterov",
         "Cannot make SGD: nesterov needs a momentum above 0, found 0",
-      );
-    }
-    if (!(weightDecay >= 0 && weightDecay < Infinity)) {
-      throw new ConfigError(
-        "weightDecay",
-        `Cannot make SGD: weightDecay is ${weightDecay}, needs a number of at least 0`,
       );
     }
     super(variables, momentum > 0 ? ["momentum"] : []);

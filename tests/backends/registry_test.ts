@@ -1,11 +1,7 @@
 import type { BackendChoice, Engine, ProbeResult } from "../../src/backends/engine.ts";
 import { probeEngine } from "../../src/backends/probing.ts";
-import {
-  BACKEND_NAMES,
-  currentEngine,
-  probeBackends,
-  selectBackend,
-} from "../../src/backends/registry.ts";
+import { BACKEND_NAMES, probeBackends, selectBackend } from "../../src/backends/registry.ts";
+import { currentEngine } from "../../src/backends/current_engine.ts";
 import { ConfigError } from "../../src/base/errors.ts";
 import {
   assert,

@@ -80,3 +80,51 @@ Deno.test("missing and repeated values are refused", () => {
   assertStringIncludes(refusal("--out", "--json"), "found the option --json");
   assertStringIncludes(refusal("--epochs", "1", "--epochs", "2"), "given twice");
 });
+
+Deno.test("a number is a decimal number within its range, written without anything around it", () => {
+  const table = [
+    { name: "rate", kind: "number", range: { above: 0 }, help: "" },
+    { name: "share", kind: "number", range: { least: 0, below: 1 }, help: "" },
+    { name: "count", kind: "integer", range: { most: 9 }, help: "" },
+  ] as const satisfies readonly Option[];
+  const parsed = (...args: string[]) => parseOptions(args, table).values;
+  const refused = (...args: string[]) => assertThrows(() => parsed(...args), UsageError).message;
+  for (const [text, value] of [["1e3", 1000], [".5", 0.5], ["5.", 5], ["+2", 2], ["1E-3", 1e-3]]) {
+    assertEquals(parsed(`--rate=${text}`).rate, value);
+  }
+  for (
+    const text of [" 5", "5 ", "0x10", "0b1", "1_000", "1,5", "Infinity", "NaN", "1e999", "0", "-1"]
+  ) {
+    assertStringIncludes(refused(`--rate=${text}`), `--rate is "${text}", needs a number above 0`);
+  }
+  assertStringIncludes(refused("--share", "1"), "needs a number of at least 0 and below 1");
+  for (const text of ["1e3", "0x5", " 5", "5.0", "-1", "10", "９"]) {
+    assertStringIncludes(
+      refused(`--count=${text}`),
+      `--count is "${text}", needs a whole number of at least 0 and of at most 9`,
+    );
+  }
+});
+
+Deno.test("an empty or blank text is no value, and neither is a short option", () => {
+  for (const value of ["", " ", "\t"]) {
+    assertStringIncludes(refusal(`--out=${value}`), "--out needs a value, found none");
+    assertStringIncludes(refusal("--data", value), "--data needs a value, found none");
+  }
+  assertStringIncludes(refusal("--out", "-o"), "found the option -o");
+  assertEquals(parseOptions(["--out=-o"], TABLE).values.out, "-o");
+  assertEquals(parseOptions(["--out", "-"], TABLE).values.out, "-");
+});
+
+Deno.test("-o=x is refused instead of becoming a folder called =x", () => {
+  assertEquals(refusal("-o=x"), '-o is "=x", needs -o x or --out=x');
+  assertEquals(parseOptions(["-ox"], TABLE).values.out, "x");
+});
+
+Deno.test("an option of other commands is refused with their names", () => {
+  const parse = () => parseOptions(["--clip-norm", "1"], TABLE, { ownersOf: () => ["train"] });
+  assertEquals(
+    assertThrows(parse, UsageError).message,
+    "Unknown option --clip-norm; it is an option of train",
+  );
+});

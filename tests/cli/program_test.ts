@@ -49,10 +49,10 @@ Deno.test("a missing input exits with 3, one line and no stack", async () => {
 Deno.test("a missing permission exits with 3 and names the flag that gives it", async () => {
   const read = await recvaeAllowed([], "inspect", STATE);
   assertEquals(read.code, 3);
-  assertStringIncludes(read.stderr, `--allow-read=${STATE}`);
+  assertStringIncludes(read.stderr, `--allow-read=${STATE.slice(0, STATE.lastIndexOf("/"))} `);
   const write = await recvaeAllowed(["--allow-read"], "convert", STATE, "out.safetensors");
   assertEquals(write.code, 3);
-  assertStringIncludes(write.stderr, "--allow-write=out.safetensors");
+  assertStringIncludes(write.stderr, "--allow-write=. ");
   assertEquals((await recvaeAllowed([], "--help")).code, 0, "help needs no permission");
 });
 

@@ -53,6 +53,17 @@ export async function recvae(...args: string[]): Promise<Finished> {
   return finished(await startRecvae(args).output());
 }
 
+/** Runs `recvae` to its end in a folder of the user's. */
+export async function recvaeIn(cwd: string, ...args: string[]): Promise<Finished> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: commandLine(args),
+    cwd,
+    env: { NO_COLOR: "1", RECVAE_BACKEND: "cpu" },
+    stdin: "null",
+  });
+  return finished(await command.output());
+}
+
 /** Runs `recvae` with these permission flags only. */
 export async function recvaeAllowed(
   flags: readonly string[],

@@ -276,7 +276,7 @@ Deno.test("--config takes the settings of another run, options win over it, unkn
     await Deno.writeTextFile(`${folder}/typo.json`, '{"latendDim": 4}');
     const typo = await recvae("train", ...TINY, "--config", `${folder}/typo.json`);
     assertEquals(typo.code, 2);
-    assertStringIncludes(typo.stderr, "did you mean latentDim?");
+    assertStringIncludes(typo.stderr, 'did you mean "latentDim"?');
     await Deno.writeTextFile(`${folder}/list.json`, "[]");
     assertEquals((await recvae("train", ...TINY, "--config", `${folder}/list.json`)).code, 3);
   });

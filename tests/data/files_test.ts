@@ -108,14 +108,15 @@ Deno.test("BIDS sidecars give the repetition time where they have a sensible one
   });
 });
 
-Deno.test("masks: ones where the file has anything, on the data's grid", async () => {
+Deno.test("masks: ones and zeros as in the file, on the data's grid", async () => {
   const path = new URL("../../data/haxby2001/masks/sub-1_desc-brain_mask.nii.gz", import.meta.url);
   const mask = await openMask(path, [6, 10, 10]);
   assertEquals([mask.length, mask.reduce((sum, v) => sum + v, 0)], [600, 129]);
   await assertRejects(() => openMask(path, [10, 10, 6]), ShapeError, "6×10×10");
   const make = (values: number[], frames?: number) =>
     writeNifti(Float32Array.from(values), { spatialShape: [2, 1, 1], frames });
-  assertEquals(await openMask(make([0, -0.5]), [2, 1, 1]), Float32Array.of(0, 1));
+  assertEquals(await openMask(make([0, 1]), [2, 1, 1]), Float32Array.of(0, 1));
+  await assertRejects(() => openMask(make([0, -0.5]), [2, 1, 1]), FormatError, "the values -0.5");
   assertEquals((await openMask(imagePath("pymvpa_mask4d.nii.gz"), [40, 20, 1])).length, 800);
   await assertRejects(() => openMask(make([0, 0]), [2, 1, 1]), FormatError, "no voxel");
   await assertRejects(() => openMask(make([0, NaN]), [2, 1, 1]), FormatError, "NaN");

@@ -4,7 +4,7 @@ import type { NdArray } from "../../src/base/arrays.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../../src/deps/std.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import type { StateDict } from "../../src/models/recurrent_vae/weights.ts";
+import type { StateDict } from "../../src/parameters/state_dict.ts";
 import { forEachBackend } from "../support/engines.ts";
 import { readFixture, readManifest } from "../support/fixture_tensors.ts";
 import { compareBuffers, hostGradients, lossVector, stateKeys } from "../support/golden_model.ts";

@@ -1,9 +1,13 @@
 /** Starting weights of the full model from PyTorch's seed 2022, compared with rng.safetensors (spec 3.4, Appendix A). */
 import { TorchGenerator } from "../../src/base/torch_random.ts";
 import { assertEquals } from "../../src/deps/std.ts";
-import { describeArchitecture } from "../../src/models/recurrent_vae/architecture.ts";
+import {
+  describeArchitecture,
+  torchDrawOrder,
+} from "../../src/models/recurrent_vae/architecture.ts";
 import { resolveConfig } from "../../src/models/recurrent_vae/config.ts";
-import { asFloats, drawStartingWeights } from "../../src/models/recurrent_vae/weights.ts";
+import { asFloats } from "../../src/parameters/state_dict.ts";
+import { drawStartingValues } from "../../src/parameters/starting_values.ts";
 import { readFixture, readManifest } from "../support/fixture_tensors.ts";
 import { GoldenReport } from "../support/golden_report.ts";
 
@@ -15,7 +19,10 @@ Deno.test("init: the default initialisation after seeding with 2022 is PyTorch's
   const { tensors } = readManifest("rng");
   const report = new GoldenReport("rng", "host");
   const { entries } = describeArchitecture(resolveConfig(), 8);
-  const state = drawStartingWeights(entries, { random: new TorchGenerator(2022), sigZ: 1 });
+  const state = drawStartingValues(entries, {
+    random: new TorchGenerator(2022),
+    drawOrder: torchDrawOrder(entries),
+  });
   assertEquals([...state.keys()], entries.map(({ key }) => key));
   for (const name of report.untouched(["init2022/"])) {
     const key = name.slice("init2022/".length);

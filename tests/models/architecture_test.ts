@@ -3,14 +3,11 @@ import { selectBackend } from "../../src/backends/registry.ts";
 import { CheckpointError } from "../../src/base/errors.ts";
 import { assert, assertEquals, assertThrows } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
-import { describeArchitecture, voxels } from "../../src/models/recurrent_vae/architecture.ts";
+import { describeArchitecture } from "../../src/models/recurrent_vae/architecture.ts";
+import { sizeOf } from "../../src/parameters/entry.ts";
 import { resolveConfig } from "../../src/models/recurrent_vae/config.ts";
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import {
-  type StateDict,
-  toFileOrder,
-  toMemoryOrder,
-} from "../../src/models/recurrent_vae/weights.ts";
+import { type StateDict, toFileOrder, toMemoryOrder } from "../../src/parameters/state_dict.ts";
 import { readManifest } from "../support/fixture_tensors.ts";
 
 for (const name of ["small", "fit", "full"]) {
@@ -34,7 +31,7 @@ Deno.test("the full model has PyTorch's 62 entries in order: 37 parameters with 
   assertEquals(entries.length, 62);
   const parameters = entries.filter(({ kind }) => kind === "parameter");
   assertEquals(parameters.length, 37);
-  assertEquals(parameters.reduce((sum, { shape }) => sum + voxels(shape), 0), 621_948 + 30);
+  assertEquals(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0), 621_948 + 30);
 });
 
 Deno.test("kept activations are spec 11's: 1,143,824 values per volume in encoder and decoder", () => {
@@ -45,9 +42,7 @@ Deno.test("kept activations are spec 11's: 1,143,824 values per volume in encode
 Deno.test("bounds of the starting weights are the table's of spec 3.4", () => {
   const { entries } = describeArchitecture(resolveConfig(), 1);
   const bounds = new Map(
-    entries.flatMap(({ key, start }) =>
-      start.kind === "uniform" ? [[key, 1 / Math.sqrt(start.fanIn)]] : []
-    ),
+    entries.flatMap(({ key, start }) => start.kind === "uniform" ? [[key, start.to]] : []),
   );
   const expected: [string, number][] = [
     ["encoder1.0.weight", 0.125],
@@ -71,7 +66,7 @@ Deno.test("memory order reverses axes within a group, and back is the same array
     2,
   );
   for (const entry of entries) {
-    const values = Float32Array.from({ length: voxels(entry.shape) }, (_, i) => i);
+    const values = Float32Array.from({ length: sizeOf(entry.shape) }, (_, i) => i);
     assertEquals(toFileOrder(entry, toMemoryOrder(entry, values)), values, entry.key);
   }
   // Linear behind a flattened volume (C, X, Y, Z) = (5, 2, 1, 1): column 2·c + x goes to 5·x + c.
@@ -107,6 +102,21 @@ Deno.test("a state dictionary comes back as it went in; one that does not fit is
   assertEquals(await other.stateDict(), state);
   model.dispose();
   other.dispose();
+});
+
+Deno.test("a counter that counts nothing is refused like a tensor that does not fit", async () => {
+  await selectBackend("cpu");
+  const model = new RecurrentVae({ spatialShape: [9, 8, 8], tolTime: 2 }, { subjects: 2 });
+  const state = await model.stateDict();
+  const counter = [...state.keys()].find((key) => key.endsWith("num_batches_tracked"))!;
+  for (const count of [0.5, NaN, Infinity]) {
+    const broken = new Map(state).set(counter, { data: Float64Array.of(count), shape: [] });
+    const error = assertThrows(() => model.loadStateDict(broken), CheckpointError);
+    assert(error.message.includes(`1 no whole number (${counter})`), error.message);
+  }
+  model.loadStateDict(new Map(state).set(counter, { data: Float32Array.of(3), shape: [] }));
+  assertEquals((await model.stateDict()).get(counter)!.data[0], 3n);
+  model.dispose();
 });
 
 Deno.test("group norm has no running buffers; disposing a model frees every tensor", async () => {

@@ -1,12 +1,13 @@
 /** The golden tests' helper for units on LeakyReLU's kink: does it give the gradient of the other branch? */
-import { currentEngine, selectBackend } from "../../src/backends/registry.ts";
+import { currentEngine } from "../../src/backends/current_engine.ts";
+import { selectBackend } from "../../src/backends/registry.ts";
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import { RandomStream } from "../../src/base/random.ts";
 import { assert, assertEquals } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
 import { decoderForward } from "../../src/models/recurrent_vae/decoder.ts";
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import type { StateDict } from "../../src/models/recurrent_vae/weights.ts";
+import type { StateDict } from "../../src/parameters/state_dict.ts";
 import { relativeError } from "../support/fixture_tensors.ts";
 import { hostGradients } from "../support/golden_model.ts";
 import { branchGradients } from "../support/kinks.ts";

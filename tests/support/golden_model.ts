@@ -4,9 +4,9 @@ import type { LossTerms } from "../../src/losses/terms.ts";
 import { describeArchitecture } from "../../src/models/recurrent_vae/architecture.ts";
 import { resolveConfig } from "../../src/models/recurrent_vae/config.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import type { StateEntry } from "../../src/models/recurrent_vae/architecture.ts";
+import type { ParameterEntry } from "../../src/parameters/entry.ts";
 import type { StepResult } from "../../src/models/recurrent_vae/time_parallel.ts";
-import { type StateDict, toFileOrder } from "../../src/models/recurrent_vae/weights.ts";
+import { type StateDict, toFileOrder } from "../../src/parameters/state_dict.ts";
 import type { FixtureTensors } from "./fixture_tensors.ts";
 import type { GoldenReport } from "./golden_report.ts";
 import type { FixtureConfig } from "./recvae_cases.ts";
@@ -24,7 +24,7 @@ export function lossVector({ loss, loss1, loss2, lossZ, lossF }: LossTerms): num
 
 /** Gradients of a step in file order, by key; disposes them. */
 export async function hostGradients(
-  entries: readonly StateEntry[],
+  entries: readonly ParameterEntry[],
   gradients: StepResult["gradients"],
 ): Promise<Map<string, ArrayLike<number>>> {
   const result = new Map<string, ArrayLike<number>>();

@@ -18,7 +18,8 @@ import {
   reconstructionError,
 } from "../../src/models/recurrent_vae/decoder.ts";
 import { encoderBackward, encoderForward } from "../../src/models/recurrent_vae/encoder.ts";
-import { headsOf, selectRows } from "../../src/models/recurrent_vae/frame_passes.ts";
+import { headsOf } from "../../src/models/recurrent_vae/latent_chain.ts";
+import { selectRows } from "../../src/models/recurrent_vae/offsets.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import { latentBackward, latentForward } from "../../src/models/recurrent_vae/latent_chain.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";

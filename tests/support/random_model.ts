@@ -3,7 +3,7 @@ import type { NdArray, SpatialShape } from "../../src/base/arrays.ts";
 import { RandomStream } from "../../src/base/random.ts";
 import type { RecurrentVaeOptions } from "../../src/models/recurrent_vae/config.ts";
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import type { StateDict } from "../../src/models/recurrent_vae/weights.ts";
+import type { StateDict } from "../../src/parameters/state_dict.ts";
 
 /**
  * A model whose norm layers have random weights and running statistics.

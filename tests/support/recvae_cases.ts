@@ -2,7 +2,7 @@
 import type { FloatArray, NdArray } from "../../src/base/arrays.ts";
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
 import type { RecurrentVaeOptions } from "../../src/models/recurrent_vae/config.ts";
-import type { StateDict } from "../../src/models/recurrent_vae/weights.ts";
+import type { StateDict } from "../../src/parameters/state_dict.ts";
 import type { FixtureTensors } from "./fixture_tensors.ts";
 
 /** Numbers of the manifest's config entry that make a model. */

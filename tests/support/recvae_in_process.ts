@@ -1,5 +1,5 @@
 /** Runs the program in this process, its output caught: for tests that replace a part of it. */
-import { runCli } from "../../src/cli/main.ts";
+import { runCli } from "../../src/cli/program.ts";
 
 /** What a command line left behind. */
 export interface Caught {

@@ -21,6 +21,17 @@ Deno.test("no task asks for all permissions", () => {
   }
 });
 
+Deno.test("what people run on their data writes, and reads variables, only where the task says so", () => {
+  const commands = new Map(COMMANDS);
+  for (const name of ["train", "recvae"]) {
+    const flags = commands.get(name)!.split(" ").filter((word) => word.startsWith("--allow-"));
+    for (const flag of flags) {
+      assert(/^--allow-(read(=.+)?|(write|env)=.+)$/.test(flag), `${name}: ${flag}`);
+    }
+    assert(flags.length > 0, name);
+  }
+});
+
 Deno.test("every file a task names exists", () => {
   const named = COMMANDS.flatMap(([name, command]) =>
     [...command.matchAll(/[\w./-]+\.(?:ts|sh)\b/g)].map(([path]) => [name, path])

@@ -103,4 +103,51 @@ RECVAE_INLINE v128_t sigmoid4(v128_t x) {
   return wasm_f32x4_div(one, wasm_f32x4_add(one, exp4(wasm_f32x4_neg(x))));
 }
 
+/*
+ * erf x: a rational function of degree 13 over 8 on |x| ≤ 4, where it is ±1 to float32 (coefficients of Eigen's
+ * generic float implementation, libeigen.gitlab.io).
+ */
+RECVAE_INLINE v128_t erf4(v128_t x) {
+  const v128_t c = wasm_f32x4_pmax(wasm_f32x4_pmin(x, constant4(4.0f)), constant4(-4.0f));
+  const v128_t z = wasm_f32x4_mul(c, c);
+  v128_t p = constant4(-2.72614225801306e-10f);
+  p = fma(p, z, constant4(2.77068142495902e-08f));
+  p = fma(p, z, constant4(-2.10102402082508e-06f));
+  p = fma(p, z, constant4(-5.69250639462346e-05f));
+  p = fma(p, z, constant4(-7.34990630326855e-04f));
+  p = fma(p, z, constant4(-2.95459980854025e-03f));
+  p = fma(p, z, constant4(-1.60960333262415e-02f));
+  v128_t q = constant4(-1.45660718464996e-05f);
+  q = fma(q, z, constant4(-2.13374055278905e-04f));
+  q = fma(q, z, constant4(-1.68282697438203e-03f));
+  q = fma(q, z, constant4(-7.37332916720468e-03f));
+  q = fma(q, z, constant4(-1.42647390514189e-02f));
+  return wasm_f32x4_div(wasm_f32x4_mul(c, p), q);
+}
+
+/* x/(1 + e⁻ˣ). */
+RECVAE_INLINE v128_t silu4(v128_t x) { return wasm_f32x4_mul(x, sigmoid4(x)); }
+
+/* x·Φ(x) = ½x(1 + erf(x/√2)). */
+RECVAE_INLINE v128_t gelu4(v128_t x) {
+  const v128_t twice = fma(x, erf4(wasm_f32x4_mul(x, constant4(0.70710678118654752f))), x);
+  return wasm_f32x4_mul(twice, constant4(0.5f));
+}
+
+/* ½x(1 + tanh(√(2/π)(x + 0.044715x³))). */
+RECVAE_INLINE v128_t gelu_tanh4(v128_t x) {
+  const v128_t cube = wasm_f32x4_mul(wasm_f32x4_mul(x, x), x);
+  const v128_t inner = wasm_f32x4_mul(fma(cube, constant4(0.044715f), x), constant4(0.79788456080286536f));
+  return wasm_f32x4_mul(fma(x, tanh4(inner), x), constant4(0.5f));
+}
+
+/* ln(1 + eˣ) = max(x, 0) + ln(1 + t), t = e^−|x|; ln(1 + t) keeps its small values as t·ln(u)/(u − 1), u = 1 + t rounded. */
+RECVAE_INLINE v128_t softplus4(v128_t x) {
+  const v128_t one = constant4(1.0f);
+  const v128_t t = exp4(wasm_f32x4_neg(wasm_f32x4_abs(x)));
+  const v128_t u = wasm_f32x4_add(one, t);
+  const v128_t tail = wasm_f32x4_div(wasm_f32x4_mul(t, log4(u)), wasm_f32x4_sub(u, one));
+  return wasm_f32x4_add(wasm_f32x4_max(x, zero4()), wasm_v128_bitselect(t, tail, wasm_f32x4_eq(u, one)));
+}
+
 }  // namespace recvae

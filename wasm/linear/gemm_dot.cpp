@@ -5,9 +5,12 @@ namespace recvae {
 namespace gemm {
 namespace {
 
+constexpr int32_t kDotRows = 4;
+constexpr int32_t kShortestDot = 64; /* below, adding the lanes costs more than it saves */
+
 /* Four vectors of k per step, ROWS × COLUMNS accumulators, lanes added at the end. */
 template <int ROWS, int COLUMNS>
-void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c) {
+void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth, float* c, int32_t stride) {
   v128_t acc[ROWS][COLUMNS];
   RECVAE_UNROLL
   for (int i = 0; i < ROWS; ++i) {
@@ -36,30 +39,27 @@ void dot_tile(const GemmParams* p, const float* a, const float* b, int32_t depth
       float sum = (wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1)) +
                   (wasm_f32x4_extract_lane(v, 2) + wasm_f32x4_extract_lane(v, 3));
       for (int32_t rest = k; rest < depth; ++rest) sum += a[rest + i * a_row] * b[rest + j * b_column];
-      c[i * p->n + j] = sum;
+      c[i * stride + j] = sum;
     }
   }
 }
 
 template <int COLUMNS>
-RECVAE_INLINE void dot_rows(const GemmParams* p, Block block, int32_t column, int32_t depth) {
+RECVAE_INLINE void dot_rows(const GemmParams* p, const Block& block, int32_t column, int32_t depth) {
   const float* b = block.b + column * p->b_column;
-  for (int32_t m = 0; m < block.rows; m += kTile) {
-    const float* a = block.a + m * p->a_row;
-    float* c = block.c + m * p->n + column;
-    switch (block.rows - m) {
-      case 1: dot_tile<1, COLUMNS>(p, a, b, depth, c); break;
-      case 2: dot_tile<2, COLUMNS>(p, a, b, depth, c); break;
-      case 3: dot_tile<3, COLUMNS>(p, a, b, depth, c); break;
-      default: dot_tile<4, COLUMNS>(p, a, b, depth, c); break;
-    }
+  float* c = block.c + column;
+  switch (block.rows) {
+    case 1: return dot_tile<1, COLUMNS>(p, block.a, b, depth, c, block.stride);
+    case 2: return dot_tile<2, COLUMNS>(p, block.a, b, depth, c, block.stride);
+    case 3: return dot_tile<3, COLUMNS>(p, block.a, b, depth, c, block.stride);
+    default: return dot_tile<kDotRows, COLUMNS>(p, block.a, b, depth, c, block.stride);
   }
 }
 
 }  // namespace
 
-bool is_dot(const GemmParams* p, int32_t rows) {
-  return p->b_row == 1 && p->b_column != 1 && p->a_column == 1 && rows <= 2 * kTile && p->k >= kShortestDot;
+bool is_dot(const GemmParams* p) {
+  return p->m <= kDotRows && p->b_row == 1 && p->b_column != 1 && p->a_column == 1 && p->k >= kShortestDot;
 }
 
 void dot_products(const GemmParams* p, Block block, int32_t depth) {

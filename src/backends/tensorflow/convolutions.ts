@@ -21,7 +21,7 @@ export function conv3d(
     dataFormat: "NDHWC",
     dilations: [1, 1, 1],
   });
-  return bias ? y.add(bias) : y;
+  return bias ? tf.add(y, bias) : y;
 }
 
 /** dx from dy (kernel contract, `runConv3dInputGradient`). @param inputs Tensors. @param attributes Geometry. */
@@ -39,7 +39,7 @@ export function conv3dInputGradient(
     pad: "valid",
     inputShape: [shape[0], ...around, shape[4]],
   });
-  return padding.some((p) => p > 0) ? dx.slice([0, ...padding, 0], shape) : dx;
+  return padding.some((p) => p > 0) ? tf.slice(dx, [0, ...padding, 0], shape) : dx;
 }
 
 /** dw from x and dy (kernel contract, `runConv3dFilterGradient`). @param inputs Tensors. @param attributes Geometry. */

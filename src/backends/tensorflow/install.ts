@@ -9,7 +9,7 @@ import { BackendError } from "../../base/errors.ts";
 import { nodeHeaderFolder } from "../../deps/node_api_headers.ts";
 import { type Ending, ownProgram, runProgram } from "../../deps/node_child_process.ts";
 import { dirname, join } from "../../deps/node_path.ts";
-import { isGranted } from "../../deps/permissions.ts";
+import { howToGrant, isGranted } from "../../deps/permissions.ts";
 import { loadTensorFlowPackage } from "../../deps/tfjs_node.ts";
 import { removeQuietly, writeWhole } from "../../files/whole_file.ts";
 import { makeFolder, renameFile } from "../../files/whole_folder.ts";
@@ -101,13 +101,11 @@ export function requireVersion(version: string): void {
 
 function requirePermissions(): void {
   const needed = ["read", "write", "run", "env"] as const;
-  const missing = needed.filter((name) => !isGranted(name)).map((name) => `--allow-${name}`);
-  if (missing.length > 0) {
-    throw failure(
-      `permissions are missing: ${missing.join(" ")}`,
-      "run deno with them, or with -A",
-    );
-  }
+  if (needed.every((name) => isGranted(name))) return;
+  throw failure(
+    "it needs more permissions",
+    howToGrant(needed.map((name) => `--allow-${name}`).join(" ")),
+  );
 }
 
 async function findCompiler(): Promise<{ program: string; description: string }> {

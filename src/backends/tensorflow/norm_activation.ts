@@ -18,16 +18,19 @@ export interface NormInputs {
 /** y, mean and variance (kernel contract, `runNormActivation`). @param inputs Tensors. @param attributes Blocks. */
 export function normActivation(inputs: NormInputs, attributes: NormAttributes): tf.Tensor[] {
   const view = blockView(inputs.x.shape, attributes);
-  const x = inputs.x.reshape(view.blocks);
+  const x = tf.reshape(inputs.x, view.blocks);
   const mean = inputs.mean ?? blockMeans(x, view);
-  const centred = x.sub(mean.reshape(view.statistics));
-  const variance = inputs.variance ?? blockMeans(centred.square(), view);
-  const scale = inverseDeviation(variance, attributes).reshape(view.statistics);
-  const value = centred.mul(scale).mul(inputs.gamma.reshape(view.channels))
-    .add(inputs.beta.reshape(view.channels));
+  const centred = tf.sub(x, tf.reshape(mean, view.statistics));
+  const variance = inputs.variance ?? blockMeans(tf.square(centred), view);
+  const scale = tf.reshape(inverseDeviation(variance, attributes), view.statistics);
+  const normal = tf.mul(centred, scale);
+  const value = tf.add(
+    tf.mul(normal, tf.reshape(inputs.gamma, view.channels)),
+    tf.reshape(inputs.beta, view.channels),
+  );
   const y = attributes.slope === 1 ? value : tf.leakyRelu(value, attributes.slope);
   const shape = [attributes.sampleGroups, attributes.channelGroups];
-  return [y.reshape(inputs.x.shape), mean.reshape(shape), variance.reshape(shape)];
+  return [tf.reshape(y, inputs.x.shape), tf.reshape(mean, shape), tf.reshape(variance, shape)];
 }
 
 /** dx, dGamma, dBeta (kernel contract, `runNormActivationGradient`). @param inputs Tensors. @param attributes Blocks. */
@@ -37,24 +40,26 @@ export function normActivationGradient(
 ): tf.Tensor[] {
   const { gamma, beta, mean, variance } = inputs;
   const view = blockView(inputs.x.shape, attributes);
-  const x = inputs.x.reshape(view.blocks);
-  const dy = inputs.dy.reshape(view.blocks);
-  const gammas = gamma.reshape(view.channels);
-  const scale = inverseDeviation(variance, attributes).reshape(view.statistics);
-  const normal = x.sub(mean.reshape(view.statistics)).mul(scale);
-  const positive = normal.mul(gammas).add(beta.reshape(view.channels)).greater(0);
-  const g = attributes.slope === 1 ? dy : tf.where(positive, dy, dy.mul(attributes.slope));
-  const gx = g.mul(normal);
-  const dBeta = channelSums(g, view).sum(0).reshape(gamma.shape);
-  const dGamma = channelSums(gx, view).sum(0).reshape(gamma.shape);
-  const scaled = g.mul(gammas);
+  const x = tf.reshape(inputs.x, view.blocks);
+  const dy = tf.reshape(inputs.dy, view.blocks);
+  const gammas = tf.reshape(gamma, view.channels);
+  const scale = tf.reshape(inverseDeviation(variance, attributes), view.statistics);
+  const normal = tf.mul(tf.sub(x, tf.reshape(mean, view.statistics)), scale);
+  const value = tf.add(tf.mul(normal, gammas), tf.reshape(beta, view.channels));
+  const g = attributes.slope === 1
+    ? dy
+    : tf.where(tf.greater(value, 0), dy, tf.mul(dy, attributes.slope));
+  const gx = tf.mul(g, normal);
+  const dBeta = tf.reshape(tf.sum(channelSums(g, view), 0), gamma.shape);
+  const dGamma = tf.reshape(tf.sum(channelSums(gx, view), 0), gamma.shape);
+  const scaled = tf.mul(g, gammas);
   if (attributes.fixedStatistics) {
-    return [scaled.mul(scale).reshape(inputs.x.shape), dGamma, dBeta];
+    return [tf.reshape(tf.mul(scaled, scale), inputs.x.shape), dGamma, dBeta];
   }
-  const meanG = blockMeans(scaled, view).reshape(view.statistics);
-  const meanGx = blockMeans(gx.mul(gammas), view).reshape(view.statistics);
-  const dx = scaled.sub(meanG).sub(normal.mul(meanGx)).mul(scale);
-  return [dx.reshape(inputs.x.shape), dGamma, dBeta];
+  const meanG = tf.reshape(blockMeans(scaled, view), view.statistics);
+  const meanGx = tf.reshape(blockMeans(tf.mul(gx, gammas), view), view.statistics);
+  const dx = tf.mul(tf.sub(tf.sub(scaled, meanG), tf.mul(normal, meanGx)), scale);
+  return [tf.reshape(dx, inputs.x.shape), dGamma, dBeta];
 }
 
 /** Shapes that make blocks, their statistics and the channels broadcast against each other. */
@@ -82,16 +87,16 @@ function blockView(shape: readonly number[], attributes: NormAttributes): BlockV
 /** Means of all blocks, `[S, K]`; 0 for blocks without values. */
 function blockMeans(x: tf.Tensor, view: BlockView): tf.Tensor {
   const [, , , width] = view.blocks;
-  return channelSums(x, view).sum(2).div(Math.max(1, view.rows * width));
+  return tf.div(tf.sum(channelSums(x, view), 2), Math.max(1, view.rows * width));
 }
 
 /** Sums over the rows of each group, `[S, K, width]`. */
 function channelSums(x: tf.Tensor, view: BlockView): tf.Tensor {
   const [groups, rows, channelGroups, width] = view.blocks;
-  return sumRows(x.reshape([groups, rows, channelGroups * width]))
-    .reshape([groups, channelGroups, width]);
+  const sums = sumRows(tf.reshape(x, [groups, rows, channelGroups * width]) as tf.Tensor3D);
+  return tf.reshape(sums, [groups, channelGroups, width]);
 }
 
 function inverseDeviation(variance: tf.Tensor, { epsilon }: NormAttributes): tf.Tensor {
-  return tf.scalar(1).div(variance.add(epsilon).sqrt());
+  return tf.div(1, tf.sqrt(tf.add(variance, epsilon)));
 }

@@ -18,19 +18,19 @@ const PLAIN_RUN = 64;
 export function sumRows(x: tf.Tensor3D): tf.Tensor2D {
   const [groups, rows, columns] = x.shape;
   if (rows === 0) return tf.zeros([groups, columns]);
-  if (rows <= LONGEST_RUN) return x.sum(1);
+  if (rows <= LONGEST_RUN) return tf.sum(x, 1);
   const run = runLength(rows);
   if (run !== null) return sumRows(sumRuns(x, rows / run, run));
   const runs = Math.floor(rows / PLAIN_RUN);
   const whole = runs * PLAIN_RUN;
-  const main = sumRuns(x.slice([0, 0, 0], [groups, whole, columns]), runs, PLAIN_RUN);
-  const rest = x.slice([0, whole, 0], [groups, rows - whole, columns]).sum<tf.Tensor2D>(1);
-  return sumRows(main).add(rest);
+  const main = sumRuns(tf.slice(x, [0, 0, 0], [groups, whole, columns]), runs, PLAIN_RUN);
+  const rest = tf.sum(tf.slice(x, [0, whole, 0], [groups, rows - whole, columns]), 1);
+  return tf.add(sumRows(main), rest);
 }
 
 function sumRuns(x: tf.Tensor3D, runs: number, length: number): tf.Tensor3D {
   const [groups, , columns] = x.shape;
-  return x.reshape([groups, runs, length, columns]).sum(2);
+  return tf.sum(tf.reshape(x, [groups, runs, length, columns]), 2);
 }
 
 /** The longest divisor of `rows` that makes a good run, or null. */

@@ -1,7 +1,7 @@
 /** Loading native TensorFlow into this process, once, and making it the backend of TensorFlow.js. */
 import { BackendError } from "../../base/errors.ts";
 import { fileExists } from "../../deps/node_fs.ts";
-import { isGranted } from "../../deps/permissions.ts";
+import { howToGrant, isGranted } from "../../deps/permissions.ts";
 import { tf } from "../../deps/tfjs.ts";
 import {
   loadTensorFlowAddon,
@@ -43,7 +43,7 @@ export function missingPermission(name: TensorFlowName): string | null {
   const missing = needed.filter((permission) => !isGranted(permission));
   if (missing.length === 0) return null;
   const flags = missing.map((permission) => `--allow-${permission}`).join(" ");
-  return `native TensorFlow is loaded as a library; run deno with ${flags}`;
+  return `native TensorFlow is loaded as a library; ${howToGrant(flags)}`;
 }
 
 /**

@@ -8,12 +8,12 @@ export function tanhSquaredError(
   attributes: { readonly sampleGroups: number; readonly derivativeScale: number },
 ): tf.Tensor[] {
   const { sampleGroups, derivativeScale } = attributes;
-  const r = a.tanh();
-  const error = target.sub(r);
-  const weighted = weight ? error.mul(weight) : error;
+  const r = tf.tanh(a);
+  const error = tf.sub(target, r);
+  const weighted = weight ? tf.mul(error, weight) : error;
   const perGroup = sampleGroups === 0 ? 0 : error.size / sampleGroups;
-  const sums = sumRows(weighted.mul(error).reshape([sampleGroups, perGroup, 1]))
-    .reshape([sampleGroups]);
-  const slope = tf.scalar(1).sub(r.square());
-  return [sums, weighted.mul(slope).mul(-2 * derivativeScale)];
+  const squares = tf.reshape(tf.mul(weighted, error), [sampleGroups, perGroup, 1]);
+  const sums = tf.reshape(sumRows(squares as tf.Tensor3D), [sampleGroups]);
+  const slope = tf.sub(1, tf.square(r));
+  return [sums, tf.mul(tf.mul(weighted, slope), -2 * derivativeScale)];
 }

@@ -25,6 +25,8 @@ export class WasmBackend extends tf.KernelBackend {
   readonly blockSize = 48;
   /** {@link write} copies, so callers need not (see tensors.ts). */
   readonly copiesOnWrite = true;
+  /** {@link read} copies, so callers need not. */
+  readonly copiesOnRead = true;
   readonly data: tf.DataStorage<TensorStorage>;
   readonly #runtime: KernelRuntime;
   #temporaries: number[] = [];

@@ -142,7 +142,8 @@ export class WorkerPool {
           words: CONTROL,
           failureTextLength: FAILURE_TEXT_LENGTH,
         };
-        const worker = new Worker(source, { eval: true, workerData });
+        // Without `env` the variables of this process would be copied, for which the host asks its user.
+        const worker = new Worker(source, { eval: true, workerData, env: {} });
         worker.on("error", (error: Error) => reportDeath(control, thread, error.message));
         worker.unref();
         this.#workers.push(worker);

@@ -88,7 +88,7 @@ export class TensorStorage {
 
   /** A copy of the values in ordinary memory. */
   copy(): HostValues {
-    if (this.#address === 0) return this.#values!;
+    if (this.#address === 0) return this.#values!.slice() as HostValues;
     const values = this.#values as WordArray;
     const copy = values instanceof Int32Array
       ? new Int32Array(values.length)

@@ -1,4 +1,5 @@
 /** How many threads the wasm engine uses. */
+import { findProblem, integer } from "../../base/fields.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { readEnvironment } from "../../deps/environment.ts";
 
@@ -13,15 +14,16 @@ const MOST_THREADS = 256;
 export function chooseThreads(requested: number | undefined): number {
   if (requested !== undefined) return checked(requested, "threads");
   const variable = readEnvironment("RECVAE_THREADS");
-  if (variable !== undefined && variable !== "") return checked(Number(variable), "RECVAE_THREADS");
+  if (variable !== undefined && variable !== "") {
+    return checked(/^\d+$/.test(variable) ? Number(variable) : variable, "RECVAE_THREADS");
+  }
   return Math.min(Math.max(1, navigator.hardwareConcurrency ?? 1), MOST_THREADS);
 }
 
-function checked(threads: number, field: string): number {
-  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
-  throw new ConfigError(
-    field,
-    `Choosing the number of threads: ${field} is ${threads}, needs a whole number from 1 to ` +
-      `${MOST_THREADS}`,
-  );
+function checked(threads: unknown, field: string): number {
+  const problem = findProblem(threads, integer({ least: 1, most: MOST_THREADS }), { path: field });
+  if (problem) {
+    throw new ConfigError(field, `Cannot choose the number of threads: ${problem.clause}`);
+  }
+  return threads as number;
 }

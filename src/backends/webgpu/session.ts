@@ -1,15 +1,12 @@
-/**
- * One use of a GPU, from opening the device to giving it back. Imported only when the engine is started,
- * because it loads the WebGPU package.
- */
+/** One use of a GPU, from opening the device to giving it back. */
 import { BackendError, ConfigError } from "../../base/errors.ts";
 import { readEnvironment } from "../../deps/environment.ts";
 import { tf } from "../../deps/tfjs.ts";
+import { loadWebGpuPackage, WEBGPU_PACKAGE } from "../../deps/tfjs_webgpu.ts";
 import { framesWithinBudget } from "../chunking.ts";
 import type { ActiveEngine } from "../engine.ts";
 import { FrameCache } from "../frame_cache.ts";
 import { describeAdapter, findAdapter, openDevice, summaryLine } from "./adapter.ts";
-import { DeviceBackend } from "./device_backend.ts";
 import { registerGpuKernels } from "./kernels.ts";
 
 /** Name known to TensorFlow.js (which splits kernel names at `_`). */
@@ -34,7 +31,7 @@ const FRAMES_SHARE = 0.4;
 /**
  * Opens the GPU and makes it the current backend of TensorFlow.js.
  *
- * @throws {BackendError} when there is none or it cannot be opened.
+ * @throws {BackendError} when there is none or it cannot be opened, or the package cannot be fetched.
  */
 export async function startSession(): Promise<ActiveEngine> {
   const adapter = await findAdapter();
@@ -49,6 +46,8 @@ export async function startSession(): Promise<ActiveEngine> {
   const memoryBytes = memoryBudget(summary.software ? SOFTWARE_BYTES : USUAL_BYTES);
   // A software adapter's memory is the host's: keeping frames a second time gains nothing.
   const frameCache = summary.software ? undefined : new FrameCache(FRAMES_SHARE * memoryBytes);
+  await loadPackage();
+  const { DeviceBackend } = await import("./device_backend.ts"); // extends a class of the package
   const device = await openDevice(adapter);
   const backend = new DeviceBackend(device, adapter.info, memoryBytes);
   removeBackend("webgpu"); // the stock factory cannot open a device here, and must not be tried
@@ -85,6 +84,19 @@ export async function startSession(): Promise<ActiveEngine> {
       return Promise.resolve();
     },
   };
+}
+
+/** Fetches the package at the first use; says so in a sentence where that cannot be done. */
+async function loadPackage(): Promise<void> {
+  try {
+    await loadWebGpuPackage();
+  } catch {
+    throw new BackendError(
+      "webgpu",
+      `Cannot start engine webgpu: found no ${WEBGPU_PACKAGE} on this machine and could not fetch it; ` +
+        `run "deno cache ${WEBGPU_PACKAGE}" once with a network, or choose --backend wasm`,
+    );
+  }
 }
 
 /** RECVAE_GPU_MEMORY in bytes where it may be read, else `usual`. */

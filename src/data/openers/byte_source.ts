@@ -3,7 +3,9 @@
  * files look alike. Reading is synchronous, since everything behind it is local.
  */
 import { FormatError } from "../../base/errors.ts";
-import { TemporaryFile } from "../../files/temporary.ts";
+import { reasonOf } from "../../base/system_faults.ts";
+import { openFiles } from "./open_files.ts";
+import { endsEarly } from "./read_errors.ts";
 
 /** Local bytes with random access. */
 export interface ByteSource {
@@ -17,6 +19,8 @@ export interface ByteSource {
    * @throws {FormatError} when the source ends before.
    */
   readInto(at: number, into: Uint8Array): void;
+  /** Oddities of the file that do not stop the reader, as sentences for a person. */
+  readonly remarks?: readonly string[];
   /** The bytes themselves, without a copy, where they are in memory. */
   view?(at: number, length: number): Uint8Array;
   /** Gives file handles and temporary files back; reading afterwards is an error. */
@@ -30,7 +34,9 @@ export interface ByteSource {
  */
 export function memorySource(bytes: Uint8Array, label: string): ByteSource {
   const view = (at: number, length: number): Uint8Array => {
-    if (at + length > bytes.length) throw endsEarly(label, at + length, bytes.length);
+    if (at + length > bytes.length) {
+      throw endsEarly(label, { needed: at + length, found: bytes.length });
+    }
     return bytes.subarray(at, at + length);
   };
   return {
@@ -43,15 +49,20 @@ export function memorySource(bytes: Uint8Array, label: string): ByteSource {
 }
 
 /**
- * A file on disk, read by position; never loaded whole.
+ * A file on disk, read by position; never loaded whole. However many sources there are, few files are open
+ * at a time: one that was not used for long is closed and opened again when it is read.
  *
  * @param path Path of the file. @param label Label for messages, default the path.
- * @throws {FormatError} (rule `file.open`) when it cannot be opened or is a directory.
+ * @throws {FormatError} (rule `file.open`) when it cannot be opened or is no regular file.
  */
 export function fileSource(path: string, label: string = path): ByteSource {
-  const file = openFile(path, label);
-  const { size } = file.statSync();
-  return fromHandle(file, { label, size, dispose: () => {} });
+  const reader = openFiles.add(path, label);
+  return {
+    label,
+    size: reader.size,
+    readInto: (at, into) => fillFrom(reader.handle(), { label, at, into }),
+    close: () => reader.close(),
+  };
 }
 
 /** The first `count` bytes, or as many as there are. */
@@ -61,92 +72,26 @@ export function readHead(source: ByteSource, count: number): Uint8Array {
   return head;
 }
 
-/** A temporary file that is being filled, and becomes a {@link ByteSource} when it is full. */
-export interface FillingFile {
-  /** Appends bytes. @throws {WriteError} when there is no space. */
-  write(bytes: Uint8Array): void;
-  /** Ends the writing. */
-  finish(): ByteSource;
-  /** Gives everything back without finishing. */
-  discard(): void;
-}
-
 /**
- * Creates a temporary file to fill.
+ * Fills `into` from a place in an open file.
  *
- * @param label Label for messages.
- * @param folder Where; default the system's folder for temporary files.
- * @throws {WriteError} when there is no permission or space to do so.
+ * @param file Open for reading. @param part Label for messages, first byte, target.
+ * @throws {FormatError} when the file ends before, or the disk refuses.
  */
-export function fillTemporary(label: string, folder?: string): FillingFile {
-  const file = new TemporaryFile(label, folder);
-  let size = 0;
-  return {
-    write(bytes) {
-      file.write(bytes);
-      size += bytes.length;
-    },
-    finish: () => fromHandle(file.handle, { label, size, dispose: () => file.remove() }),
-    discard() {
-      file.handle.close();
-      file.remove();
-    },
-  };
-}
-
-function fromHandle(
+export function fillFrom(
   file: Deno.FsFile,
-  facts: { readonly label: string; readonly size: number; readonly dispose: () => void },
-): ByteSource {
-  let open = true;
-  return {
-    label: facts.label,
-    size: facts.size,
-    readInto(at, into) {
-      if (!open) throw wasClosed(facts.label);
-      file.seekSync(at, Deno.SeekMode.Start);
-      for (let filled = 0; filled < into.length;) {
-        const count = file.readSync(into.subarray(filled));
-        if (count === null) throw endsEarly(facts.label, at + into.length, at + filled);
-        filled += count;
-      }
-    },
-    close() {
-      if (open) file.close();
-      open = false;
-      facts.dispose();
-    },
-  };
-}
-
-function openFile(path: string, label: string): Deno.FsFile {
+  part: { readonly label: string; readonly at: number; readonly into: Uint8Array },
+): void {
+  const { label, at, into } = part;
   try {
-    const file = Deno.openSync(path);
-    if (!file.statSync().isDirectory) return file;
-    file.close();
+    file.seekSync(at, Deno.SeekMode.Start);
+    for (let filled = 0; filled < into.length;) {
+      const count = file.readSync(into.subarray(filled));
+      if (count === null) throw endsEarly(label, { needed: at + into.length, found: at + filled });
+      filled += count;
+    }
   } catch (fault) {
-    const why = fault instanceof Deno.errors.NotFound ? "there is no such file" : String(fault);
-    throw new FormatError(label, "file.open", `Cannot read "${label}": ${why}; check the path`);
+    if (fault instanceof FormatError) throw fault;
+    throw new FormatError(label, "file.read", `Cannot read "${label}": ${reasonOf(fault)}`);
   }
-  throw new FormatError(
-    label,
-    "file.open",
-    `Cannot read "${label}": it is a directory, needs a file`,
-  );
-}
-
-function wasClosed(label: string): FormatError {
-  return new FormatError(
-    label,
-    "file.closed",
-    `Cannot read "${label}": it was closed; read before close(), or open it again`,
-  );
-}
-
-function endsEarly(label: string, needed: number, found: number): FormatError {
-  return new FormatError(
-    label,
-    "file.end",
-    `Cannot read "${label}": it ends at byte ${found}, needs ${needed}; was it changed while in use?`,
-  );
 }

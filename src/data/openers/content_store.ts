@@ -3,15 +3,11 @@
  * memory if it fits the budget, else into a temporary file. Nothing beyond what is needed is kept.
  */
 import { concatBytes } from "../../base/bytes.ts";
+import { number, record, text } from "../../base/fields.ts";
 import { GZIP_RULES } from "../../formats/gzip.ts";
 import { refusals } from "../../formats/rejection.ts";
-import {
-  type ByteSource,
-  type FillingFile,
-  fillTemporary,
-  memorySource,
-  readHead,
-} from "./byte_source.ts";
+import { type ByteSource, memorySource, readHead } from "./byte_source.ts";
+import { type TemporaryRoom, temporaryRoom } from "./temporary_file.ts";
 
 /** Options of {@link openBytes}. */
 export interface OpenOptions {
@@ -22,6 +18,13 @@ export interface OpenOptions {
   /** Folder of temporary files; default the system's. */
   readonly cacheDirectory?: string;
 }
+
+/** Options there are. */
+export const OPEN_OPTIONS = record<OpenOptions>({
+  label: text(),
+  memoryBudget: number({ least: 0, most: Infinity }),
+  cacheDirectory: text(),
+});
 
 /** What a format decides from the first bytes. */
 export interface ReadPlan {
@@ -39,6 +42,17 @@ const DEFAULT_MEMORY_BUDGET = 512 * 2 ** 20;
 /** Bytes behind the last needed one that are looked through (for the checksum) before giving up. */
 const MAX_SURPLUS_BYTES = 256 * 2 ** 20;
 
+/**
+ * What to say about bytes behind the last one that is needed.
+ *
+ * @param surplus How many; 0 or less is nothing to say.
+ */
+export function surplusRemarks(surplus: number): string[] {
+  return surplus > 0
+    ? [`Behind the last voxel are ${surplus} further bytes, which are not read.`]
+    : [];
+}
+
 /** Collects content: first the head, then, once the plan has spoken, memory or a temporary file. */
 export class ContentStore {
   readonly #label: string;
@@ -49,7 +63,8 @@ export class ContentStore {
   #needed: number | undefined;
   #total = 0;
   #memory: Uint8Array | undefined;
-  #file: FillingFile | undefined;
+  #file: TemporaryRoom | undefined;
+  readonly #remarks: string[] = [];
 
   /** Starts empty. @param label Label for messages. @param limit The most bytes that can come. @param options Budget and plan. */
   constructor(label: string, limit: number, options: OpenOptions & { readonly plan: ReadPlan }) {
@@ -66,6 +81,11 @@ export class ContentStore {
     if (this.#headBytes >= this.#options.plan.headBytes) this.#begin();
   }
 
+  /** Takes a sentence about what is odd in the content. */
+  remark(text: string): void {
+    this.#remarks.push(text);
+  }
+
   /** Ends the content. @throws {FormatError} when the plan is not satisfied with it. */
   finish(): ByteSource {
     if (this.#needed === undefined) this.#begin();
@@ -74,7 +94,8 @@ export class ContentStore {
       ? memorySource(this.#memory.subarray(0, this.#total), this.#label)
       : this.#file!.finish();
     this.#options.plan.neededBytes(readHead(source, this.#options.plan.headBytes), this.#total);
-    return source;
+    const surplus = surplusRemarks(this.#total - this.#needed!);
+    return { ...source, remarks: [...this.#remarks, ...surplus] };
   }
 
   /** Gives everything back. */
@@ -100,7 +121,10 @@ export class ContentStore {
     if (needed <= (this.#options.memoryBudget ?? DEFAULT_MEMORY_BUDGET)) {
       this.#memory = new Uint8Array(needed);
     } else {
-      this.#file = fillTemporary(this.#label, this.#options.cacheDirectory);
+      this.#file = temporaryRoom(this.#label, {
+        bytes: needed,
+        folder: this.#options.cacheDirectory,
+      });
     }
     this.#keep(head);
   }

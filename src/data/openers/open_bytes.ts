@@ -7,16 +7,19 @@
  */
 import { concatBytes } from "../../base/bytes.ts";
 import { FormatError } from "../../base/errors.ts";
-import { inflate, isGzip, MAX_INFLATION } from "../../formats/gzip.ts";
+import { reasonOf } from "../../base/system_faults.ts";
+import { inflate, type InflateOptions, isGzip, MAX_INFLATION } from "../../formats/gzip.ts";
 import { type ByteSource, fileSource, memorySource, readHead } from "./byte_source.ts";
-import { ContentStore, type OpenOptions, type ReadPlan } from "./content_store.ts";
+import { ContentStore, type OpenOptions, type ReadPlan, surplusRemarks } from "./content_store.ts";
 
-export type { OpenOptions, ReadPlan } from "./content_store.ts";
+export { OPEN_OPTIONS, type OpenOptions, type ReadPlan } from "./content_store.ts";
 
 /** Where bytes come from: a path, an `http(s):` or `file:` URL, or the bytes themselves. */
 export type Location = string | URL | Uint8Array;
 
 const CHUNK_BYTES = 1 << 20;
+/** Smaller, so that little more than what is wanted is inflated. */
+const PEEK_CHUNK_BYTES = 1 << 14;
 
 /**
  * Opens local bytes with random access.
@@ -37,10 +40,15 @@ export async function openBytes(
   try {
     const head = readHead(raw, Math.max(2, plan.headBytes));
     if (!isGzip(head)) {
-      plan.neededBytes(head.subarray(0, plan.headBytes), raw.size);
-      return raw;
+      const needed = plan.neededBytes(head.subarray(0, plan.headBytes), raw.size);
+      return { ...raw, remarks: surplusRemarks(raw.size - needed) };
     }
-    const inflated = await takeIn(raw.label, readChunks(raw), raw.size * MAX_INFLATION, options);
+    const inflated = await takeIn(
+      raw.label,
+      readChunks(raw, CHUNK_BYTES),
+      raw.size * MAX_INFLATION,
+      options,
+    );
     raw.close();
     return inflated;
   } catch (fault) {
@@ -53,14 +61,15 @@ export async function openBytes(
  * Looks at the beginning of a file's content without taking in the rest.
  *
  * @param count Bytes to see, if there are as many.
- * @returns The bytes, and the most bytes the content can have.
+ * @returns The bytes, the most bytes the content can have, and how many it has where that is known without
+ *   inflating it.
  * @throws {FormatError} when it cannot be opened or its beginning is damaged.
  */
 export async function peekBytes(
   location: Location,
   count: number,
   options: Pick<OpenOptions, "label"> = {},
-): Promise<{ readonly head: Uint8Array; readonly limit: number }> {
+): Promise<{ readonly head: Uint8Array; readonly limit: number; readonly size?: number }> {
   if (isRemote(location)) {
     const label = options.label ?? String(location);
     const chunks = await fetchChunks(location, label);
@@ -68,8 +77,10 @@ export async function peekBytes(
   }
   const raw = openLocal(location, options.label);
   try {
-    if (!isGzip(readHead(raw, 2))) return { head: readHead(raw, count), limit: raw.size };
-    const head = await firstBytes(readChunks(raw), count, raw.label);
+    if (!isGzip(readHead(raw, 2))) {
+      return { head: readHead(raw, count), limit: raw.size, size: raw.size };
+    }
+    const head = await firstBytes(readChunks(raw, PEEK_CHUNK_BYTES), count, raw.label);
     return { head, limit: raw.size * MAX_INFLATION };
   } finally {
     raw.close();
@@ -85,7 +96,7 @@ async function firstBytes(
   const parts: Uint8Array[] = [];
   let total = 0;
   if (count > 0) {
-    for await (const chunk of inflatedIfGzip(chunks, label)) {
+    for await (const chunk of inflatedIfGzip(chunks, { source: label })) {
       parts.push(chunk);
       total += chunk.length;
       if (total >= count) break;
@@ -123,14 +134,15 @@ async function fetchChunks(
     await response.body?.cancel();
     why = `the server answered ${response.status} ${response.statusText}`.trim();
   } catch (fault) {
-    why = fault instanceof Error ? fault.message : String(fault);
+    if (fault instanceof Deno.errors.NotCapable) throw fault;
+    why = reasonOf(fault);
   }
   throw new FormatError(label, "url.fetch", `Cannot fetch "${label}": ${why}; check the address`);
 }
 
-function* readChunks(source: ByteSource): Generator<Uint8Array> {
-  for (let at = 0; at < source.size; at += CHUNK_BYTES) {
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, source.size - at));
+function* readChunks(source: ByteSource, chunkBytes: number): Generator<Uint8Array> {
+  for (let at = 0; at < source.size; at += chunkBytes) {
+    const chunk = new Uint8Array(Math.min(chunkBytes, source.size - at));
     source.readInto(at, chunk);
     yield chunk;
   }
@@ -145,7 +157,8 @@ async function takeIn(
 ): Promise<ByteSource> {
   const store = new ContentStore(label, limit, options);
   try {
-    for await (const chunk of inflatedIfGzip(chunks, label)) store.add(chunk);
+    const onRemark = (text: string) => store.remark(text);
+    for await (const chunk of inflatedIfGzip(chunks, { source: label, onRemark })) store.add(chunk);
     return store.finish();
   } catch (fault) {
     store.discard();
@@ -155,7 +168,7 @@ async function takeIn(
 
 async function* inflatedIfGzip(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  label: string,
+  options: InflateOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = Symbol.asyncIterator in chunks
     ? chunks[Symbol.asyncIterator]()
@@ -175,5 +188,5 @@ async function* inflatedIfGzip(
       await iterator.return?.();
     }
   };
-  yield* isGzip(head) ? inflate(all(), label) : all();
+  yield* isGzip(head) ? inflate(all(), options) : all();
 }

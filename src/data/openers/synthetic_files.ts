@@ -1,9 +1,10 @@
 /** Synthetic cohorts as NIfTI files, so that full-size runs can be tried without data. */
+import { callback, checkOptions, flag, number, pickOptions, record } from "../../base/fields.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
 import { voxelCount } from "../frame_source.ts";
 import { joinPath } from "../listing.ts";
-import { syntheticCohort, type SyntheticOptions } from "../synthetic.ts";
+import { SYNTHETIC_OPTIONS, syntheticCohort, type SyntheticOptions } from "../synthetic.ts";
 
 /** Options of {@link writeSyntheticCohort}. */
 export interface SyntheticFileOptions extends SyntheticOptions {
@@ -16,6 +17,15 @@ export interface SyntheticFileOptions extends SyntheticOptions {
   /** Called after each file. */
   readonly onFile?: (path: string) => void;
 }
+
+/** Options there are. */
+export const FILE_OPTIONS = record<SyntheticFileOptions>({
+  ...SYNTHETIC_OPTIONS.fields,
+  gzip: flag(),
+  repetitionTime: number({ least: 0 }),
+  voxelSize: number({ above: 0 }),
+  onFile: callback(),
+});
 
 /**
  * Writes a synthetic cohort (spec 2.5) into the subdirectories `CN` and `AD`, frame by frame: memory is
@@ -32,7 +42,8 @@ export async function writeSyntheticCohort(
   options: SyntheticFileOptions = {},
 ): Promise<string[]> {
   const { gzip = false, repetitionTime = 3, voxelSize = 2 } = options;
-  const cohort = syntheticCohort(options);
+  checkOptions(options, FILE_OPTIONS, { doing: "Cannot write a synthetic cohort" });
+  const cohort = syntheticCohort(pickOptions(options, SYNTHETIC_OPTIONS));
   const { spatialShape, frames } = cohort;
   const frame = new Float32Array(voxelCount(spatialShape));
   const paths: string[] = [];

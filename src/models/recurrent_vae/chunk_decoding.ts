@@ -5,7 +5,7 @@
 import { tf } from "../../deps/tfjs.ts";
 import { reconstructionFactor } from "../../losses/reconstruction.ts";
 import { decoderBackward, decoderForward, reconstructionError } from "./decoder.ts";
-import type { ModelParts } from "./frame_passes.ts";
+import type { ModelParts } from "./model_parts.ts";
 import { type BatchStatistics, batchStatistics, type Network } from "./norm.ts";
 
 /** Tensors that a chunk is decoded with; not owned. */

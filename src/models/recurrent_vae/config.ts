@@ -6,7 +6,7 @@
  */
 import type { SpatialShape } from "../../base/arrays.ts";
 import { ConfigError } from "../../base/errors.ts";
-import { closestString } from "../../deps/std_text.ts";
+import { choice, findProblem, integer, list, number, record } from "../../base/fields.ts";
 
 /** A complete, validated configuration. Made by {@link resolveConfig}. */
 export interface RecurrentVaeConfig {
@@ -85,8 +85,31 @@ const DEFAULTS = {
   initialState: "zeros",
 } as const;
 
-/** Every field there is. */
-const FIELDS = [...Object.keys(DEFAULTS), "zDim", "channels", "decoderChannels"];
+/** Every field there is, and what it may hold; what depends on other fields is checked after these. */
+export const CONFIG_FIELDS = record<RecurrentVaeConfig>({
+  encOutDim: integer({ least: 1 }),
+  latentDim: integer({ least: 1 }),
+  zDim: integer({ least: 1 }),
+  tolTime: integer({ least: 1 }),
+  spatialShape: list(integer({ least: 1 })),
+  sigX: number({ above: 0 }),
+  sigH: number({ above: 0 }),
+  sigZ: number({ above: 0 }),
+  rho: number({ least: 0 }),
+  lambdaZ: number({ least: 0 }),
+  batchSize: integer({ least: 1 }),
+  learningRate: number({ above: 0 }),
+  epochs: integer({ least: 1 }),
+  seed: integer(),
+  ridgePenalty: choice(["v2", "v1"]),
+  temporalLoss: choice(["squared", "kl"]),
+  klWeight: number({ least: 0 }),
+  normalization: choice(["batch", "group"]),
+  channels: list(integer({ least: 1 })),
+  decoderChannels: list(integer({ least: 1 })),
+  outputActivation: choice(["tanh", "clamp"]),
+  initialState: choice(["zeros", "notebook"]),
+});
 
 /** The frozen initial state of the last notebook (spec 5). */
 const NOTEBOOK_STATE = [
@@ -119,8 +142,8 @@ const NOTEBOOK_STATE = [
  * ```
  */
 export function resolveConfig(options: RecurrentVaeOptions = {}): RecurrentVaeConfig {
+  checkFields(options);
   const given = withoutUndefined(options);
-  requireKnownFields(given);
   const latentDim = given.latentDim ?? DEFAULTS.latentDim;
   const spatialShape = spatial(given.spatialShape ?? DEFAULTS.spatialShape);
   const channels = given.channels ?? DEFAULT_CHANNELS.slice(0, levelsThatFit(spatialShape));
@@ -152,16 +175,7 @@ export function levelsThatFit(shape: SpatialShape): number {
  * @param config Every field set. @throws {ConfigError} naming the first offending field.
  */
 export function validateConfig(config: RecurrentVaeConfig): void {
-  for (const field of ["latentDim", "encOutDim", "tolTime", "batchSize", "epochs"] as const) {
-    requireCount(field, config[field]);
-  }
-  for (const field of ["sigX", "sigH", "sigZ", "learningRate"] as const) {
-    const value = config[field];
-    if (!(value > 0 && Number.isFinite(value))) refuse(field, value, "a number above 0");
-  }
-  for (const field of ["rho", "lambdaZ", "klWeight", "seed"] as const) {
-    if (!Number.isFinite(config[field])) refuse(field, config[field], "a finite number");
-  }
+  checkFields(config);
   if (config.zDim !== config.latentDim) {
     refuse(
       "zDim",
@@ -169,11 +183,6 @@ export function validateConfig(config: RecurrentVaeConfig): void {
       `${config.latentDim}, the latentDim: offsets are added to the state`,
     );
   }
-  requireChoice("ridgePenalty", config.ridgePenalty, ["v2", "v1"]);
-  requireChoice("temporalLoss", config.temporalLoss, ["squared", "kl"]);
-  requireChoice("normalization", config.normalization, ["batch", "group"]);
-  requireChoice("outputActivation", config.outputActivation, ["tanh", "clamp"]);
-  requireChoice("initialState", config.initialState, ["zeros", "notebook"]);
   if (config.initialState === "notebook" && config.latentDim !== NOTEBOOK_STATE.length) {
     refuse("initialState", `"notebook" with latentDim ${config.latentDim}`, "latentDim 10");
   }
@@ -201,7 +210,6 @@ function validateLevels(config: RecurrentVaeConfig): void {
   if (spatialShape.length !== 3) {
     refuse("spatialShape", `[${spatialShape}]`, "three axes [X, Y, Z]");
   }
-  for (const size of spatialShape) requireCount("spatialShape", size);
   const fitting = levelsThatFit(spatialShape);
   if (fitting === 0) {
     refuse("spatialShape", `[${spatialShape}]`, "at least 2 voxels on every axis");
@@ -224,7 +232,6 @@ function validateLevels(config: RecurrentVaeConfig): void {
   }
   for (const field of ["channels", "decoderChannels"] as const) {
     for (const count of config[field]) {
-      requireCount(field, count);
       if (config.normalization === "group" && count % groupCount(count) !== 0) {
         refuse(field, count, "multiples of 8 (or fewer than 8) for group normalisation");
       }
@@ -242,25 +249,17 @@ function withoutUndefined(options: RecurrentVaeOptions): RecurrentVaeOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-function requireKnownFields(given: RecurrentVaeOptions): void {
-  const unknown = Object.keys(given).find((field) => !FIELDS.includes(field));
-  if (unknown === undefined) return;
-  throw new ConfigError(
-    unknown,
-    `Cannot use the configuration: there is no field "${unknown}"; did you mean "${
-      closestString(unknown, FIELDS)
-    }"?`,
-  );
+/** The kinds and ranges of single fields. */
+function checkFields(fields: RecurrentVaeOptions): void {
+  const problem = findProblem(fields, CONFIG_FIELDS, { noun: "field" });
+  if (!problem) return;
+  const { field, clause } = problem;
+  throw new ConfigError(topLevel(field), `Cannot use the configuration: ${clause}`);
 }
 
-function requireCount(field: string, value: number): void {
-  if (!(Number.isInteger(value) && value > 0)) refuse(field, value, "a whole number above 0");
-}
-
-function requireChoice(field: string, value: string, choices: readonly string[]): void {
-  if (!choices.includes(value)) {
-    refuse(field, JSON.stringify(value), choices.map((c) => `"${c}"`).join(" or "));
-  }
+/** `"channels[1]"` is the field `"channels"`. */
+function topLevel(path: string): string {
+  return path.replace(/\[.*/, "");
 }
 
 function refuse(field: string, found: unknown, needed: string): never {

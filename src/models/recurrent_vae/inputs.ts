@@ -2,11 +2,13 @@
  * What model methods make of their arguments: frames of an array, noise by subject, broadcast states.
  */
 import type { FloatArray, NdArray, SpatialShape } from "../../base/arrays.ts";
-import { ShapeError } from "../../base/errors.ts";
+import { ConfigError, ShapeError } from "../../base/errors.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
+import { swapLeadingAxes } from "../../base/strided.ts";
 import { requireValues, requireWhole } from "./arrays_or_tensors.ts";
-import { requireRow, swapLeadingAxes } from "./frame_passes.ts";
+import type { ModelParts } from "./model_parts.ts";
+import { requireRow } from "./offsets.ts";
 
 /**
  * Reads an array of runs as a batch of frames.
@@ -148,4 +150,46 @@ export function placeFrames(
 /** Zeros of the same precision. */
 export function emptyLike(values: FloatArray, length: number): FloatArray {
   return values instanceof Float64Array ? new Float64Array(length) : new Float32Array(length);
+}
+
+/**
+ * Refuses a batch that the model cannot take.
+ *
+ * @param model Configuration and sizes. @param batch The frames.
+ * @param options.training Whether batch statistics will be taken.
+ * @param options.frames Frames needed; default `tolTime`.
+ * @throws {ShapeError} too few frames (the message contains "timepoints"), or another volume size.
+ * @throws {ConfigError} `batchSize`, when batch norm would see a single value per channel (spec 3.1).
+ */
+export function checkBatch(
+  { config, architecture }: Pick<ModelParts, "config" | "architecture">,
+  batch: FrameBatch,
+  options: { readonly training: boolean; readonly frames?: number },
+): void {
+  const { tolTime, spatialShape } = config;
+  const frames = options.frames ?? tolTime;
+  if (batch.frames < frames) {
+    throw new ShapeError(
+      `Cannot use the batch: found ${batch.frames} timepoints, needs ${frames} (tolTime); ` +
+        "use longer runs or a smaller tolTime",
+      [batch.frames],
+      `${frames} timepoints`,
+    );
+  }
+  if (batch.spatialShape.some((n, axis) => n !== spatialShape[axis])) {
+    throw new ShapeError(
+      `Cannot use the batch: found volumes of ${batch.spatialShape.join("×")} voxels, needs ` +
+        `${spatialShape.join("×")} (spatialShape)`,
+      batch.spatialShape,
+      `[${spatialShape}]`,
+    );
+  }
+  const values = batch.subjects.length * architecture.bottomVoxels;
+  if (options.training && config.normalization === "batch" && values < 2) {
+    throw new ConfigError(
+      "batchSize",
+      "Cannot train on a batch of one subject: batch norm would see one value per channel at the " +
+        "bottom of the network, needs at least 2; use a larger batch, fewer levels or group normalization",
+    );
+  }
 }

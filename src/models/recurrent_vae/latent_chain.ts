@@ -6,6 +6,7 @@
  * call (ops/latent_recurrence.ts). Nothing is read back.
  */
 import { tf } from "../../deps/tfjs.ts";
+import type { ParameterStore } from "../../parameters/parameter_store.ts";
 import { latentRollout, latentRolloutGradient } from "../../ops/latent_recurrence.ts";
 import type { TemporalGradient, Trajectory } from "../../losses/temporal.ts";
 import { tidied } from "../../ops/tensor_scope.ts";
@@ -196,5 +197,15 @@ function splitHeads(heads: HeadWeights, width: number, dim: number) {
     fromFeatures: tf.slice(weight, [0, 0], [2 * dim, width]) as tf.Tensor2D,
     fromState: tf.slice(weight, [0, width], [2 * dim, dim]) as tf.Tensor2D,
     bias: tf.concat([heads.muBias, heads.logVarBias], 0),
+  };
+}
+
+/** The heads' weights by role. */
+export function headsOf(state: Pick<ParameterStore, "tensor">): HeadWeights {
+  return {
+    muWeight: state.tensor("hidden2mu.weight"),
+    muBias: state.tensor("hidden2mu.bias"),
+    logVarWeight: state.tensor("hidden2log_var.weight"),
+    logVarBias: state.tensor("hidden2log_var.bias"),
   };
 }

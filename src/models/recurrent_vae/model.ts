@@ -6,15 +6,17 @@
  * Methods take and return arrays with shapes (`NdArray`) or tensors; volumes are in NIfTI memory order,
  * `[B, Z, Y, X]` (x fastest). The model never reads files and never prints.
  */
-import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import { type FloatArray, MOST_VALUES, type NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { BackendError, ConfigError } from "../../base/errors.ts";
+import { array, checkOptions, integer, number, object, other, record } from "../../base/fields.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { TorchGenerator } from "../../base/torch_random.ts";
-import { currentEngine } from "../../backends/registry.ts";
+import { currentEngine } from "../../backends/current_engine.ts";
 import { toHost } from "../../backends/tensors.ts";
 import type { tf } from "../../deps/tfjs.ts";
-import { type Architecture, describeArchitecture, voxels } from "./architecture.ts";
+import { type Architecture, describeArchitecture, torchDrawOrder } from "./architecture.ts";
+import { sizeOf } from "../../parameters/entry.ts";
 import { inKind, type Like, onHost, type Values } from "./arrays_or_tensors.ts";
 import {
   initialStateOf,
@@ -22,7 +24,7 @@ import {
   type RecurrentVaeOptions,
   resolveConfig,
 } from "./config.ts";
-import type { ModelParts } from "./frame_passes.ts";
+import type { ModelParts } from "./model_parts.ts";
 import {
   broadcastState,
   emptyLike,
@@ -33,18 +35,67 @@ import {
 } from "./inputs.ts";
 import {
   DEFAULT_MEMORY_BUDGET,
+  FORWARD_OPTIONS,
   type ForwardOptions,
+  GRADIENT_OPTIONS,
   type GradientOptions,
   type ResultKind,
+  ROLLOUT_OPTIONS,
+  type RolloutOptions,
 } from "./model_options.ts";
 import type { Network } from "./norm.ts";
 import { ForwardResult } from "./rollout_result.ts";
 import { type RolloutSummary, runForward } from "./rollout.ts";
 import { decodeLatents, encodeVolumes, priorMean } from "./single_pass.ts";
-import { ModelState } from "./state.ts";
+import { ParameterStore } from "../../parameters/parameter_store.ts";
+import { foldStatistics } from "../../parameters/running_statistics.ts";
 import { type StepResult, timeParallelStep } from "./time_parallel.ts";
 import { solveTransition } from "./transition.ts";
-import { drawStartingWeights, type StateDict } from "./weights.ts";
+import { drawStartingValues } from "../../parameters/starting_values.ts";
+import { type StateDict } from "../../parameters/state_dict.ts";
+
+/** What a model needs beside its configuration. */
+export interface ModelSetup {
+  /** Rows N of the offset table. */
+  readonly subjects: number;
+  /**
+   * Where starting weights come from: a stream, or a generator of PyTorch for its bits. Default: the stream of the
+   * configured seed.
+   */
+  readonly random?: RandomStream | TorchGenerator;
+  /** Starting weights instead of drawn ones. */
+  readonly weights?: StateDict;
+}
+
+const SETUP = record<ModelSetup>({
+  subjects: {
+    ...integer({ least: 1 }),
+    needs: "the number of training subjects, for example { subjects: loader.subjects }",
+  },
+  random: object("a RandomStream or TorchGenerator"),
+  weights: other("a Map of arrays by name", (value) => value instanceof Map),
+}, ["subjects"]);
+
+/** What the update of F may be told. */
+export interface TransitionOptions {
+  /** h0, `[D]` or `[1, D]`. Default: the configuration's. */
+  readonly initialState?: NdArray;
+  /** Ridge weight, at least 0. Default: the configuration's. */
+  readonly rho?: number;
+}
+
+/** What one time step may be told. */
+export type StepOptions = Omit<ForwardOptions, "initialState">;
+
+const TRANSITION_OPTIONS = record<TransitionOptions>({
+  initialState: array("[D] or [1, D]"),
+  rho: number({ least: 0 }),
+});
+
+const { initialState: _, ...stepFields } = FORWARD_OPTIONS.fields;
+const STEP_OPTIONS = record<StepOptions>(stepFields);
+
+const DOING = "Cannot run the model";
 
 /** The model. Holds tensors: call `dispose` when it is no longer needed. */
 export class RecurrentVae implements ModelParts {
@@ -55,7 +106,7 @@ export class RecurrentVae implements ModelParts {
   /** Rows N of the offset table. */
   readonly subjects: number;
   /** Variables and buffers; the training machinery's way in. */
-  readonly state: ModelState;
+  readonly state: ParameterStore;
   /** Whether norm layers use the statistics of the batch; see {@link train} and {@link eval}. */
   training = true;
 
@@ -63,10 +114,7 @@ export class RecurrentVae implements ModelParts {
    * Builds a model on the current engine.
    *
    * @param options Configuration; missing fields take the reference's defaults.
-   * @param setup.subjects Rows N of the offset table.
-   * @param setup.random Where starting weights come from: a stream, or a generator of PyTorch for its
-   *   bits. Default: the stream of the configured seed.
-   * @param setup.weights Starting weights instead of drawn ones.
+   * @param setup See {@link ModelSetup}.
    * @throws {ConfigError} for a configuration that cannot be used. @throws {BackendError} before an engine was
    *   selected.
    * @example
@@ -77,21 +125,19 @@ export class RecurrentVae implements ModelParts {
    */
   constructor(
     options: RecurrentVaeOptions,
-    setup: {
-      readonly subjects: number;
-      readonly random?: RandomStream | TorchGenerator;
-      readonly weights?: StateDict;
-    },
+    setup: ModelSetup,
   ) {
-    checkSetup(setup);
+    checkOptions(setup ?? {}, SETUP, { doing: "Cannot build a model" });
+    requireEngine();
     this.config = resolveConfig(options);
     this.subjects = setup.subjects;
     this.architecture = describeArchitecture(this.config, setup.subjects);
     const { entries } = this.architecture;
+    if (!setup.weights) requireModestSize(this.architecture);
     const random = setup.random ?? RandomStream.fromSeed(this.config.seed).split("weights");
     const weights = setup.weights ??
-      drawStartingWeights(entries, { random, sigZ: this.config.sigZ });
-    this.state = new ModelState(entries, weights);
+      drawStartingValues(entries, { random, drawOrder: torchDrawOrder(entries) });
+    this.state = new ParameterStore(entries, weights);
   }
 
   /** Trained variables by PyTorch's names, in its order. */
@@ -161,13 +207,14 @@ export class RecurrentVae implements ModelParts {
     volumes: V,
     options: ForwardOptions = {},
   ): Promise<ForwardResult<ResultKind<V>>> {
+    checkOptions(options, FORWARD_OPTIONS, { doing: DOING });
     const isValues = "shape" in volumes;
     const batch = isValues
       ? frameBatchOf(await onHost(volumes as Values), options.subjects)
       : volumes as FrameBatch;
     const { tolTime } = this.config;
     const shape = [batch.subjects.length, tolTime, ...[...this.config.spatialShape].reverse()];
-    const seen = new Float32Array(voxels(shape));
+    const seen = new Float32Array(sizeOf(shape));
     let mu: FloatArray | undefined;
     const summary = await this.rollout(batch, {
       ...options,
@@ -185,18 +232,14 @@ export class RecurrentVae implements ModelParts {
   /**
    * A rollout that streams: states and losses as a whole, reconstructions chunk by chunk.
    *
-   * @param batch Reads frames. @param options As for {@link forward}; `frames` defaults to `tolTime`;
-   *   `onFrames` receives `[count, B, Z, Y, X]` in time order.
+   * @param batch Reads frames.
+   * @param options See {@link RolloutOptions}.
    */
   async rollout(
     batch: FrameBatch,
-    options: ForwardOptions & {
-      readonly frames?: number;
-      readonly onFrames?: (
-        frames: { start: number; count: number; reconstruction: FloatArray },
-      ) => void | Promise<void>;
-    } = {},
+    options: RolloutOptions = {},
   ): Promise<RolloutSummary> {
+    checkOptions(options, ROLLOUT_OPTIONS, { doing: DOING });
     const frames = options.frames ?? this.config.tolTime;
     const subjects = options.subjects ?? batch.subjects;
     const table = await this.subjectOffsets();
@@ -224,8 +267,9 @@ export class RecurrentVae implements ModelParts {
   async step<V extends Values>(
     volumes: V,
     previous: NdArray,
-    options: Omit<ForwardOptions, "initialState"> = {},
+    options: StepOptions = {},
   ): Promise<{ reconstruction: Like<V>; h: Like<V> }> {
+    checkOptions(options, STEP_OPTIONS, { doing: DOING });
     const { data, shape } = await onHost(volumes);
     const batch = frameBatchOf({ data, shape: [shape[0], 1, ...shape.slice(1)] }, options.subjects);
     let reconstruction: NdArray = { data, shape };
@@ -251,6 +295,7 @@ export class RecurrentVae implements ModelParts {
    * @throws {ShapeError} when the batch does not fit; fewer frames than `tolTime` say "timepoints".
    */
   async computeGradients(batch: FrameBatch, options: GradientOptions = {}): Promise<StepResult> {
+    checkOptions(options, GRADIENT_OPTIONS, { doing: "Cannot compute gradients" });
     const { subjects } = batch;
     const result = await timeParallelStep(this, batch, {
       ...this.#latentInputs({ ...options, subjects, frames: this.config.tolTime }),
@@ -267,15 +312,15 @@ export class RecurrentVae implements ModelParts {
    * Solves for F by ridge regression and replaces it (spec 5).
    *
    * @param states Trajectory buffer H `[N, T, D]`; rows of subjects not visited are zeros and count.
-   * @param options.initialState `[D]` or `[1, D]`. Default: the configuration's.
-   * @param options.rho Ridge weight. Default: the configuration's.
+   * @param options See {@link TransitionOptions}.
    * @throws {ShapeError} for another width; the message contains "latent_dim".
    * @throws {SingularMatrixError} when the system has no unique solution.
    */
   updateTransitionMatrix(
     states: NdArray,
-    options: { readonly initialState?: NdArray; readonly rho?: number } = {},
+    options: TransitionOptions = {},
   ): void {
+    checkOptions(options, TRANSITION_OPTIONS, { doing: "Cannot update F" });
     const initialState = options.initialState?.data ?? initialStateOf(this.config);
     const solved = solveTransition(this.config, { states, initialState, rho: options.rho });
     const Precision = this.state.buffer("F_mat").constructor as Float32ArrayConstructor;
@@ -309,7 +354,7 @@ export class RecurrentVae implements ModelParts {
    */
   framesPerChunk(batch: FrameBatch, asked?: number): number {
     if (asked !== undefined) return asked;
-    const size = voxels(this.config.spatialShape);
+    const size = sizeOf(this.config.spatialShape);
     const request = {
       voxels: size,
       batch: batch.subjects.length,
@@ -344,19 +389,24 @@ export class RecurrentVae implements ModelParts {
 
   #fold(statistics: RolloutSummary["statistics"], loss: number): void {
     if (!Number.isFinite(loss)) return;
-    for (const layer of statistics) this.state.foldStatistics(layer);
+    for (const layer of statistics) foldStatistics(this.state, layer);
   }
 }
 
-function checkSetup(setup: { readonly subjects: number } | undefined): void {
-  const subjects = setup?.subjects;
-  if (subjects === undefined || !(Number.isInteger(subjects) && subjects > 0)) {
-    throw new ConfigError(
-      "subjects",
-      `Cannot build a model: subjects is ${subjects}, needs the number of training subjects, for example ` +
-        "{ subjects: loader.subjects }",
-    );
-  }
+/** Refuses a network that no memory holds before numbers are drawn for it. */
+function requireModestSize({ entries }: Architecture): void {
+  const sizes = entries.map(({ shape }) => sizeOf(shape));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total <= MOST_VALUES / 8) return;
+  const { key, shape } = entries[sizes.indexOf(Math.max(...sizes))];
+  throw new ConfigError(
+    "encOutDim",
+    `Cannot build a model: it would have ${total} weights (${key} alone is [${shape}]), needs at most ` +
+      `${MOST_VALUES / 8}; lower encOutDim, latentDim or the channels`,
+  );
+}
+
+function requireEngine(): void {
   if (currentEngine() === undefined) {
     throw new BackendError(
       "none",

@@ -13,11 +13,11 @@ import {
   normActivationGradient,
 } from "../../ops/norm_activation.ts";
 import { groupCount, type RecurrentVaeConfig } from "./config.ts";
-import type { ModelState } from "./state.ts";
+import type { ParameterStore } from "../../parameters/parameter_store.ts";
 
 /** Weights and mode of a forward pass. */
 export interface Network {
-  readonly state: Pick<ModelState, "tensor">;
+  readonly state: Pick<ParameterStore, "tensor">;
   readonly normalization: RecurrentVaeConfig["normalization"];
   /** Statistics of the batch (true) or the running ones (false); group norm ignores it. */
   readonly training: boolean;

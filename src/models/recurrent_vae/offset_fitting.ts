@@ -11,18 +11,14 @@ import { toTensor } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { readBack } from "../../ops/read_back.ts";
 import { TensorScope, tidied } from "../../ops/tensor_scope.ts";
-import { voxels } from "./architecture.ts";
+import { sizeOf } from "../../parameters/entry.ts";
 import { decoderBackward, decoderForward, reconstructionError } from "./decoder.ts";
-import {
-  checkBatch,
-  type Chunk,
-  chunksOf,
-  encodeFrames,
-  headsOf,
-  type ModelParts,
-  readVolumes,
-  swapLeadingAxes,
-} from "./frame_passes.ts";
+import { checkBatch } from "./inputs.ts";
+import { type Chunk, chunksOf, readVolumes } from "./chunks.ts";
+import { encodeFrames } from "./frame_encoder.ts";
+import { headsOf } from "./latent_chain.ts";
+import { type ModelParts } from "./model_parts.ts";
+import { swapLeadingAxes } from "../../base/strided.ts";
 import { disposeStates, latentForward } from "./latent_chain.ts";
 import type { Network } from "./norm.ts";
 
@@ -90,7 +86,7 @@ export class OffsetFitting {
       const features = await encodeFrames(network, batch, { architecture, chunks, scope });
       const shape = [batch.subjects.length, config.latentDim];
       const initialState = scope.hold(toTensor(options.initialState, shape));
-      const bytes = 4 * config.tolTime * batch.subjects.length * voxels(batch.spatialShape);
+      const bytes = 4 * config.tolTime * batch.subjects.length * sizeOf(batch.spatialShape);
       const volumes = new Map<number, tf.Tensor>();
       for (const chunk of bytes <= options.memoryBudget ? chunks : []) {
         volumes.set(chunk.start, scope.hold(await readVolumes(batch, chunk)));
@@ -146,7 +142,7 @@ export class OffsetFitting {
         sums.push(part.sums);
         if (part.gradient) gradient = accumulate(gradient, part.gradient);
       }
-      const [h, ...perChunk] = await readBack([states.h, ...sums]);
+      const { h, perChunk } = await readBack({ h: states.h, perChunk: sums });
       const perFrame = joined(perChunk);
       return {
         squaredError: perFrame.reduce((total: number, value: number) => total + value, 0),

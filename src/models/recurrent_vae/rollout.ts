@@ -10,20 +10,16 @@ import type { LossTerms } from "../../losses/terms.ts";
 import { readBack } from "../../ops/read_back.ts";
 import { TensorScope, tidied } from "../../ops/tensor_scope.ts";
 import { activate, decoderForward, reconstructionError } from "./decoder.ts";
-import {
-  checkBatch,
-  type Chunk,
-  chunksOf,
-  encodeFrames,
-  headsOf,
-  type ModelParts,
-  readVolumes,
-  swapLeadingAxes,
-} from "./frame_passes.ts";
+import { checkBatch } from "./inputs.ts";
+import { type Chunk, chunksOf, readVolumes } from "./chunks.ts";
+import { encodeFrames } from "./frame_encoder.ts";
+import { headsOf } from "./latent_chain.ts";
+import { type ModelParts } from "./model_parts.ts";
+import { swapLeadingAxes } from "../../base/strided.ts";
 import { latentForward, type LatentStates } from "./latent_chain.ts";
 import { batchStatistics, type Network } from "./norm.ts";
 import { lossTerms } from "./objective.ts";
-import type { StepStatistics } from "./state.ts";
+import type { StepStatistics } from "../../parameters/running_statistics.ts";
 import { StatisticsLog } from "./statistics_log.ts";
 
 /** A chunk of reconstructions as it becomes known. */
@@ -163,7 +159,8 @@ async function decodeFrames(
     sums.push(scope.hold(result.sums));
     scope.free(target);
     if (result.volumes && input.onFrames) {
-      const [reconstruction] = await readBack([scope.hold(result.volumes)]);
+      const volumes = scope.hold(result.volumes);
+      const { reconstruction } = await readBack({ reconstruction: volumes });
       scope.free(result.volumes);
       await input.onFrames({ start, count, reconstruction });
     }
@@ -183,9 +180,16 @@ async function summarise(
   },
 ): Promise<RolloutSummary> {
   const { states, log } = found;
-  const own = [found.features, states.h, states.gh, states.mu, states.logVar, found.squaredErrors];
-  const values = await readBack([...own, ...(log?.tensors() ?? [])]);
-  const [features, h, gh, mu, logVar, squaredErrors] = values;
+  const values = await readBack({
+    features: found.features,
+    h: states.h,
+    gh: states.gh,
+    mu: states.mu,
+    logVar: states.logVar,
+    squaredErrors: found.squaredErrors,
+    statistics: log?.tensors() ?? [],
+  });
+  const { features, h, gh, mu, logVar, squaredErrors } = values;
   const [frames, subjects] = [states.h.shape[0], batch.subjects.length];
   const byBatch = (data: FloatArray): NdArray => ({
     data: swapLeadingAxes(data, frames, subjects),
@@ -206,6 +210,6 @@ async function summarise(
       subjects,
       frames,
     }),
-    statistics: log?.resolve(values.slice(own.length)) ?? [],
+    statistics: log?.resolve(values.statistics) ?? [],
   };
 }

@@ -7,7 +7,7 @@ import { tidied } from "../../ops/tensor_scope.ts";
 import { type Like, onHost, requireValues, type Values } from "./arrays_or_tensors.ts";
 import { activate, decoderForward } from "./decoder.ts";
 import { encoderForward } from "./encoder.ts";
-import type { ModelParts } from "./frame_passes.ts";
+import type { ModelParts } from "./model_parts.ts";
 import { advance } from "./latent_chain.ts";
 import type { Network } from "./norm.ts";
 

@@ -6,7 +6,7 @@ import type { FloatArray } from "../../base/arrays.ts";
 import { tf } from "../../deps/tfjs.ts";
 import type { TensorScope } from "../../ops/tensor_scope.ts";
 import type { BatchStatistics } from "./norm.ts";
-import type { StepStatistics } from "./state.ts";
+import type { StepStatistics } from "../../parameters/running_statistics.ts";
 
 interface LayerLog {
   readonly mean: tf.Tensor[];

@@ -17,18 +17,13 @@ import { readBack } from "../../ops/read_back.ts";
 import { TensorScope, tidied } from "../../ops/tensor_scope.ts";
 import { decodeChunk } from "./chunk_decoding.ts";
 import { encoderBackward, encoderForward } from "./encoder.ts";
-import {
-  checkBatch,
-  type Chunk,
-  chunksOf,
-  FrameEncoder,
-  headsOf,
-  joinFrames,
-  type ModelParts,
-  readVolumes,
-  selectRows,
-  swapLeadingAxes,
-} from "./frame_passes.ts";
+import { checkBatch } from "./inputs.ts";
+import { type Chunk, chunksOf, joinFrames, readVolumes } from "./chunks.ts";
+import { FrameEncoder } from "./frame_encoder.ts";
+import { headsOf } from "./latent_chain.ts";
+import { type ModelParts } from "./model_parts.ts";
+import { selectRows } from "./offsets.ts";
+import { swapLeadingAxes } from "../../base/strided.ts";
 import { GradientSum } from "./gradient_sum.ts";
 import {
   completeStates,
@@ -39,7 +34,7 @@ import {
 } from "./latent_chain.ts";
 import { lossTerms, temporalGradient } from "./objective.ts";
 import type { Gradients, Network } from "./norm.ts";
-import type { StepStatistics } from "./state.ts";
+import type { StepStatistics } from "../../parameters/running_statistics.ts";
 import { StatisticsLog } from "./statistics_log.ts";
 
 /** What one step is computed from, besides the model. */
@@ -116,6 +111,28 @@ interface Forward {
   readonly squaredErrors: tf.Tensor;
 }
 
+/** What each chunk of the way forwards leaves, in time order. */
+class FrameParts {
+  readonly features: tf.Tensor[] = [];
+  readonly h: tf.Tensor[] = [];
+  readonly heads: tf.Tensor[] = [];
+  readonly towardsStates: tf.Tensor[] = [];
+  readonly squaredErrors: tf.Tensor[] = [];
+
+  /** Each as one tensor over all frames, held by the scope. */
+  joined(
+    scope: TensorScope,
+  ): Record<"features" | "h" | "heads" | "towardsStates" | "squaredErrors", tf.Tensor> {
+    return {
+      features: joinFrames(scope, this.features),
+      h: joinFrames(scope, this.h),
+      heads: joinFrames(scope, this.heads),
+      towardsStates: joinFrames(scope, this.towardsStates),
+      squaredErrors: joinFrames(scope, this.squaredErrors),
+    };
+  }
+}
+
 /** The passes of one step; methods are called in the order above. */
 class Step {
   readonly #model: ModelParts;
@@ -154,7 +171,7 @@ class Step {
       tf.matMul(this.#selection, this.#model.state.tensor("z_vectors") as tf.Tensor2D),
     );
     const weight = this.#voxelWeight();
-    const parts: tf.Tensor[][] = [[], [], [], [], []];
+    const parts = new FrameParts();
     let before: tf.Tensor = given.initialState;
     for (const chunk of this.#chunks) {
       const target = scope.hold(await readVolumes(this.#batch, chunk));
@@ -171,12 +188,13 @@ class Step {
       if (this.#encoder.kept(chunk) === undefined) scope.free(target);
       this.#statistics?.record(decoded.statistics);
       this.#input.gradients.add(decoded.parameters);
-      [features, h, heads, scope.hold(decoded.towardsStates), scope.hold(decoded.sums)]
-        .forEach((tensor, p) => parts[p].push(tensor));
+      parts.features.push(features);
+      parts.h.push(h);
+      parts.heads.push(heads);
+      parts.towardsStates.push(scope.hold(decoded.towardsStates));
+      parts.squaredErrors.push(scope.hold(decoded.sums));
     }
-    const [features, h, heads, towardsStates, squaredErrors] = parts.map((tensors) =>
-      joinFrames(scope, tensors)
-    );
+    const { features, h, heads, towardsStates, squaredErrors } = parts.joined(scope);
     const states = completeStates(given, { h, heads });
     for (const tensor of Object.values(states) as tf.Tensor[]) scope.hold(tensor);
     return { latent: { ...given, features }, states, towardsStates, squaredErrors };
@@ -259,11 +277,17 @@ class Step {
   async finish({ states, squaredErrors }: Forward): Promise<StepResult> {
     const { config, state } = this.#model;
     const subjects = this.#batch.subjects.length;
-    const own = [squaredErrors, states.h, states.gh, states.mu, states.logVar];
-    const table = state.tensor("z_vectors");
     const log = this.#statistics;
-    const values = await readBack([...own, table, ...(log?.tensors() ?? [])]);
-    const [errors, h, gh, mu, logVar, offsets] = values;
+    const values = await readBack({
+      errors: squaredErrors,
+      h: states.h,
+      gh: states.gh,
+      mu: states.mu,
+      logVar: states.logVar,
+      offsets: state.tensor("z_vectors"),
+      statistics: log?.tensors() ?? [],
+    });
+    const { errors, h, gh, mu, logVar, offsets } = values;
     return {
       losses: lossTerms(config, {
         squaredErrors: errors,
@@ -278,7 +302,7 @@ class Step {
         data: swapLeadingAxes(h, config.tolTime, subjects),
         shape: [subjects, config.tolTime, config.latentDim],
       },
-      statistics: log?.resolve(values.slice(6)) ?? [],
+      statistics: log?.resolve(values.statistics) ?? [],
     };
   }
 

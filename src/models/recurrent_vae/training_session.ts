@@ -3,15 +3,16 @@
  * ridge update of F at the end of an epoch, and noise keyed by position so that it does not depend on batch
  * composition or on whether the run was resumed.
  */
-import type { NdArray, NumericArray } from "../../base/arrays.ts";
+import { MOST_VALUES, type NdArray, type NumericArray } from "../../base/arrays.ts";
 import type { StepPosition } from "../../base/batches.ts";
-import { CheckpointError } from "../../base/errors.ts";
+import { CheckpointError, ConfigError } from "../../base/errors.ts";
+import { callback, checkOptions, number, other, record } from "../../base/fields.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { tf } from "../../deps/tfjs.ts";
 import type { LossTerms } from "../../losses/terms.ts";
 import type { RecurrentVae } from "./model.ts";
-import type { GradientOptions } from "./model_options.ts";
+import { GRADIENT_OPTIONS, type GradientOptions } from "./model_options.ts";
 import type { Gradients } from "./norm.ts";
 
 /** Options of a training session. */
@@ -28,6 +29,18 @@ export interface SessionOptions
   readonly klWeight?: (epoch: number) => number;
 }
 
+/** Options there are. */
+export const SESSION_OPTIONS = record<SessionOptions>({
+  initialState: GRADIENT_OPTIONS.fields.initialState,
+  framesPerChunk: GRADIENT_OPTIONS.fields.framesPerChunk,
+  memoryBudget: GRADIENT_OPTIONS.fields.memoryBudget,
+  voxelWeight: GRADIENT_OPTIONS.fields.voxelWeight,
+  rho: number({ least: 0 }),
+  random: other("a RandomStream", (value) => value instanceof RandomStream),
+  noise: callback(),
+  klWeight: callback(),
+});
+
 /** One training run of a {@link RecurrentVae}, as the training loop sees it. */
 export class RecurrentTraining {
   /** Variables to update. */
@@ -39,13 +52,22 @@ export class RecurrentTraining {
 
   /** Prepares a run; nothing changes yet. @param model Trained in place. @param options See {@link SessionOptions}. */
   constructor(model: RecurrentVae, options: SessionOptions = {}) {
+    checkOptions(options, SESSION_OPTIONS, { doing: "Cannot train" });
     const { tolTime, latentDim, seed } = model.config;
     this.variables = model.variables;
     this.#model = model;
     this.#options = options;
     this.#random = options.random ?? RandomStream.fromSeed(seed).split("noise");
     const shape = [model.subjects, tolTime, latentDim];
-    this.#states = { data: new Float32Array(shape.reduce((a, b) => a * b)), shape };
+    const count = shape.reduce((product, n) => product * n);
+    if (count > MOST_VALUES) {
+      throw new ConfigError(
+        "tolTime",
+        `Cannot train: the latent states of ${model.subjects} subjects at ${tolTime} frames would be ${count} ` +
+          `numbers, needs at most ${MOST_VALUES}; lower tolTime`,
+      );
+    }
+    this.#states = { data: new Float32Array(count), shape };
   }
 
   /** Trajectory buffer H `[N, T, D]`: states of each subject's latest batch, zero before the first. */

@@ -54,7 +54,7 @@ Deno.test({
     for (let time = 0; time < 2; time++) {
       const active = await engine.start();
       assertMatch(active.detail, /^TensorFlow \d+\.\d+/);
-      assertEquals([...await toHost(toTensor(Float32Array.of(1, 2), [2]).square())], [1, 4]);
+      assertEquals([...await toHost(tf.square(toTensor(Float32Array.of(1, 2), [2])))], [1, 4]);
       await active.stop();
     }
   },

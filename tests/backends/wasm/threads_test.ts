@@ -22,7 +22,7 @@ Deno.test("threads: an explicit number wins over RECVAE_THREADS, which wins over
 });
 
 Deno.test("threads: a bad RECVAE_THREADS is refused by name", () => {
-  for (const value of ["0", "two", "1.5", "-4", "100000"]) {
+  for (const value of ["0", "two", "1.5", "-4", "100000", "0x2", " 2", "1e1"]) {
     withVariable(value, () => {
       const error = assertThrows(() => chooseThreads(undefined), ConfigError);
       assertEquals(error.field, "RECVAE_THREADS");

@@ -2,7 +2,7 @@
 import { FrameCache } from "../../../src/backends/frame_cache.ts";
 import { runConv3d, runTanhSquaredError } from "../../../src/backends/kernel_contract.ts";
 import { toHost, toTensor } from "../../../src/backends/tensors.ts";
-import { DeviceBackend } from "../../../src/backends/webgpu/device_backend.ts";
+import type { DeviceBackend } from "../../../src/backends/webgpu/device_backend.ts";
 import { engine } from "../../../src/backends/webgpu/mod.ts";
 import { splitItems } from "../../../src/backends/webgpu/parts.ts";
 import type { FrameBatch } from "../../../src/base/frames.ts";
@@ -43,7 +43,7 @@ gpuTest("webgpu can be stopped and started again, and chooses a sensible chunk",
   assertEquals(first.framesPerChunk({ ...problem, frames: 2, valuesPerVolume: 10 }), 2);
   await first.stop();
   const second = await engine.start();
-  const sum = toTensor(Float32Array.of(1, 2), [2]).add(toTensor(Float32Array.of(3, 4), [2]));
+  const sum = tf.add(toTensor(Float32Array.of(1, 2), [2]), toTensor(Float32Array.of(3, 4), [2]));
   assertEquals([...await toHost(sum)], [4, 6]);
   await second.stop();
 });
@@ -117,7 +117,7 @@ gpuTest("a lost GPU is reported as BackendError and the engine starts again", as
   assertEquals(error.backend, "webgpu");
   await assertRejects(() => toHost(values), BackendError, "The GPU was lost");
   const again = await engine.start();
-  assertEquals([...await toHost(toTensor(Float32Array.of(2), [1]).square())], [4]);
+  assertEquals([...await toHost(tf.square(toTensor(Float32Array.of(2), [1])))], [4]);
   await lost.stop();
   assertEquals(tf.getBackend(), again.tfName, "stopping the lost engine leaves the new one alone");
   await again.stop();
@@ -128,7 +128,7 @@ gpuTest("a tensor larger than any buffer is refused by name and size", async () 
   const backend = tf.backend() as DeviceBackend;
   const floats = backend.device.limits.maxBufferSize / 4 + 1024;
   assertThrows(() => backend.allocate([floats]), BackendError, `shape [${floats}]`);
-  assertEquals([...await toHost(toTensor(Float32Array.of(2), [1]).square())], [4]);
+  assertEquals([...await toHost(tf.square(toTensor(Float32Array.of(2), [1])))], [4]);
   await active.stop();
 });
 
@@ -143,8 +143,8 @@ gpuTest("a shader error surfaces at the next read, once", async () => {
     workgroups: 1,
   });
   const two = toTensor(Float32Array.of(2), [1]);
-  await assertRejects(() => toHost(two.square()), BackendError, "Shader 'broken'");
-  assertEquals([...await toHost(two.square())], [4]);
+  await assertRejects(() => toHost(tf.square(two)), BackendError, "Shader 'broken'");
+  assertEquals([...await toHost(tf.square(two))], [4]);
   await active.stop();
 });
 
@@ -175,6 +175,7 @@ gpuTest("unused buffers are given back when the memory is exceeded, not before",
   const active = await engine.start();
   const own = tf.backend() as DeviceBackend;
   const limit = 2 ** 20;
+  const { DeviceBackend } = await import("../../../src/backends/webgpu/device_backend.ts");
   const backend = new DeviceBackend(own.device, { vendor: "" } as GPUAdapterInfo, limit);
   const use = async (floats: number) => {
     const tensor = backend.allocate([floats]);

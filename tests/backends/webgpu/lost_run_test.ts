@@ -4,7 +4,7 @@ import type { DeviceBackend } from "../../../src/backends/webgpu/device_backend.
 import { BackendError } from "../../../src/base/errors.ts";
 import { assertEquals, assertRejects } from "../../../src/deps/std.ts";
 import { tf } from "../../../src/deps/tfjs.ts";
-import type { StateDict } from "../../../src/models/recurrent_vae/weights.ts";
+import type { StateDict } from "../../../src/parameters/state_dict.ts";
 import { fit, type FitOptions } from "../../../src/training/fit.ts";
 import type { TrainingState } from "../../../src/training/loop.ts";
 import { gpuTest } from "../../support/gpu.ts";

@@ -10,18 +10,39 @@ const LAYOUT = new ParameterLayout({
   b: "int",
   c: "int",
   bias: "int",
+  preactivation: "int",
   workspace: "int",
+  activation: "int",
+  slope: "float",
   batch: "int",
+  heads: "int",
   m: "int",
   n: "int",
   k: "int",
   aBatch: "int",
+  aHead: "int",
   aRow: "int",
   aColumn: "int",
   bBatch: "int",
+  bHead: "int",
   bRow: "int",
   bColumn: "int",
+  cBatch: "int",
+  cHead: "int",
+  cRow: "int",
 });
+
+/** Position of each activation in `wasm/linear/activations.h`, by TensorFlow.js' name. */
+const ACTIVATIONS: Readonly<Record<string, number>> = {
+  linear: 0,
+  relu: 1,
+  leakyrelu: 2,
+  tanh: 3,
+  sigmoid: 4,
+};
+
+/** TensorFlow.js' slope of leaky ReLU where none is given. */
+const LEAKY_SLOPE = 0.2;
 
 interface Transposes {
   readonly transposeA: boolean;
@@ -32,26 +53,34 @@ interface Transposes {
 const batchMatMul: Kernel = ({ inputs, attrs, backend }: KernelCall<Transposes>) =>
   product(backend, inputs as { a: tf.TensorInfo; b: tf.TensorInfo }, { ...attrs, bias: null });
 
-/** The same with a bias per column; activations are left to the CPU kernel. */
+/** The same with a bias per column and an activation; other activations are left to the CPU kernel. */
 const fusedMatMul: Kernel = (
-  { inputs, attrs, backend }: KernelCall<Transposes & { activation?: string | null }>,
+  { inputs, attrs, backend }: KernelCall<
+    Transposes & { activation?: string | null; leakyreluAlpha?: number }
+  >,
 ) => {
   const { bias } = inputs;
-  const activation = attrs.activation ?? "linear";
-  if (activation !== "linear") return null;
+  const activation = ACTIVATIONS[attrs.activation ?? "linear"];
+  if (activation === undefined) return null;
   const columns =
     inputs.b.shape[attrs.transposeB ? inputs.b.shape.length - 2 : inputs.b.shape.length - 1];
   if (bias && (bias.dtype !== "float32" || sizeOf(bias.shape) !== columns)) return null;
   return product(backend, inputs as { a: tf.TensorInfo; b: tf.TensorInfo }, {
     ...attrs,
     bias: bias ?? null,
+    activation,
+    slope: attrs.leakyreluAlpha ?? LEAKY_SLOPE,
   });
 };
 
 function product(
   backend: WasmBackend,
   { a, b }: { a: tf.TensorInfo; b: tf.TensorInfo },
-  { transposeA, transposeB, bias }: Transposes & { bias: tf.TensorInfo | null },
+  { transposeA, transposeB, bias, activation, slope }: Transposes & {
+    readonly bias: tf.TensorInfo | null;
+    readonly activation?: number;
+    readonly slope?: number;
+  },
 ): tf.TensorInfo | null {
   if (a.dtype !== "float32" || b.dtype !== "float32") return null;
   const rankA = a.shape.length;
@@ -75,7 +104,10 @@ function product(
     b: backend.addressOf(b),
     c: c.address,
     bias: bias ? backend.addressOf(bias) : 0,
+    activation,
+    slope,
     batch: Math.max(batchA, batchB) * (batchA === 0 || batchB === 0 ? 0 : 1),
+    heads: 1,
     m,
     n,
     k,
@@ -85,6 +117,8 @@ function product(
     bBatch: batchB === 1 ? 0 : k * n,
     bRow: transposeB ? 1 : n,
     bColumn: transposeB ? k : 1,
+    cBatch: m * n,
+    cRow: n,
   });
   return c.info;
 }

@@ -1,36 +1,27 @@
 /**
- * The numbers of one model: trained variables on the engine, buffers on the host with a copy on the engine.
+ * The numbers of one network: trained variables on the engine, buffers on the host with a copy on the engine.
  *
- * Buffers (running statistics, F) are tiny and change once per step, so the host copy is the truth and
- * exporting them reads nothing back. Source: spec sections 3.3, 3.6.
+ * Buffers (running statistics, transition matrices) are small and change at most once per step, so the host copy is the
+ * truth and exporting them reads nothing back.
  */
-import type { FloatArray, NdArray, NumericArray } from "../../base/arrays.ts";
-import { RecvaeError } from "../../base/errors.ts";
-import { toHost, toTensor } from "../../backends/tensors.ts";
-import { tf } from "../../deps/tfjs.ts";
-import type { StateEntry } from "./architecture.ts";
-import { asFloats, checkStateDict, type StateDict, toFileOrder, toMemoryOrder } from "./weights.ts";
+import type { FloatArray, NdArray, NumericArray } from "../base/arrays.ts";
+import { RecvaeError } from "../base/errors.ts";
+import { toHost, toTensor } from "../backends/tensors.ts";
+import { tf } from "../deps/tfjs.ts";
+import type { ParameterEntry } from "./entry.ts";
+import {
+  asFloats,
+  checkStateDict,
+  type StateDict,
+  toFileOrder,
+  toMemoryOrder,
+} from "./state_dict.ts";
 
-/** Momentum of the running statistics (PyTorch's default). */
-const MOMENTUM = 0.1;
-
-/** Statistics of one norm layer over consecutive time steps. */
-export interface StepStatistics {
-  /** Layer, e.g. `"encoder1.1"`. */
-  readonly layer: string;
-  /** `[frames, C]` means. */
-  readonly mean: FloatArray;
-  /** `[frames, C]` biased variances. */
-  readonly variance: FloatArray;
-  /** Values behind each mean, n = B·voxels. */
-  readonly count: number;
-}
-
-/** Variables and buffers by PyTorch's names. */
-export class ModelState {
-  /** Trained variables in PyTorch's order, memory layout. */
+/** Variables, buffers and counters by the names of {@link ParameterEntry}. */
+export class ParameterStore {
+  /** Trained variables in the order of the entries, memory layout. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
-  readonly #entries: readonly StateEntry[];
+  readonly #entries: readonly ParameterEntry[];
   readonly #buffers = new Map<string, { host: FloatArray; tensor: tf.Tensor }>();
   readonly #counters = new Map<string, bigint>();
   #disposed = false;
@@ -41,7 +32,7 @@ export class ModelState {
    * @param entries Table of the network. @param initial A state dictionary that fits it.
    * @throws {CheckpointError} when it does not.
    */
-  constructor(entries: readonly StateEntry[], initial: StateDict) {
+  constructor(entries: readonly ParameterEntry[], initial: StateDict) {
     checkStateDict(entries, initial);
     this.#entries = entries;
     const parameters = new Map<string, tf.Variable>();
@@ -79,19 +70,14 @@ export class ModelState {
     this.#buffers.set(key, { host: values, tensor: tf.keep(toTensor(values, entry.memoryShape)) });
   }
 
-  /**
-   * Folds per-step statistics into the running ones in time order, as PyTorch does: s ← 0.9·s + 0.1·value,
-   * the variance unbiased (n/(n − 1)), one rounding per step; the counter advances by the number of steps.
-   */
-  foldStatistics({ layer, mean, variance, count }: StepStatistics): void {
-    const channels = this.buffer(`${layer}.running_mean`).length;
-    this.#fold(`${layer}.running_mean`, mean, 1);
-    this.#fold(`${layer}.running_var`, variance, count / (count - 1));
-    const counter = `${layer}.num_batches_tracked`;
-    this.#counters.set(counter, this.#counters.get(counter)! + BigInt(mean.length / channels));
+  /** Advances a counter. */
+  advance(key: string, steps: number): void {
+    const count = this.#counters.get(key);
+    if (count === undefined) throw new RangeError(`no counter is called ${key}`);
+    this.#counters.set(key, count + BigInt(steps));
   }
 
-  /** Copies everything to the host in PyTorch's order, names and layouts. */
+  /** Copies everything to the host in the order, names and layouts of files. */
   async export(): Promise<StateDict> {
     // All transfers at once: a device may take milliseconds to answer each.
     const data = await Promise.all(this.#entries.map((entry) => this.#exportEntry(entry)));
@@ -134,26 +120,13 @@ export class ModelState {
     }
   }
 
-  async #exportEntry(entry: StateEntry): Promise<NumericArray> {
+  async #exportEntry(entry: ParameterEntry): Promise<NumericArray> {
     if (entry.kind === "counter") return BigInt64Array.of(this.#counters.get(entry.key)!);
-    if (entry.kind === "buffer") return this.buffer(entry.key).slice() as FloatArray;
+    if (entry.kind === "buffer") return toFileOrder(entry, this.buffer(entry.key));
     return toFileOrder(entry, await toHost(this.parameters.get(entry.key)!));
-  }
-
-  #fold(key: string, perStep: FloatArray, factor: number): void {
-    const before = this.buffer(key);
-    const channels = before.length;
-    const running = perStep instanceof Float64Array
-      ? Float64Array.from(before)
-      : Float32Array.from(before);
-    for (let i = 0; i < perStep.length; i++) {
-      const c = i % channels;
-      running[c] = (1 - MOMENTUM) * running[c] + MOMENTUM * factor * perStep[i];
-    }
-    this.setBuffer(key, running);
   }
 }
 
-function memoryValues(entry: StateEntry, state: ReadonlyMap<string, NdArray<NumericArray>>) {
+function memoryValues(entry: ParameterEntry, state: ReadonlyMap<string, NdArray<NumericArray>>) {
   return toMemoryOrder(entry, asFloats(state.get(entry.key)!.data));
 }

@@ -1,0 +1,33 @@
+/**
+ * The library's names in a message, as the command line has them: its errors name fields (`learningRate`), a person at
+ * a terminal gives options (`--learning-rate`).
+ */
+import { TRAIN_OPTIONS } from "./train_options.ts";
+
+/** Names whose option has another one, or that no option sets. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  spatialShape: "the size of the scans",
+  memoryBudget: "--memory",
+  testFraction: "--held-out",
+  maxNorm: "--clip-norm",
+  innerSteps: "--fit-offsets",
+};
+
+const OPTION_NAMES: ReadonlySet<string> = new Set(TRAIN_OPTIONS.map(({ name }) => name));
+
+/**
+ * Puts options in the place of the library's names. What stands between double quotes is the user's (a path, a field of
+ * a file) and stays.
+ *
+ * @param message Of an error.
+ */
+export function inOptionWords(message: string): string {
+  return message.split(/("[^"]*")/).map((part, i) => i % 2 === 1 ? part : translate(part)).join("");
+}
+
+function translate(text: string): string {
+  return text.replace(/\b[a-z]+(?:[A-Z][a-z]*)+\b/g, (word) => {
+    const option = word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return OTHER_NAMES[word] ?? (OPTION_NAMES.has(option) ? `--${option}` : word);
+  });
+}
