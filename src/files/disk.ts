@@ -29,8 +29,8 @@ export interface Disk {
   syncFolder(path: string): void;
   /** Removes a file, or a folder with its content. */
   remove(path: string): void;
-  /** Whether Deno's permissions let a folder be read, and names in it be changed. Nobody is asked. */
-  mayRead(folder: string): boolean;
+  /** Whether Deno lets names in a folder be changed: that takes permission to read and write all of it. Nobody is asked. */
+  mayRename(folder: string): boolean;
 }
 
 const OPEN_OPTIONS: Record<OpenMode, Deno.OpenOptions> = {
@@ -63,12 +63,12 @@ export const SYSTEM_DISK: Disk = {
     folder?.syncSync();
   },
   remove: (path) => Deno.removeSync(path, { recursive: true }),
-  mayRead: (folder) => isGranted("read", folder),
+  mayRename: (folder) => isGranted("read", folder) && isGranted("write", folder),
 };
 
-/** Null where folders cannot be opened: on Windows, without read permission, or where the owner forbids it. */
+/** Null where folders cannot be opened: on Windows, without permission, or where the owner forbids it. */
 function openFolder(path: string): Deno.FsFile | null {
-  if (Deno.build.os === "windows" || !SYSTEM_DISK.mayRead(path)) return null;
+  if (Deno.build.os === "windows" || !SYSTEM_DISK.mayRename(path)) return null;
   try {
     return Deno.openSync(path, { read: true });
   } catch (error) {

@@ -2,7 +2,7 @@
  * Files that are there whole or not at all: written under a temporary name in the same folder, synced to the disk, renamed.
  * A process killed at any moment leaves the old content or the new, never a mixture.
  *
- * Renaming needs read permission beside write permission. Where that is not granted the file is written in place:
+ * Renaming needs Deno's permission to read and write the folder. Where that is not granted the file is written in place:
  * still whole or reported, but a kill in the middle leaves a part of it.
  */
 import { disk, type WritableFile } from "./disk.ts";
@@ -29,7 +29,7 @@ export class WholeFile {
   constructor(path: string) {
     this.path = path;
     const folder = folderOf(path);
-    const inPlace = !disk().mayRead(folder);
+    const inPlace = !disk().mayRename(folder);
     this.#written = inPlace ? path : temporaryIn(folder);
     this.#attempt(() => {
       this.#file = disk().open(this.#written, inPlace ? "replace" : "new");
@@ -93,7 +93,7 @@ export class WholeFile {
       action();
     } catch (error) {
       this[Symbol.dispose]();
-      throw writeFailure(this.path, error, this.#written);
+      throw writeFailure(this.path, error);
     }
   }
 

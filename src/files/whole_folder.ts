@@ -21,7 +21,7 @@ import { codeOf, writeFailure, writeProblem } from "./write_failure.ts";
  */
 export function writeFolderWhole(path: string, files: ReadonlyMap<string, Uint8Array>): void {
   const parent = folderOf(path);
-  const written = disk().mayRead(parent) ? temporaryIn(parent) : path;
+  const written = disk().mayRename(parent) ? temporaryIn(parent) : path;
   let made = false;
   try {
     disk().makeFolder(written, { parents: false });
@@ -33,7 +33,7 @@ export function writeFolderWhole(path: string, files: ReadonlyMap<string, Uint8A
     disk().syncFolder(parent);
   } catch (error) {
     if (made) removeQuietly(written);
-    throw writeFailure(path, error, written);
+    throw writeFailure(path, error);
   }
 }
 
@@ -109,7 +109,7 @@ export function renameFile(from: string, to: string): void {
   try {
     disk().rename(from, to);
   } catch (error) {
-    throw writeFailure(to, error, from);
+    throw writeFailure(to, error);
   }
   syncFolder(folderOf(to));
 }

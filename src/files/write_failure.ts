@@ -54,18 +54,10 @@ export function codeOf(error: unknown): string {
  *
  * @param path As the user knows it.
  * @param error Thrown by an operation of the file system.
- * @param temporary The name that was written to, where that is another one; it does not appear in messages.
- * @returns A {@link WriteError}; permissions of Deno that are missing stay what they are, about `path`.
+ * @returns A {@link WriteError}; a missing permission of Deno stays what it is.
  */
-export function writeFailure(path: string, error: unknown, temporary = path): Error {
-  if (error instanceof WriteError) return error;
-  if (error instanceof Deno.errors.NotCapable) {
-    return new Deno.errors.NotCapable(error.message.replaceAll(nameOf(temporary), nameOf(path)));
-  }
+export function writeFailure(path: string, error: unknown): Error {
+  if (error instanceof WriteError || error instanceof Deno.errors.NotCapable) return error;
   const message = `Cannot write "${path}": ${writeProblem(error)}`;
   return new WriteError(path, message, { code: codeOf(error), cause: error });
-}
-
-function nameOf(path: string): string {
-  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }

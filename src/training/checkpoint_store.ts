@@ -99,7 +99,7 @@ export class CheckpointStore {
   }
 
   #mayRead(): boolean {
-    return disk().mayRead(this.#folder);
+    return disk().mayRename(this.#folder);
   }
 
   #path(generation: number): string {

@@ -1,5 +1,6 @@
 /** Devices that are really full or read-only, and folders that are gone: what the program says from outside. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../src/deps/std.ts";
+import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts";
 import { inFolder } from "../support/folders.ts";
 import { recvae, recvaeAllowed, recvaeCommand, startRecvae } from "./run_recvae.ts";
 
@@ -148,6 +149,20 @@ Deno.test({
       assertEquals((await silent.output()).code, 0, "progress that cannot be shown stops nothing");
     });
   },
+});
+
+Deno.test("writing one file needs permission for that file alone", async () => {
+  await inFolder(async (folder) => {
+    const [from, to] = [`${folder}/a.safetensors`, `${folder}/b.safetensors`];
+    const tensor = { data: Float32Array.of(1, 2), shape: [2] };
+    await Deno.writeFile(from, writeSafetensors(new Map([["a", tensor]])));
+    const { code, stderr } = await recvaeAllowed(
+      [`--allow-read=${folder}`, `--allow-write=${to}`],
+      ...["convert", from, to],
+    );
+    assertEquals(code, 0, stderr);
+    assertEquals(readSafetensors(await Deno.readFile(to)).tensors.get("a")?.data, tensor.data);
+  });
 });
 
 Deno.test("writing needs no read permission for the folder it writes to", async () => {

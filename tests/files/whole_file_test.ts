@@ -164,7 +164,7 @@ Deno.test("the part of a folder that was removed does not come back, a whole pat
 Deno.test("without read permission files are written in place, whole or not at all", () =>
   inFolder(async (folder) => {
     const unreadable = (disk: Disk): Disk => {
-      disk.mayRead = () => false;
+      disk.mayRename = () => false;
       disk.rename = () => {
         throw new Error("renaming needs read permission");
       };

@@ -74,8 +74,8 @@ export class FaultyDisk implements Disk {
     SYSTEM_DISK.remove(path);
   }
 
-  mayRead(folder: string): boolean {
-    return SYSTEM_DISK.mayRead(folder);
+  mayRename(folder: string): boolean {
+    return SYSTEM_DISK.mayRename(folder);
   }
 
   /** A write that fails leaves half of its bytes behind. */

@@ -39,7 +39,7 @@ Deno.test("a store that may not read its folder numbers and clears what it saved
   inTemporaryFolder(async (folder) => {
     const store = new CheckpointStore(`${folder}/checkpoints`, { keep: 2 });
     {
-      using _ = useDisk({ ...SYSTEM_DISK, mayRead: () => false });
+      using _ = useDisk({ ...SYSTEM_DISK, mayRename: () => false });
       for (const n of [1, 2, 3]) assertEquals(await store.save(content(n)), n);
     }
     assertEquals(await store.generations(), [3, 2]);
