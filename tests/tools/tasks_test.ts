@@ -23,7 +23,8 @@ Deno.test("no task asks for all permissions", () => {
 
 Deno.test("every file a task names exists", () => {
   const named = COMMANDS.flatMap(([name, command]) =>
-    [...command.matchAll(/[\w./-]+\.(?:ts|sh)\b/g)].map(([path]) => [name, path])
+    [...command.replaceAll("$PROJECT/", "").matchAll(/[\w./-]+\.(?:ts|sh)\b/g)]
+      .map(([path]) => [name, path])
   );
   assert(named.length > 10);
   for (const [name, path] of named) {
