@@ -47,7 +47,8 @@ const PARTS: readonly Part[] = [
     args: QUICK,
   },
   {
-    title: "a quarter of an hour: engines, models, training, the program, examples of the documents",
+    title:
+      "a quarter of an hour: engines, models, training, the program, examples of the documents",
     args: ["--doc", `--ignore=${QUICK.join(",")}`, "tests/", "src/"],
   },
 ];
