@@ -90,7 +90,7 @@ function tableOf(comparisons: readonly Comparison[]): string {
 /** Trains in a process of its own: native libraries of two engines need not get on with each other. */
 async function trainInChild(name: BackendName): Promise<TrainingOutcome> {
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", import.meta.url, "--child", name],
+    args: ["run", "--quiet", "--no-lock", "-A", import.meta.url, "--child", name],
     stderr: "inherit",
   }).output();
   if (code !== 0) throw new Error(`training on ${name} ended with status ${code}`);

@@ -34,7 +34,8 @@ Deno.test("what people run on their data writes, and reads variables, only where
 
 Deno.test("every file a task names exists", () => {
   const named = COMMANDS.flatMap(([name, command]) =>
-    [...command.matchAll(/[\w./-]+\.(?:ts|sh)\b/g)].map(([path]) => [name, path])
+    [...command.replaceAll("$PROJECT/", "").matchAll(/[\w./-]+\.(?:ts|sh)\b/g)]
+      .map(([path]) => [name, path])
   );
   assert(named.length > 10);
   for (const [name, path] of named) {

@@ -29,7 +29,18 @@ async function probe(name: TensorFlowName): Promise<ProbeResult> {
   const { missingPermission } = await import("./session.ts");
   const hint = missingPermission(name);
   if (hint !== null) return unavailable(name, "not looked for", hint);
-  return await probeInChild(name, { permissions: PERMISSIONS, inProcess: () => probeHere(name) });
+  return await probeInChild(name, {
+    permissions: PERMISSIONS,
+    // Only a child can be kept from downloading the package, and from crashing this process.
+    inProcess: () =>
+      Promise.resolve(
+        unavailable(
+          name,
+          "not looked for",
+          "looking needs a process of its own; run deno with --allow-run --allow-env",
+        ),
+      ),
+  });
 }
 
 /**
@@ -38,14 +49,15 @@ async function probe(name: TensorFlowName): Promise<ProbeResult> {
  * @param name Engine that is asked for.
  */
 export async function probeHere(name: TensorFlowName): Promise<ProbeResult> {
-  const { detailLine, loadTensorFlow } = await import("./session.ts");
   const { loadTensorFlowPackage } = await import("../../deps/tfjs_node.ts");
   const { fileExists } = await import("../../deps/node_fs.ts");
-  // A probing child may not download: without the package in the cache, loading it fails.
+  // A probing child may not download: without the package in the cache, loading it fails. So would the
+  // session's modules where Deno has fetched packages by the lock file alone.
   const found = await loadTensorFlowPackage().catch(() => null);
   if (found === null || !fileExists(addonPath(found.folder))) {
     return unavailable(name, "not installed", `build it with "${INSTALL_COMMAND}"`);
   }
+  const { detailLine, loadTensorFlow } = await import("./session.ts");
   const { version, gpu } = await loadTensorFlow(name);
   const detail = detailLine(version, gpu);
   if (name === "cuda") {

@@ -10,6 +10,7 @@ import { BackendError, ConfigError } from "../../../src/base/errors.ts";
 import {
   assert,
   assertEquals,
+  assertInstanceOf,
   assertLess,
   assertRejects,
   assertThrows,
@@ -45,6 +46,7 @@ gpuTest("webgpu can be stopped and started again, and chooses a sensible chunk",
   const second = await engine.start();
   const sum = tf.add(toTensor(Float32Array.of(1, 2), [2]), toTensor(Float32Array.of(3, 4), [2]));
   assertEquals([...await toHost(sum)], [4, 6]);
+  assertInstanceOf(tf.backend(), tf.KernelBackend, "one tfjs-core for the package and for us");
   await second.stop();
 });
 
