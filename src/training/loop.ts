@@ -1,10 +1,10 @@
 /**
  * The training loop (spec 6.1), for any {@link Trainable}: batches, watchdog, clipping, optimiser, epoch
- * ends, metrics, callbacks, early stopping, interruption and exact resumption.
+ * ends, metrics, callbacks, early stopping, the best epoch, divergence, interruption and exact resumption.
  */
 import type { NdArray, NumericArray } from "../base/arrays.ts";
 import type { BatchLoader, StepPosition } from "../base/batches.ts";
-import { ConfigError } from "../base/errors.ts";
+import { ConfigError, DivergenceError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
 import { clipGradients } from "./clipping.ts";
 import {
@@ -16,6 +16,7 @@ import type { Optimiser, OptimiserState } from "./optimiser.ts";
 import type { LearningRateSchedule } from "./schedules.ts";
 import type { SubjectBatch, Trainable } from "./trainable.ts";
 import { checkLosses, checkTensors } from "./watchdog.ts";
+import type { NamedArrays } from "./weight_holder.ts";
 
 /** Means of an epoch over its batches, unweighted by their size, and whatever validation adds. */
 export type EpochMetrics = Readonly<Record<string, number>> & {
@@ -23,6 +24,8 @@ export type EpochMetrics = Readonly<Record<string, number>> & {
   readonly epoch: number;
   /** Mean loss. */
   readonly loss: number;
+  /** Step size of its last update. */
+  readonly learningRate: number;
 };
 
 /** What is known after a batch. */
@@ -51,8 +54,12 @@ export interface TrainingState {
   readonly lastIndex: readonly number[] | null;
   /** Slots and step count. */
   readonly optimiser: OptimiserState;
-  /** Best value so far; null without early stopping. */
+  /** Best value so far; null when nothing watches. */
   readonly earlyStopping: EarlyStoppingState | null;
+  /** Weights of the best epoch, where they are kept and the model holds later ones. */
+  readonly bestWeights?: NamedArrays;
+  /** Weights to go on from, where the model holds those of an earlier, the best epoch. */
+  readonly lastWeights?: NamedArrays;
   /** The model's own, e.g. the trajectory buffer. */
   readonly model: ReadonlyMap<string, NdArray<NumericArray>>;
 }
@@ -84,6 +91,17 @@ export interface LoopOptions {
   readonly clipNorm?: number;
   /** Ends training when a metric no longer improves. Default: never. */
   readonly earlyStopping?: EarlyStoppingOptions;
+  /**
+   * Ends with the weights of the epoch in which the metric of `earlyStopping` (`"loss"` without it) was best, instead
+   * of the last epoch's. Default: whenever `earlyStopping` is given.
+   */
+  readonly keepBest?: boolean;
+  /**
+   * When a number is not finite, the model, the optimiser and the state go back to the end of the last whole epoch (where
+   * the model can export its weights); then the error is thrown (`"throw"`, the default) or the run ends as
+   * `"diverged"` with the error in its result (`"end"`).
+   */
+  readonly onDivergence?: "throw" | "end";
   /** Called after every epoch with at least one batch, in this order. */
   readonly callbacks?: readonly EpochCallback[];
   /** Called after every update. */
@@ -92,12 +110,12 @@ export interface LoopOptions {
   readonly validate?: (epoch: number) => Promise<Readonly<Record<string, number>>>;
   /** Ends the run after the batch in progress. */
   readonly signal?: AbortSignal;
-  /** State to go on from; the model must hold the weights of the same moment. */
+  /** State to go on from; the model must hold the weights that were saved with it. */
   readonly resumeFrom?: TrainingState;
 }
 
 /** Why a run ended. */
-export type EndReason = "completed" | "early-stopping" | "callback" | "interrupted";
+export type EndReason = "completed" | "early-stopping" | "callback" | "interrupted" | "diverged";
 
 /** Result of a run. */
 export interface LoopResult {
@@ -107,6 +125,10 @@ export interface LoopResult {
   readonly metrics: readonly EpochMetrics[];
   /** Rows of the last batch, null if there never was one. */
   readonly lastIndex: readonly number[] | null;
+  /** 0-based epoch at whose end the model's weights stood; null in the middle of an epoch and before the first. */
+  readonly weightsOf: number | null;
+  /** What ended a run that diverged. */
+  readonly divergence?: DivergenceError;
   /** Copies the training state to the host. */
   state(): Promise<TrainingState>;
 }
@@ -116,7 +138,7 @@ export interface LoopResult {
  *
  * @param trainable The model in training. @param loader Batches by epoch. @param options See there.
  * @throws {DivergenceError} when a loss, gradient or weight is not finite; before a loss or gradient of that
- *   kind touches a weight.
+ *   kind touches a weight. See `onDivergence`.
  */
 export async function runTraining<Batch extends SubjectBatch>(
   trainable: Trainable<Batch>,
@@ -125,23 +147,42 @@ export async function runTraining<Batch extends SubjectBatch>(
 ): Promise<LoopResult> {
   const run = new Run(trainable, loader, options);
   const ended = await run.toTheEnd();
-  return { ended, metrics: run.metrics, lastIndex: run.lastIndex, state: () => run.state() };
+  const { metrics, lastIndex, weightsOf, divergence } = run;
+  return {
+    ended,
+    metrics,
+    lastIndex,
+    weightsOf,
+    ...(divergence ? { divergence } : {}),
+    state: () => run.state(),
+  };
+}
+
+/** Everything a run can go back to. */
+interface WholeEpoch {
+  readonly weights: NamedArrays;
+  readonly state: TrainingState;
 }
 
 /** One run: its position and what has been added up so far. */
 class Run<Batch extends SubjectBatch> {
-  readonly metrics: EpochMetrics[];
+  metrics: EpochMetrics[];
   lastIndex: readonly number[] | null;
+  divergence?: DivergenceError;
   readonly #trainable: Trainable<Batch>;
   readonly #loader: BatchLoader<Batch>;
   readonly #options: LoopOptions;
   readonly #earlyStopping: EarlyStopping | null;
+  readonly #keepBest: boolean;
+  #wholeEpoch: WholeEpoch | null = null;
+  #bestWeights: NamedArrays | null = null;
+  #lastWeights: NamedArrays | null = null;
   #position: StepPosition;
   #totals: Record<string, number>;
   #stopAsked = false;
 
   constructor(trainable: Trainable<Batch>, loader: BatchLoader<Batch>, options: LoopOptions) {
-    const { resumeFrom } = options;
+    const { resumeFrom, earlyStopping } = options;
     if (!(Number.isInteger(options.epochs) && options.epochs > 0)) {
       throw new ConfigError(
         "epochs",
@@ -151,26 +192,96 @@ class Run<Batch extends SubjectBatch> {
     this.#trainable = trainable;
     this.#loader = loader;
     this.#options = options;
-    this.#earlyStopping = options.earlyStopping ? new EarlyStopping(options.earlyStopping) : null;
-    this.#position = resumeFrom?.position ?? { epoch: 0, batch: 0 };
-    this.#totals = { ...resumeFrom?.totals };
-    this.metrics = [...resumeFrom?.metrics ?? []];
-    this.lastIndex = resumeFrom?.lastIndex ?? null;
-    if (resumeFrom) {
-      options.optimiser.loadState(resumeFrom.optimiser);
-      trainable.importState?.(resumeFrom.model);
-      if (resumeFrom.earlyStopping) this.#earlyStopping?.restore(resumeFrom.earlyStopping);
-    }
+    this.#keepBest = (options.keepBest ?? earlyStopping !== undefined) &&
+      trainable.exportWeights !== undefined;
+    const watching = earlyStopping ?? (this.#keepBest ? { patience: Infinity } : undefined);
+    this.#earlyStopping = watching ? new EarlyStopping(watching) : null;
+    this.#position = { epoch: 0, batch: 0 };
+    this.#totals = {};
+    this.metrics = [];
+    this.lastIndex = null;
+    if (resumeFrom) this.#takeState(resumeFrom);
   }
 
   async toTheEnd(): Promise<EndReason> {
+    await this.#resumeWeights();
+    this.#wholeEpoch = await this.#rememberEpoch();
+    let ended: EndReason;
+    try {
+      ended = await this.#trainEpochs();
+    } catch (error) {
+      if (!(error instanceof DivergenceError)) throw error;
+      this.#goBack();
+      if (this.#options.onDivergence !== "end") throw error;
+      this.divergence = error;
+      ended = "diverged";
+    }
+    if (ended !== "interrupted") await this.#takeBestWeights();
+    return ended;
+  }
+
+  /** Epoch at whose end the model's weights stood. */
+  get weightsOf(): number | null {
+    if (this.#lastWeights) return this.#earlyStopping!.state.bestEpoch;
+    const { epoch, batch } = this.#position;
+    return batch === 0 && epoch > 0 ? epoch - 1 : null;
+  }
+
+  async #trainEpochs(): Promise<EndReason> {
     while (this.#position.epoch < this.#options.epochs) {
-      const { epoch } = this.#position;
+      const { epoch, batch } = this.#position;
+      if (batch === 0 && this.#earlyStopping?.isOver(epoch - 1)) return "early-stopping";
       if (!await this.#trainEpoch(epoch)) return "interrupted";
       const ended = await this.#finishEpoch(epoch);
       if (ended) return ended;
     }
     return "completed";
+  }
+
+  /** After a resumption: the model holds the weights to go on from, and the best ones are at hand. */
+  async #resumeWeights(): Promise<void> {
+    const { bestWeights, lastWeights } = this.#options.resumeFrom ?? {};
+    if (this.#keepBest) {
+      const modelHoldsBest = lastWeights !== undefined || this.#lastIsBest();
+      this.#bestWeights = bestWeights ??
+        (modelHoldsBest ? await this.#trainable.exportWeights!() : null);
+    }
+    if (lastWeights) this.#trainable.importWeights?.(lastWeights);
+  }
+
+  /** Copies what is needed to go back to this moment; null when the model does not export its weights. */
+  async #rememberEpoch(): Promise<WholeEpoch | null> {
+    const weights = await this.#trainable.exportWeights?.();
+    return weights ? { weights, state: await this.state() } : null;
+  }
+
+  #goBack(): void {
+    if (!this.#wholeEpoch) return;
+    const { weights, state } = this.#wholeEpoch;
+    this.#trainable.importWeights!(weights);
+    this.#takeState(state);
+  }
+
+  /** The best epoch's weights go into the model, the last ones are kept for a resumption. */
+  async #takeBestWeights(): Promise<void> {
+    if (!this.#bestWeights || this.#lastIsBest()) return;
+    this.#lastWeights = await this.#trainable.exportWeights!();
+    this.#trainable.importWeights!(this.#bestWeights);
+  }
+
+  #lastIsBest(): boolean {
+    const { epoch, batch } = this.#position;
+    return batch === 0 && this.#earlyStopping?.state.bestEpoch === epoch - 1;
+  }
+
+  #takeState(state: TrainingState): void {
+    this.#position = state.position;
+    this.#totals = { ...state.totals };
+    this.metrics = [...state.metrics];
+    this.lastIndex = state.lastIndex;
+    this.#options.optimiser.loadState(state.optimiser);
+    this.#trainable.importState?.(state.model);
+    if (state.earlyStopping) this.#earlyStopping?.restore(state.earlyStopping);
   }
 
   async state(): Promise<TrainingState> {
@@ -182,7 +293,15 @@ class Run<Batch extends SubjectBatch> {
       optimiser: await this.#options.optimiser.state(),
       earlyStopping: this.#earlyStopping?.state ?? null,
       model: this.#trainable.exportState?.() ?? new Map(),
+      ...this.#otherWeights(),
     };
+  }
+
+  /** The best or the last weights, whichever the model does not hold. */
+  #otherWeights(): Pick<TrainingState, "bestWeights" | "lastWeights"> {
+    if (this.#lastWeights) return { lastWeights: this.#lastWeights };
+    if (!this.#bestWeights || this.#lastIsBest()) return {};
+    return { bestWeights: this.#bestWeights };
   }
 
   /** The batches of an epoch that are still to do; false when interrupted. */
@@ -201,14 +320,16 @@ class Run<Batch extends SubjectBatch> {
   async #trainBatch(batch: Batch, position: StepPosition): Promise<void> {
     const { optimiser, schedule, clipNorm } = this.#options;
     const { subjects } = batch;
+    const { epoch } = position;
+    const learningRate = schedule.rateAt({ epoch, step: optimiser.stepCount });
+    const update = { learningRate, clipNorm, made: optimiser.stepCount };
     const where = { ...position, subjects };
     const outcome = await this.#trainable.computeGradients(batch, position);
     const { gradients } = outcome;
     const losses: Readonly<Record<string, number>> = { ...outcome.losses };
     try {
-      checkLosses(losses, where);
-      const squaredNorms = await checkTensors(gradients, where);
-      const learningRate = schedule.rateAt({ epoch: position.epoch, step: optimiser.stepCount });
+      checkLosses(losses, { ...where, update });
+      const squaredNorms = await checkTensors(gradients, { ...where, update });
       const gradientNorm = clipNorm === undefined
         ? Math.sqrt(squaredNorms.reduce((sum, value) => sum + value, 0))
         : clipGradients(gradients, { maxNorm: clipNorm, squaredNorms });
@@ -232,8 +353,15 @@ class Run<Batch extends SubjectBatch> {
   /** Epoch end: the model's own update, weights checked, metrics, callbacks. */
   async #finishEpoch(epoch: number): Promise<EndReason | null> {
     const batches = this.#position.batch;
-    const last = { epoch, batch: Math.max(0, batches - 1), subjects: this.lastIndex ?? [] };
-    await checkTensors(this.#trainable.variables, last, { what: "weight" });
+    const { optimiser, schedule, clipNorm } = this.#options;
+    const made = optimiser.stepCount;
+    const learningRate = schedule.rateAt({ epoch, step: Math.max(0, made - 1) });
+    await checkTensors(this.#trainable.variables, {
+      epoch,
+      batch: Math.max(0, batches - 1),
+      subjects: this.lastIndex ?? [],
+      update: { learningRate, clipNorm, made },
+    }, { what: "weight" });
     await this.#trainable.endEpoch?.(epoch);
     const totals = this.#totals;
     this.#totals = {};
@@ -243,10 +371,13 @@ class Run<Batch extends SubjectBatch> {
     const metrics = {
       epoch,
       ...Object.fromEntries(means),
+      learningRate,
       ...await this.#options.validate?.(epoch),
     } as EpochMetrics;
     this.metrics.push(metrics);
     const early = this.#earlyStopping?.update(metrics, epoch);
+    this.#wholeEpoch = await this.#rememberEpoch();
+    if (early?.improved && this.#keepBest) this.#bestWeights = this.#wholeEpoch!.weights;
     const controls = { state: () => this.state(), stop: () => void (this.#stopAsked = true) };
     for (const callback of this.#options.callbacks ?? []) await callback(epoch, metrics, controls);
     if (early?.stop) return "early-stopping";

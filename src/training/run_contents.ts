@@ -25,6 +25,8 @@ export const RUN_FILES = {
   random: "random.json",
   normalisation: "normalisation.json",
   training: "training.safetensors",
+  bestWeights: "best.safetensors",
+  lastWeights: "last.safetensors",
   version: "version.json",
 } as const;
 
@@ -44,7 +46,7 @@ export type LoopState = Omit<TrainingState, "optimiser">;
 
 /** Parts of a run; only the weights are always there. */
 export interface RunContents {
-  /** Parameters and buffers, PyTorch's names and layouts. */
+  /** Parameters and buffers of the model at the moment of saving, PyTorch's names and layouts. */
   readonly weights: NamedArrays;
   /** State of the optimiser. */
   readonly optimiser?: OptimiserState;
@@ -80,9 +82,14 @@ export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
     files.set(RUN_FILES.optimiser, writeSafetensors(tensors, { metadata }));
   }
   if (training) {
-    const { model, ...values } = training;
+    const { model, bestWeights, lastWeights, ...values } = training;
     const metadata = { ...stamp, values: toJson(values) };
     files.set(RUN_FILES.training, writeSafetensors(model, { metadata }));
+    for (const [name, tensors] of Object.entries({ bestWeights, lastWeights })) {
+      if (!tensors) continue;
+      const file = RUN_FILES[name as "bestWeights" | "lastWeights"];
+      files.set(file, writeSafetensors(tensors, { metadata: stamp }));
+    }
   }
   const version = { recvae: VERSION, format: FORMAT, ...contents.version };
   const json: [string, unknown][] = [
@@ -114,18 +121,25 @@ export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string
   const { config, epoch } = withoutEpoch(readJson(files, RUN_FILES.config, source));
   const history = readJson(files, RUN_FILES.history, source);
   const optimiser = decodeOptimiser(files, source);
+  const best = decodeWeights(files, RUN_FILES.bestWeights, source);
+  const last = decodeWeights(files, RUN_FILES.lastWeights, source);
   const training = decodeTraining(files, source);
   checkSameEpoch(source, {
     [RUN_FILES.weights]: weights.metadata.epoch,
     [RUN_FILES.optimiser]: optimiser?.epoch,
     [RUN_FILES.training]: training?.epoch,
+    [RUN_FILES.bestWeights]: best?.metadata.epoch,
+    [RUN_FILES.lastWeights]: last?.metadata.epoch,
     [RUN_FILES.config]: epoch === undefined ? undefined : String(epoch),
   });
   return {
     weights: weights.tensors,
     ...present({
       optimiser: optimiser?.state,
-      training: training?.state,
+      training: training && {
+        ...training.state,
+        ...present({ bestWeights: best?.tensors, lastWeights: last?.tensors }),
+      },
       config,
       epoch,
       history,
@@ -164,6 +178,11 @@ function decodeTraining(files: ReadonlyMap<string, Uint8Array>, source: string) 
   const { tensors, metadata } = readTensors(bytes, RUN_FILES.training, source);
   const values = parse(metadata.values ?? "", RUN_FILES.training, source);
   return { state: { ...values, model: tensors } as LoopState, epoch: metadata.epoch };
+}
+
+function decodeWeights(files: ReadonlyMap<string, Uint8Array>, name: string, source: string) {
+  const bytes = files.get(name);
+  return bytes && readTensors(bytes, name, source);
 }
 
 function readTensors(bytes: Uint8Array, name: string, source: string) {

@@ -13,6 +13,7 @@ import type { LossTerms } from "../../losses/terms.ts";
 import type { RecurrentVae } from "./model.ts";
 import type { GradientOptions } from "./model_options.ts";
 import type { Gradients } from "./norm.ts";
+import type { StateDict } from "./weights.ts";
 
 /** Options of a training session. */
 export interface SessionOptions
@@ -107,6 +108,16 @@ export class RecurrentTraining {
       );
     }
     this.#states = { data: found.data.slice() as Float32Array, shape };
+  }
+
+  /** Copies all weights and buffers to the host. */
+  exportWeights(): Promise<StateDict> {
+    return this.#model.stateDict();
+  }
+
+  /** Takes such weights over. */
+  importWeights(weights: StateDict): void {
+    this.#model.loadStateDict(weights);
   }
 
   #store(rows: readonly number[], states: NdArray): void {
