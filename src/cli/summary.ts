@@ -1,9 +1,12 @@
 /** The summary of a run: facts as plain data, and the page of text people read. */
 import type { ActiveEngine } from "../backends/engine.ts";
+import type { NdArray } from "../base/arrays.ts";
 import type { ReconstructionScore } from "../evaluation/reconstruction_score.ts";
 import type { Eigenvalue } from "../linalg/eigenvalues.ts";
+import type { EarlyStoppingState } from "../training/early_stopping.ts";
 import type { EndReason, EpochMetrics } from "../training/loop.ts";
 import { formatDuration } from "../training/progress.ts";
+import { findNoDynamics, type NoDynamics } from "./collapse.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import type { RunConfig } from "./run_folder_layout.ts";
 import { explained, type Scores } from "./scores.ts";
@@ -28,12 +31,18 @@ export interface RunSummary {
     readonly seconds: number;
     readonly firstLoss: number;
     readonly lastLoss: number;
+    /** Which epoch's weights these are, counted from 1; null when training stood in the middle of one. */
+    readonly weightsOf: number | null;
+    /** The epoch with the lowest training loss, counted from 1; null when it was not looked for. */
+    readonly best: { readonly epoch: number; readonly loss: number } | null;
   };
   /** Null when nothing was held out. */
   readonly scores: Scores | null;
   /** Reconstruction of the runs that were trained on. */
   readonly trainedOn: ReconstructionScore;
   readonly eigenvalues: readonly Eigenvalue[];
+  /** Why the eigenvalues mean nothing; null when they do mean something. */
+  readonly noDynamics: NoDynamics["reason"] | null;
   readonly notes: readonly string[];
 }
 
@@ -45,16 +54,23 @@ export interface SummarySources {
   readonly data: PreparedData;
   readonly metrics: readonly EpochMetrics[];
   readonly ended: EndReason;
+  /** 0-based. */
+  readonly weightsOf: number | null;
+  readonly best: EarlyStoppingState;
   readonly seconds: number;
   readonly scores: Scores | null;
   readonly trainedOn: ReconstructionScore;
+  /** Of the runs the figures show, `[N, T, D]`. */
+  readonly states: NdArray;
   readonly eigenvalues: readonly Eigenvalue[];
   readonly repetitionTime: number | null;
 }
 
 /** Gathers the facts. */
 export function summarise(sources: SummarySources): RunSummary {
-  const { folder, config, engine, data, metrics, scores, trainedOn } = sources;
+  const { folder, config, engine, data, metrics, scores, trainedOn, weightsOf } = sources;
+  const { best, bestEpoch } = sources.best;
+  const noDynamics = findNoDynamics(sources.states, config.model, { scores });
   return {
     folder,
     config,
@@ -71,11 +87,14 @@ export function summarise(sources: SummarySources): RunSummary {
       seconds: sources.seconds,
       firstLoss: metrics[0]?.loss ?? NaN,
       lastLoss: metrics.at(-1)?.loss ?? NaN,
+      weightsOf: weightsOf === null ? null : weightsOf + 1,
+      best: best === null || bestEpoch === null ? null : { epoch: bestEpoch + 1, loss: best },
     },
     scores,
     trainedOn,
     eigenvalues: sources.eigenvalues,
-    notes: data.notes,
+    noDynamics: noDynamics?.reason ?? null,
+    notes: noDynamics ? [...data.notes, noDynamics.note] : data.notes,
   };
 }
 
@@ -98,6 +117,7 @@ export function summaryText(summary: RunSummary): string {
     `Training  ${summary.training.epochs} of ${model.epochs} epochs on ${engine.name} ` +
     `(${engine.detail}) in ${formatDuration(summary.training.seconds * 1000)}; mean loss ` +
     `${digits(summary.training.firstLoss)} -> ${digits(summary.training.lastLoss)}`,
+    ...weightsLines(summary.training, model.epochs),
     ...summary.notes.map((note) => `Note      ${note}`),
     "",
     ...scoreLines(summary),
@@ -106,6 +126,29 @@ export function summaryText(summary: RunSummary): string {
     "",
     `Open ${summary.folder}/report.html for figures. weights.safetensors loads in PyTorch.`,
   ].join("\n") + "\n";
+}
+
+/** Which epoch's weights were kept, where that was a choice, and why training ended early. */
+function weightsLines(
+  { ended, epochs, weightsOf, best }: RunSummary["training"],
+  planned: number,
+): string[] {
+  const lines: string[] = [];
+  if (ended === "diverged") {
+    lines.push(`Diverged  in epoch ${epochs + 1} of ${planned}; this is the state before it`);
+  }
+  if (ended === "early-stopping") {
+    lines.push(
+      `Stopped   early: the training loss did not fall for ${epochs - best!.epoch} epochs`,
+    );
+  }
+  if (best === null) return lines;
+  if (weightsOf === null) return [...lines, `Weights   of the middle of epoch ${epochs + 1}`];
+  const last = weightsOf === epochs ? ", the last and" : ",";
+  const reason = weightsOf === best.epoch
+    ? `the best by mean training loss (${digits(best.loss)})`
+    : `not of the best, ${best.epoch}, whose weights an earlier version did not keep`;
+  return [...lines, `Weights   of epoch ${weightsOf} of ${epochs}${last} ${reason}`];
 }
 
 function scoreLines({ scores, trainedOn, config }: RunSummary): string[] {
@@ -146,10 +189,13 @@ export function scoreTable(scores: Scores, inside = ""): string[] {
   ];
 }
 
-function dynamicsLines({ eigenvalues, data, config }: RunSummary): string[] {
+function dynamicsLines({ eigenvalues, data, config, noDynamics }: RunSummary): string[] {
   const largest = eigenvalues[0];
   if (!largest) return [];
   if (largest.modulus === 0) return ["Dynamics  F is zero: the states do not follow each other."];
+  if (noDynamics) {
+    return ["Dynamics  no time constants: they would describe nothing, see the note."];
+  }
   const upper = eigenvalues.filter(({ imaginary }) => imaginary > 0);
   const unit = data.repetitionTime === null ? "frames" : "s";
   const step = data.repetitionTime ?? 1;

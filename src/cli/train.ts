@@ -1,18 +1,32 @@
 /** `recvae train`: from scans to a run folder and a summary. */
+import type { ActiveEngine } from "../backends/engine.ts";
+import { CheckpointError } from "../base/errors.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
 import { Interruption } from "../training/interruption.ts";
-import { RUN_FILES } from "../training/run_contents.ts";
+import type { JsonRecord } from "../training/run_contents.ts";
 import { saveRun } from "../training/run_folder.ts";
 import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { defineCommand } from "./command.ts";
 import { startEngine } from "./engine_options.ts";
-import { EXIT } from "./failures.ts";
+import { describeFailure, EXIT } from "./failures.ts";
+import { removeRun, removeUnfinished, requireFree } from "./old_run.ts";
 import { type Parsed, UsageError } from "./options.ts";
 import { printJson, toJson, writeWhole } from "./output.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
+import {
+  quitReporting,
+  quitTraining,
+  reportIsWhole,
+  sayDiverged,
+  sayStopped,
+  showFinished,
+} from "./run_endings.ts";
 import { configFromJson, configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import { RunLock } from "./run_lock.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
+import { exitCodeOfSignal, onStopSignals, type StopSignal } from "./stop_signals.ts";
+import { say } from "./terminal.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
 import { checkTraining, type TrainedRun, trainRun } from "./training_run.ts";
@@ -23,6 +37,9 @@ const MEBIBYTE = 2 ** 20;
 const WITH_RESUME = [
   "resume",
   "epochs",
+  "learning-rate",
+  "clip-norm",
+  "patience",
   "backend",
   "threads",
   "memory",
@@ -42,7 +59,8 @@ export const trainCommand = defineCommand({
     "Trains a recurrent VAE and writes a folder with weights, configuration, history, latents, the " +
     "transition matrix F, reconstructions as NIfTI, figures and a summary. Scans are NIfTI files of one size; a quarter " +
     "of the subjects is held out and scored unless --held-out says otherwise. Without any data it trains on " +
-    "eight real runs that ship with the project.\n\nCtrl-C saves a checkpoint; --resume goes on from it.",
+    "eight real runs that ship with the project.\n\nCtrl-C, SIGTERM and SIGHUP (a closed terminal) save a checkpoint; " +
+    "--resume goes on from it.",
   options: TRAIN_OPTIONS,
   examples: [
     { line: "recvae train", does: "the runs that ship with the project, in about ten seconds" },
@@ -73,11 +91,13 @@ async function runTrain({ values, positionals }: Parsed<typeof TRAIN_OPTIONS>): 
     return await trainAndReport(values, run);
   } finally {
     run.data.close();
+    run.lock[Symbol.dispose]();
   }
 }
 
 interface Run {
   readonly folder: string;
+  readonly lock: RunLock;
   readonly config: RunConfig;
   readonly data: PreparedData;
   /** Choices of the configuration file; options win over them. */
@@ -89,11 +109,8 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
   const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
   const plan = planRun(values, files, file);
   const folder = values.out ?? defaultFolder(plan.data.kind);
-  if (!values.force && holdsSomething(folder)) {
-    throw new UsageError(
-      `"${folder}" is not empty; --resume ${folder} goes on with the run in it, --force replaces it`,
-    );
-  }
+  RunLock.refuseHeld(folder);
+  requireFree(folder, values.force);
   const { batchSize, seed } = resolveConfig({
     batchSize: plan.model.batchSize,
     seed: plan.model.seed,
@@ -103,6 +120,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     seed,
     memoryBudget: memoryBudget(values),
   });
+  let lock: RunLock | undefined;
   try {
     const model = resolveConfig({
       ...plan.model,
@@ -111,11 +129,15 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     });
     const config = { model, training: plan.training, data: plan.data };
     checkTraining(config);
-    if (values.force) removeRun(folder);
     Deno.mkdirSync(folder, { recursive: true });
+    lock = RunLock.take(folder);
+    // Opening the data may have taken minutes, in which another program may have come and gone.
+    requireFree(folder, values.force);
+    if (values.force) removeRun(folder);
     writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
-    return { folder, config, data, engine: file.engine };
+    return { folder, lock, config, data, engine: file.engine };
   } catch (error) {
+    lock?.[Symbol.dispose]();
     data.close();
     throw error;
   }
@@ -132,63 +154,164 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
       `--resume takes the settings of the run; leave out ${[...extra, ...files].join(", ")}`,
     );
   }
-  const json = JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.config}`));
-  const saved = configFromJson(json, folder);
-  const epochs = values.epochs ?? saved.model.epochs;
-  const config = { ...saved, model: { ...saved.model, epochs } };
-  const data = await prepareData(config.data, {
-    batchSize: config.model.batchSize,
-    seed: config.model.seed,
-    memoryBudget: memoryBudget(values),
-  });
-  return { folder, config, data };
+  readConfig(folder);
+  const lock = RunLock.take(folder);
+  let data: PreparedData | undefined;
+  try {
+    const json = readConfig(folder);
+    const saved = configFromJson(json, folder);
+    const config = withChanges(saved, values);
+    checkTraining(config);
+    data = await prepareData(config.data, {
+      batchSize: config.model.batchSize,
+      seed: config.model.seed,
+      memoryBudget: memoryBudget(values),
+    });
+    removeUnfinished(folder);
+    const { __epoch__ } = json;
+    const text = toJson({
+      ...configToJson(config),
+      ...(__epoch__ === undefined ? {} : { __epoch__ }),
+    });
+    if (toJson(configToJson(saved)) !== toJson(configToJson(config))) {
+      writeWhole(`${folder}/${RUN_LAYOUT.config}`, text + "\n");
+    }
+    return { folder, lock, config, data };
+  } catch (error) {
+    data?.close();
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Content of a run's config.json. @throws {CheckpointError} when there is none, or it is damaged. */
+function readConfig(folder: string): JsonRecord {
+  const path = `${folder}/${RUN_LAYOUT.config}`;
+  const refuse = (found: string) =>
+    new CheckpointError(
+      folder,
+      `Cannot read "${path}": ${found}; --resume needs the folder of a run`,
+    );
+  try {
+    const json = JSON.parse(Deno.readTextFileSync(path));
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      throw refuse("there is no such file or folder");
+    }
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw refuse("it is damaged, found no JSON object");
+}
+
+/** The settings of a run with those that may change when it goes on; they stay changed. */
+function withChanges({ model, training, data }: RunConfig, values: TrainValues): RunConfig {
+  return {
+    model: {
+      ...model,
+      epochs: values.epochs ?? model.epochs,
+      learningRate: values["learning-rate"] ?? model.learningRate,
+    },
+    training: {
+      ...training,
+      clipNorm: values["clip-norm"] ?? training.clipNorm,
+      patience: values.patience ?? training.patience,
+      checkpointEvery: values["checkpoint-every"] ?? training.checkpointEvery,
+    },
+    data,
+  };
 }
 
 async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
-  const { folder, config, data } = run;
+  const { folder } = run;
   const engine = await startEngine({
     backend: values.backend ?? run.engine?.backend,
     threads: values.threads ?? run.engine?.threads,
   });
   const started = performance.now();
   let trained: TrainedRun;
+  let stoppedBy: StopSignal | undefined;
   {
-    using interruption = listenForInterruption();
+    using interruption = new Interruption({
+      subscribe: (listener) => onStopSignals(listener),
+      quit: () => quitTraining(run),
+      notify: (message) => say(`\n${message}`),
+    });
     trained = await trainRun({
       ...run,
       resume: values.resume !== undefined,
-      ...(values["checkpoint-every"] ? { checkpointEvery: values["checkpoint-every"] } : {}),
       signal: interruption.signal,
       quiet: values.quiet || values.json,
     });
-  }
-  const { model, result } = trained;
-  if (result.ended === "interrupted") {
-    const { epoch, batch } = trained.position;
-    console.error(
-      `Stopped after ${epoch} epochs${batch > 0 ? ` and ${batch} batches` : ""}; ` +
-        `go on with: recvae train --resume ${folder}`,
-    );
-    await engine.stop();
-    return EXIT.interrupted;
+    if (isToBeReported(trained)) await saveRun(folder, trained.model, trained.parts);
+    stoppedBy = interruption.signal.reason;
   }
   const seconds = (performance.now() - started) / 1000;
-  await saveRun(folder, model, trained.parts);
+  const { result } = trained;
+  let code: number = EXIT.ok;
+  if (result.ended === "interrupted") {
+    sayStopped(trained, folder);
+    code = exitCodeOfSignal(stoppedBy!);
+  } else if (!trained.trained && reportIsWhole(folder, trained)) {
+    showFinished(run, trained, { json: values.json });
+  } else {
+    if (stoppedBy) quitReporting(run, stoppedBy);
+    const unsubscribe = onStopSignals((name) => quitReporting(run, name));
+    if (result.divergence) code = sayDiverged(run, trained);
+    if (isToBeReported(trained)) {
+      await report(values, { ...run, activeEngine: engine, trained, seconds });
+    }
+    unsubscribe();
+  }
+  trained.model.dispose();
+  await engine.stop();
+  return code;
+}
+
+/** Whether there is anything to score: a run that diverged may have finished no epoch. */
+function isToBeReported({ result: { ended, metrics } }: TrainedRun): boolean {
+  return ended !== "interrupted" && metrics.length > 0;
+}
+
+/** Scores the model and writes everything people look at; after a divergence as far as it goes. */
+async function report(values: TrainValues, run: ReportedRun): Promise<void> {
+  try {
+    await writeAndScore(values, run);
+  } catch (error) {
+    if (!run.trained.result.divergence) throw error;
+    say(describeFailure(error, false));
+  }
+}
+
+interface ReportedRun extends Run {
+  readonly activeEngine: ActiveEngine;
+  readonly trained: TrainedRun;
+  readonly seconds: number;
+}
+
+async function writeAndScore(
+  values: TrainValues,
+  run: ReportedRun,
+): Promise<void> {
+  const { folder, config, data, trained } = run;
+  const { model, result, best } = trained;
   const scores = data.heldOut && await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
     fitOffsets: config.training.fitOffsets,
     ...(data.mask ? { mask: data.mask } : {}),
   });
   const trainedOn = await scoreTrained(model, data);
   const results = await writeResults(folder, model, data);
-  const { metrics, ended } = result;
+  const { metrics, ended, weightsOf } = result;
   const summary = summarise({
     ...run,
-    engine,
+    engine: run.activeEngine,
     metrics,
     ended,
-    seconds,
+    weightsOf,
+    best,
     scores,
     trainedOn,
+    states: results.states,
     eigenvalues: results.eigenvalues,
     repetitionTime: results.repetitionTime,
   });
@@ -202,20 +325,6 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
   writeWhole(`${folder}/${RUN_LAYOUT.summaryText}`, text);
   if (values.json) printJson(summary);
   else console.log(`\n${text.trimEnd()}`);
-  model.dispose();
-  await engine.stop();
-  return EXIT.ok;
-}
-
-function listenForInterruption(): Interruption {
-  return new Interruption({
-    subscribe(listener) {
-      Deno.addSignalListener("SIGINT", listener);
-      return () => Deno.removeSignalListener("SIGINT", listener);
-    },
-    quit: () => Deno.exit(EXIT.interrupted),
-    notify: (message) => console.error(`\n${message}`),
-  });
 }
 
 function memoryBudget(values: TrainValues): number | undefined {
@@ -226,24 +335,4 @@ function defaultFolder(kind: string): string {
   const name = { shipped: "haxby2001", synthetic: "synthetic" }[kind] ?? "run";
   const time = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
   return `runs/${name}-${time}`;
-}
-
-function holdsSomething(folder: string): boolean {
-  try {
-    return [...Deno.readDirSync(folder)].length > 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-/** Removes what an earlier run wrote, and nothing else. */
-function removeRun(folder: string): void {
-  for (const name of [...Object.values(RUN_LAYOUT), ...Object.values(RUN_FILES)]) {
-    try {
-      Deno.removeSync(`${folder}/${name}`, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
 }

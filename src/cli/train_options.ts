@@ -111,7 +111,14 @@ export const TRAIN_OPTIONS = [
     kind: "integer",
     min: 1,
     value: "N",
-    help: "Stop after N epochs in which the training loss did not fall",
+    help: "Stop after N epochs in which the training loss did not fall; implies --keep-best",
+    group: "Training",
+  },
+  {
+    name: "keep-best",
+    kind: "flag",
+    help: "End with the weights of the epoch that had the lowest training loss",
+    otherwise: "the last epoch's",
     group: "Training",
   },
   {
@@ -142,8 +149,9 @@ export const TRAIN_OPTIONS = [
     name: "resume",
     kind: "text",
     value: "DIR",
-    help: "Go on with an interrupted run where it stopped, with its own settings; " +
-      "only --epochs, --backend, --threads, --memory and --checkpoint-every can be given",
+    help:
+      "Go on with an interrupted run where it stopped, with its own settings; only --epochs, --learning-rate, " +
+      "--clip-norm, --patience, --checkpoint-every, --backend, --threads and --memory can be given",
     group: "Results",
   },
   {
@@ -173,7 +181,11 @@ export interface TrainingPlan {
   readonly clipNorm?: number;
   readonly klRamp?: number;
   readonly patience?: number;
+  /** Whether to end with the weights of the best epoch; with patience it is so anyway. */
+  readonly keepBest?: boolean;
   readonly fitOffsets: number;
+  /** Epochs between checkpoints; absent: by the clock. */
+  readonly checkpointEvery?: number;
 }
 
 /** Which data, and how they are divided and normalised; plain data. */
@@ -254,6 +266,8 @@ function planTraining(
       clipNorm: values["clip-norm"],
       klRamp: values["kl-ramp"],
       patience: values.patience,
+      keepBest: values["keep-best"] || undefined,
+      checkpointEvery: values["checkpoint-every"],
     }),
   };
 }

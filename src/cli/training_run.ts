@@ -6,15 +6,17 @@ import { CheckpointError, ConfigError } from "../base/errors.ts";
 import { normalizationToJson } from "../data/normalization.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
-import { EarlyStopping } from "../training/early_stopping.ts";
 import { fit, type FitOptions, type FitResult } from "../training/fit.ts";
 import type { EpochMetrics, RunControls, TrainingState } from "../training/loop.ts";
 import { createOptimiser, type OptimiserOptions } from "../training/optimisers.ts";
 import { Progress } from "../training/progress.ts";
-import { RUN_FILES } from "../training/run_contents.ts";
+import { EarlyStopping, type EarlyStoppingState } from "../training/early_stopping.ts";
+import { RUN_FILES, type RunContents } from "../training/run_contents.ts";
 import { readRun, type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
 import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";
+import { UsageError } from "./options.ts";
+import { say, writeError } from "./terminal.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import type { TrainingPlan } from "./train_options.ts";
 import { configToJson, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
@@ -29,29 +31,32 @@ export interface TrainingRunOptions {
   readonly data: PreparedData;
   /** Go on from the newest checkpoint in the folder, or from where the run ended. */
   readonly resume: boolean;
-  /** Epochs between checkpoints; default every ten seconds. */
-  readonly checkpointEvery?: number;
   /** Ends the run after the batch in progress. */
   readonly signal: AbortSignal;
   readonly quiet: boolean;
 }
 
-/** A finished or interrupted training. */
+/** A training that has ended: finished, interrupted or diverged. */
 export interface TrainedRun {
   readonly model: RecurrentVae;
   readonly result: FitResult;
   /** What `saveRun` needs beside the model. */
   readonly parts: SaveRunOptions;
-  /** Where the last checkpoint stands: epochs done, and batches of the next one. */
+  /** Where training stands: epochs done, and batches of the next one. */
   readonly position: TrainingState["position"];
+  /** The best epoch so far and its loss; nulls when none was looked for. */
+  readonly best: EarlyStoppingState;
+  /** Whether there was anything left to train. */
+  readonly trained: boolean;
 }
 
 /**
- * Trains until the end, an interruption or a divergence. On an interruption a checkpoint is saved.
+ * Trains until the end, an interruption or a divergence. After the latter two, and before the files of an earlier end
+ * are replaced, a checkpoint is saved: of the last whole epoch, if training diverged.
  *
  * @param options See {@link TrainingRunOptions}.
- * @throws {DivergenceError} when a number is not finite; the newest checkpoint is the last good state.
- * @throws {CheckpointError} when there is nothing to resume from.
+ * @throws {UsageError} when more epochs are trained than the configuration wants.
+ * @throws {CheckpointError} when no checkpoint is whole.
  */
 export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun> {
   const { config, data, folder } = options;
@@ -64,16 +69,18 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
   );
   const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
   const resumed = options.resume ? await resumeState(store, model, folder) : null;
+  if (resumed) requireEpochsLeft(resumed, fields.epochs);
   const partsOf = (state: TrainingState) => savedParts(options, state);
   const progress = startProgress(options, resumed?.position.epoch ?? 0);
   using log = await RunLog.open(`${folder}/${RUN_LAYOUT.log}`, {
     fromEpoch: resumed?.position.epoch ?? 0,
   });
   let savedAt = performance.now();
+  const { checkpointEvery } = training;
   const isDue = (epoch: number) =>
-    options.checkpointEvery === undefined
+    checkpointEvery === undefined
       ? performance.now() - savedAt > CHECKPOINT_MS
-      : (epoch + 1) % options.checkpointEvery === 0;
+      : (epoch + 1) % checkpointEvery === 0;
   const onEpoch = async (epoch: number, metrics: EpochMetrics, controls: RunControls) => {
     await log.append(metrics);
     if (!isDue(epoch)) return;
@@ -90,8 +97,13 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
       ...(resumed ? { resumeFrom: resumed } : {}),
     });
     const state = await result.state();
-    if (result.ended === "interrupted") await saveCheckpoint(store, model, partsOf(state));
-    return { model, result, parts: partsOf(state), position: state.position };
+    const parts = partsOf(state);
+    const { position, earlyStopping } = state;
+    const trained = !resumed || isLater(state, resumed);
+    const stopped = result.ended === "interrupted" || result.ended === "diverged";
+    if (stopped || (resumed && trained)) await saveCheckpoint(store, model, parts);
+    const best = earlyStopping ?? { best: null, bestEpoch: null };
+    return { model, result, parts, position, best, trained };
   } finally {
     progress.finish();
     optimiser.dispose();
@@ -108,7 +120,8 @@ export function checkTraining({ model, training }: Pick<RunConfig, "model" | "tr
   const { learningRate, epochs } = model;
   createSchedule(training.schedule, { learningRate, epochs });
   createOptimiser(training.optimiser, new Map(), optimiserOptions(training)).dispose();
-  if (training.patience !== undefined) new EarlyStopping({ patience: training.patience });
+  const { patience } = training;
+  if (patience !== undefined) new EarlyStopping({ patience });
   for (const field of ["clipNorm", "klRamp", "fitOffsets"] as const) {
     const value = training[field];
     const least = field === "clipNorm" ? Number.MIN_VALUE : 0;
@@ -132,36 +145,58 @@ function optimiserOptions({ momentum, weightDecay }: TrainingPlan): OptimiserOpt
 function fitOptions({ config, data, signal }: TrainingRunOptions): FitOptions {
   const { model, training } = config;
   const { learningRate, epochs } = model;
-  const { klRamp: fraction, clipNorm, patience } = training;
+  const { klRamp: fraction, clipNorm, patience = Infinity } = training;
+  // While the KL weight rises the losses of two epochs are not comparable.
+  const from = fraction === undefined || model.temporalLoss !== "kl"
+    ? 0
+    : Math.min(epochs - 1, Math.ceil(fraction * epochs));
   return {
     schedule: createSchedule(training.schedule, { learningRate, epochs }),
     signal,
+    onDivergence: "end",
     ...(data.mask ? { voxelWeight: data.mask } : {}),
     ...(clipNorm === undefined ? {} : { clipNorm }),
-    ...(patience === undefined ? {} : { earlyStopping: { patience } }),
+    ...(keepsBest(training) ? { earlyStopping: { patience, from } } : {}),
     ...(fraction === undefined ? {} : {
       klWeight: (epoch: number) => model.klWeight * klRamp(epoch, epochs, { fraction }),
     }),
   };
 }
 
-/** Puts the newest state into the model: of the newest checkpoint, or of the run's end if that is later. */
+/**
+ * Whether a run ends with the weights of its best epoch.
+ *
+ * @param training Of its configuration.
+ */
+export function keepsBest({ patience, keepBest }: TrainingPlan): boolean {
+  return patience !== undefined || keepBest === true;
+}
+
+function requireEpochsLeft({ position: { epoch, batch } }: TrainingState, epochs: number): void {
+  const begun = epoch + (batch > 0 ? 1 : 0);
+  if (epochs >= begun) return;
+  throw new UsageError(
+    `--epochs is ${epochs}, but ${begun} epochs are trained or begun already; needs at least ${begun}`,
+  );
+}
+
+/**
+ * Puts the newest state into the model: of the newest checkpoint, or of the run's end if that is later. Null when
+ * neither was ever saved: the run starts from its beginning.
+ */
 async function resumeState(
   store: CheckpointStore,
   model: RecurrentVae,
   folder: string,
-): Promise<TrainingState> {
+): Promise<TrainingState | null> {
   const loaded = await loadCheckpoint(store, model);
   for (const { path, reason } of loaded?.rejected ?? []) {
-    console.error(`Passed over the damaged checkpoint "${path}": ${reason}`);
+    say(`Passed over the damaged checkpoint "${path}": ${reason}`);
   }
   const checkpoint = loaded && trainingStateOf(loaded);
   const state = await endState(folder, model, checkpoint) ?? checkpoint;
-  if (state) return state;
-  throw new CheckpointError(
-    folder,
-    `Cannot resume "${folder}": found no checkpoint in it; start the run again with --force`,
-  );
+  if (!state) say(`"${folder}" holds no checkpoint yet; starting from its beginning.`);
+  return state;
 }
 
 /** The state in which a run ended, loaded into the model; null when it did not, or a checkpoint is later. */
@@ -171,7 +206,15 @@ async function endState(
   checkpoint: TrainingState | null,
 ): Promise<TrainingState | null> {
   if (!await hasEnded(folder)) return null;
-  const run = await readRun(folder);
+  let run: RunContents;
+  try {
+    run = await readRun(folder);
+  } catch (error) {
+    // A save that was cut short; what it would have replaced is in the checkpoint.
+    if (!(error instanceof CheckpointError) || !checkpoint) throw error;
+    say(`Going on from the newest checkpoint: ${error.message}`);
+    return null;
+  }
   const state = trainingStateOf(run);
   if (!state || (checkpoint && isLater(checkpoint, state))) return null;
   model.loadStateDict(new Map(run.weights));
@@ -216,7 +259,7 @@ function startProgress(options: TrainingRunOptions, completedEpochs: number): Pr
   const terminal = Deno.stderr.isTerminal();
   const progress = new Progress({
     output: {
-      write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+      write: writeError,
       terminal,
       columns: terminal ? Deno.consoleSize().columns : 80,
     },

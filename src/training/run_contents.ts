@@ -83,13 +83,14 @@ export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
   }
   if (training) {
     const { model, bestWeights, lastWeights, ...values } = training;
-    const metadata = { ...stamp, values: toJson(values) };
-    files.set(RUN_FILES.training, writeSafetensors(model, { metadata }));
+    // Before the state: where a save was cut short, a state is never found without the weights it belongs to.
     for (const [name, tensors] of Object.entries({ bestWeights, lastWeights })) {
       if (!tensors) continue;
       const file = RUN_FILES[name as "bestWeights" | "lastWeights"];
       files.set(file, writeSafetensors(tensors, { metadata: stamp }));
     }
+    const metadata = { ...stamp, values: toJson(values) };
+    files.set(RUN_FILES.training, writeSafetensors(model, { metadata }));
   }
   const version = { recvae: VERSION, format: FORMAT, ...contents.version };
   const json: [string, unknown][] = [
