@@ -3,10 +3,18 @@ import type { NdArray } from "../base/arrays.ts";
 import type { RecurrentVaeConfig } from "../models/recurrent_vae/config.ts";
 import { explained, type Scores } from "./scores.ts";
 
-/** Latents that vary less over time than this share of σ_h (at most 1) are drowned by the noise they are sampled with. */
-const LEAST_SPREAD = 0.01;
+/** Latents that vary less over time than this share of the noise they are sampled with carry nothing. */
+const LEAST_SPREAD = 0.05;
 /** A model that explains less of the held-out variance than this has learnt nothing that holds for new scans. */
 const LEAST_EXPLAINED = 0.01;
+
+/** Latent trajectories of some scans, `[N, T, D]`. */
+export interface Latents {
+  /** Posterior means. */
+  readonly states: NdArray;
+  /** Posterior log-variances. */
+  readonly logVar: NdArray;
+}
 
 /** Why no time constants are given. */
 export interface NoDynamics {
@@ -17,44 +25,49 @@ export interface NoDynamics {
 }
 
 /**
- * Largest standard deviation over time among the latent dimensions: the root of the variance over time, averaged over
- * scans.
+ * How much latents vary over time, against the noise they are sampled with: for each dimension the standard deviation over
+ * time by that of the posterior (both as roots of mean variances), and of these the largest.
  *
- * @param states `[N, T, D]`. @returns NaN for fewer than two frames.
+ * @param latents Of any scans. @returns NaN for fewer than two frames.
  */
-export function spreadOverTime({ data, shape: [scans, frames, width] }: NdArray): number {
+export function spreadOverTime({ states, logVar }: Latents): number {
+  const [scans, frames, width] = states.shape;
   if (frames < 2) return NaN;
-  const spreads = Array.from({ length: width }, (_, d) => {
-    let variances = 0;
+  const ratios = Array.from({ length: width }, (_, d) => {
+    let signal = 0;
+    let noise = 0;
     for (let n = 0; n < scans; n++) {
-      const values = Array.from({ length: frames }, (_, t) => data[(n * frames + t) * width + d]);
-      const mean = values.reduce((sum, value) => sum + value, 0) / frames;
-      variances += values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / frames;
+      const at = Array.from({ length: frames }, (_, t) => (n * frames + t) * width + d);
+      const mean = at.reduce((sum, i) => sum + states.data[i], 0) / frames;
+      signal += at.reduce((sum, i) => sum + (states.data[i] - mean) ** 2, 0);
+      noise += at.reduce((sum, i) => sum + Math.exp(logVar.data[i]), 0);
     }
-    return Math.sqrt(variances / scans);
+    return Math.sqrt(signal / noise);
   });
-  return Math.max(...spreads);
+  return Math.max(...ratios);
 }
 
 /**
  * Whether the dynamics of a trained model mean anything.
  *
- * @param states Posterior means `[N, T, D]`. @param model Its configuration.
+ * @param latents Of scans, held-out ones if there are any. @param model The configuration.
  * @param options `scores`: on held-out scans, if there are any.
  * @returns Null when they do.
  */
 export function findNoDynamics(
-  states: NdArray,
+  latents: Latents,
   model: RecurrentVaeConfig,
   { scores }: { readonly scores: Scores | null },
 ): NoDynamics | null {
-  const spread = spreadOverTime(states);
-  if (spread < LEAST_SPREAD * Math.min(1, model.sigH)) {
+  const spread = spreadOverTime(latents);
+  if (spread < LEAST_SPREAD) {
     return {
       reason: "collapsed",
-      note: `The latents collapsed: over time none varies by more than ${
-        spread.toPrecision(2)
-      }, so they say nothing about the frames. Try ${remedy(model)}.`,
+      note: `The latents collapsed: over time they vary by ${
+        (100 * spread).toPrecision(2)
+      } % of the noise they are sampled with, so they say nothing about the frames. Try ${
+        remedy(model)
+      }.`,
     };
   }
   if (scores === null || !(explained(scores.model, scores) < LEAST_EXPLAINED)) return null;

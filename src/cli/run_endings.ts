@@ -43,7 +43,7 @@ export function sayDiverged(run: EndingRun, { result, position }: TrainedRun): n
   const clip = config.training.clipNorm === undefined ? " --clip-norm 10" : "";
   const kept = position.epoch === 0
     ? "No epoch was finished; start again"
-    : `The last whole epoch, ${position.epoch}, is kept; go on from it`;
+    : `The last good epoch, ${position.epoch}, is kept; go on from it`;
   say(
     `${kept} with: recvae train --resume ${folder} --learning-rate ${rate}${clip}`,
   );
@@ -59,7 +59,8 @@ export function reportIsWhole(folder: string, { result }: TrainedRun): boolean {
   try {
     Deno.statSync(`${folder}/${RUN_LAYOUT.summaryText}`);
     const { training } = readSummary(folder);
-    return training.epochs === result.metrics.length && training.ended !== "diverged";
+    return training.epochs === result.metrics.length &&
+      (training.ended === "diverged") === (result.divergence !== undefined);
   } catch {
     return false;
   }

@@ -1,12 +1,11 @@
 /** The summary of a run: facts as plain data, and the page of text people read. */
 import type { ActiveEngine } from "../backends/engine.ts";
-import type { NdArray } from "../base/arrays.ts";
 import type { ReconstructionScore } from "../evaluation/reconstruction_score.ts";
 import type { Eigenvalue } from "../linalg/eigenvalues.ts";
 import type { EarlyStoppingState } from "../training/early_stopping.ts";
 import type { EndReason, EpochMetrics } from "../training/loop.ts";
 import { formatDuration } from "../training/progress.ts";
-import { findNoDynamics, type NoDynamics } from "./collapse.ts";
+import { findNoDynamics, type Latents, type NoDynamics } from "./collapse.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import type { RunConfig } from "./run_folder_layout.ts";
 import { explained, type Scores } from "./scores.ts";
@@ -31,6 +30,8 @@ export interface RunSummary {
     readonly seconds: number;
     readonly firstLoss: number;
     readonly lastLoss: number;
+    /** The epoch in which a number was not finite, counted from 1; null when there was none. */
+    readonly divergedIn: number | null;
     /** Which epoch's weights these are, counted from 1; null when training stood in the middle of one. */
     readonly weightsOf: number | null;
     /** The epoch with the lowest training loss, counted from 1; null when it was not looked for. */
@@ -55,22 +56,24 @@ export interface SummarySources {
   readonly metrics: readonly EpochMetrics[];
   readonly ended: EndReason;
   /** 0-based. */
+  readonly divergedIn: number | null;
+  /** 0-based. */
   readonly weightsOf: number | null;
   readonly best: EarlyStoppingState;
   readonly seconds: number;
   readonly scores: Scores | null;
   readonly trainedOn: ReconstructionScore;
-  /** Of the runs the figures show, `[N, T, D]`. */
-  readonly states: NdArray;
+  /** Of the runs the figures show. */
+  readonly latents: Latents;
   readonly eigenvalues: readonly Eigenvalue[];
   readonly repetitionTime: number | null;
 }
 
 /** Gathers the facts. */
 export function summarise(sources: SummarySources): RunSummary {
-  const { folder, config, engine, data, metrics, scores, trainedOn, weightsOf } = sources;
+  const { folder, config, engine, data, metrics, scores, trainedOn } = sources;
   const { best, bestEpoch } = sources.best;
-  const noDynamics = findNoDynamics(sources.states, config.model, { scores });
+  const noDynamics = findNoDynamics(sources.latents, config.model, { scores });
   return {
     folder,
     config,
@@ -87,7 +90,8 @@ export function summarise(sources: SummarySources): RunSummary {
       seconds: sources.seconds,
       firstLoss: metrics[0]?.loss ?? NaN,
       lastLoss: metrics.at(-1)?.loss ?? NaN,
-      weightsOf: weightsOf === null ? null : weightsOf + 1,
+      divergedIn: fromOne(sources.divergedIn),
+      weightsOf: fromOne(sources.weightsOf),
       best: best === null || bestEpoch === null ? null : { epoch: bestEpoch + 1, loss: best },
     },
     scores,
@@ -130,12 +134,14 @@ export function summaryText(summary: RunSummary): string {
 
 /** Which epoch's weights were kept, where that was a choice, and why training ended early. */
 function weightsLines(
-  { ended, epochs, weightsOf, best }: RunSummary["training"],
+  { ended, epochs, divergedIn, weightsOf, best }: RunSummary["training"],
   planned: number,
 ): string[] {
   const lines: string[] = [];
-  if (ended === "diverged") {
-    lines.push(`Diverged  in epoch ${epochs + 1} of ${planned}; this is the state before it`);
+  if (divergedIn !== null) {
+    lines.push(
+      `Diverged  in epoch ${divergedIn} of ${planned}; this is the last good state before it`,
+    );
   }
   if (ended === "early-stopping") {
     lines.push(
@@ -219,6 +225,11 @@ function dynamicsLines({ eigenvalues, data, config, noDynamics }: RunSummary): s
   return [
     `Dynamics  the slowest mode of F (modulus ${digits(modulus)}) ${memory}; ${oscillation}.`,
   ];
+}
+
+/** Epochs as people count them. */
+function fromOne(epoch: number | null): number | null {
+  return epoch === null ? null : epoch + 1;
 }
 
 function percent(share: number): string {

@@ -243,7 +243,7 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
       signal: interruption.signal,
       quiet: values.quiet || values.json,
     });
-    if (isToBeReported(trained)) await saveRun(folder, trained.model, trained.parts);
+    if (isToBeReported(trained, folder)) await saveRun(folder, trained.model, trained.parts);
     stoppedBy = interruption.signal.reason;
   }
   const seconds = (performance.now() - started) / 1000;
@@ -252,15 +252,13 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
   if (result.ended === "interrupted") {
     sayStopped(trained, folder);
     code = exitCodeOfSignal(stoppedBy!);
-  } else if (!trained.trained && reportIsWhole(folder, trained)) {
-    showFinished(run, trained, { json: values.json });
   } else {
     if (stoppedBy) quitReporting(run, stoppedBy);
     const unsubscribe = onStopSignals((name) => quitReporting(run, name));
     if (result.divergence) code = sayDiverged(run, trained);
-    if (isToBeReported(trained)) {
+    if (isToBeReported(trained, folder)) {
       await report(values, { ...run, activeEngine: engine, trained, seconds });
-    }
+    } else if (!result.divergence) showFinished(run, trained, { json: values.json });
     unsubscribe();
   }
   trained.model.dispose();
@@ -268,9 +266,11 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
   return code;
 }
 
-/** Whether there is anything to score: a run that diverged may have finished no epoch. */
-function isToBeReported({ result: { ended, metrics } }: TrainedRun): boolean {
-  return ended !== "interrupted" && metrics.length > 0;
+/** Whether there is anything new to score; a run that diverged may have finished no epoch. */
+function isToBeReported(trained: TrainedRun, folder: string): boolean {
+  const { ended, metrics } = trained.result;
+  const isNew = trained.trained || !reportIsWhole(folder, trained);
+  return ended !== "interrupted" && metrics.length > 0 && isNew;
 }
 
 /** Scores the model and writes everything people look at; after a divergence as far as it goes. */
@@ -301,17 +301,18 @@ async function writeAndScore(
   });
   const trainedOn = await scoreTrained(model, data);
   const results = await writeResults(folder, model, data);
-  const { metrics, ended, weightsOf } = result;
+  const { metrics, ended, weightsOf, divergence } = result;
   const summary = summarise({
     ...run,
     engine: run.activeEngine,
     metrics,
     ended,
+    divergedIn: divergence?.epoch ?? null,
     weightsOf,
     best,
     scores,
     trainedOn,
-    states: results.states,
+    latents: results,
     eigenvalues: results.eigenvalues,
     repetitionTime: results.repetitionTime,
   });

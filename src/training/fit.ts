@@ -59,8 +59,8 @@ export interface FitResult {
  *
  * @param model Left in training mode. @param loader Batches by epoch.
  * @param options See {@link FitOptions}.
- * @throws {DivergenceError} when a loss, gradient or weight is not finite; the model is then as the last whole epoch
- *   left it (as it was given, in the first).
+ * @throws {DivergenceError} when a loss, gradient or weight is not finite; the model is then as the last good epoch left
+ *   it (as it was given, in the first).
  * @throws {ShapeError} when a batch does not fit the model; too few frames say "timepoints".
  * @example
  * ```ts ignore

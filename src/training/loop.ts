@@ -18,14 +18,15 @@ import type { SubjectBatch, Trainable } from "./trainable.ts";
 import { checkLosses, checkTensors } from "./watchdog.ts";
 import type { NamedArrays } from "./weight_holder.ts";
 
-/** Means of an epoch over its batches, unweighted by their size, and whatever validation adds. */
+/**
+ * Means of an epoch over its batches, unweighted by their size, `learningRate` (the step size of its last update), and
+ * whatever validation adds.
+ */
 export type EpochMetrics = Readonly<Record<string, number>> & {
   /** 0-based epoch. */
   readonly epoch: number;
   /** Mean loss. */
   readonly loss: number;
-  /** Step size of its last update. */
-  readonly learningRate: number;
 };
 
 /** What is known after a batch. */
@@ -97,8 +98,9 @@ export interface LoopOptions {
    */
   readonly keepBest?: boolean;
   /**
-   * When a number is not finite, the model, the optimiser and the state go back to the end of the last whole epoch (where
-   * the model can export its weights); then the error is thrown (`"throw"`, the default) or the run ends as
+   * When a number is not finite, the model, the optimiser and the state go back to the end of the last good epoch (where
+   * the model can export its weights): the last whole one, or the one before if the very first batch after it was bad, so
+   * that training can go on from there with other settings. Then the error is thrown (`"throw"`, the default) or the run ends as
    * `"diverged"` with the error in its result (`"end"`).
    */
   readonly onDivergence?: "throw" | "end";
@@ -174,7 +176,8 @@ class Run<Batch extends SubjectBatch> {
   readonly #options: LoopOptions;
   readonly #earlyStopping: EarlyStopping | null;
   readonly #keepBest: boolean;
-  #wholeEpoch: WholeEpoch | null = null;
+  /** The last whole epoch, and the one before. */
+  #wholeEpochs: readonly WholeEpoch[] = [];
   #bestWeights: NamedArrays | null = null;
   #lastWeights: NamedArrays | null = null;
   #position: StepPosition;
@@ -205,7 +208,7 @@ class Run<Batch extends SubjectBatch> {
 
   async toTheEnd(): Promise<EndReason> {
     await this.#resumeWeights();
-    this.#wholeEpoch = await this.#rememberEpoch();
+    await this.#rememberEpoch();
     let ended: EndReason;
     try {
       ended = await this.#trainEpochs();
@@ -249,17 +252,24 @@ class Run<Batch extends SubjectBatch> {
     if (lastWeights) this.#trainable.importWeights?.(lastWeights);
   }
 
-  /** Copies what is needed to go back to this moment; null when the model does not export its weights. */
-  async #rememberEpoch(): Promise<WholeEpoch | null> {
+  /** Copies what is needed to go back to this moment, where the model exports its weights. */
+  async #rememberEpoch(): Promise<void> {
     const weights = await this.#trainable.exportWeights?.();
-    return weights ? { weights, state: await this.state() } : null;
+    if (!weights) return;
+    this.#wholeEpochs = [{ weights, state: await this.state() }, ...this.#wholeEpochs.slice(0, 1)];
   }
 
   #goBack(): void {
-    if (!this.#wholeEpoch) return;
-    const { weights, state } = this.#wholeEpoch;
+    const [last, before = last] = this.#wholeEpochs;
+    if (!last) return;
+    const { epoch, batch } = this.#position;
+    const { position } = last.state;
+    const nothingWorked = position.epoch === epoch && position.batch === batch;
+    const { weights, state } = nothingWorked ? before : last;
     this.#trainable.importWeights!(weights);
     this.#takeState(state);
+    this.#bestWeights = state.bestWeights ??
+      (this.#keepBest && this.#lastIsBest() ? weights : null);
   }
 
   /** The best epoch's weights go into the model, the last ones are kept for a resumption. */
@@ -376,8 +386,8 @@ class Run<Batch extends SubjectBatch> {
     } as EpochMetrics;
     this.metrics.push(metrics);
     const early = this.#earlyStopping?.update(metrics, epoch);
-    this.#wholeEpoch = await this.#rememberEpoch();
-    if (early?.improved && this.#keepBest) this.#bestWeights = this.#wholeEpoch!.weights;
+    await this.#rememberEpoch();
+    if (early?.improved && this.#keepBest) this.#bestWeights = this.#wholeEpochs[0].weights;
     const controls = { state: () => this.state(), stop: () => void (this.#stopAsked = true) };
     for (const callback of this.#options.callbacks ?? []) await callback(epoch, metrics, controls);
     if (early?.stop) return "early-stopping";
