@@ -3,6 +3,7 @@
  * reference engine, which is why tensors are made here and not with `tf.tensor` (that would round).
  */
 import type { FloatArray } from "../base/arrays.ts";
+import { letOthersRun } from "../base/event_loop.ts";
 import { ShapeError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
 
@@ -49,9 +50,13 @@ export function toScalar(value: number): tf.Tensor {
   return toTensor(Float64Array.of(value), []);
 }
 
-/** Copies a tensor's values to the host: Float32Array, or Float64Array on the reference engine. */
+/**
+ * Copies a tensor's values to the host: Float32Array, or Float64Array on the reference engine. Every long computation
+ * comes by here, so this is where signals are let in.
+ */
 export async function toHost(tensor: tf.Tensor): Promise<FloatArray> {
   const { copiesOnRead = false } = tf.backend() as StorageTraits;
+  await letOthersRun();
   const values = (await tensor.data()) as FloatArray;
   return copiesOnRead ? values : values.slice() as FloatArray;
 }

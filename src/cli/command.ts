@@ -91,7 +91,7 @@ export function programHelp(commands: readonly Command[]): string {
     "",
     "recvae COMMAND --help shows a command's options and examples; recvae --version the version.",
     "Exit codes: 0 done, 2 the command line is wrong, 3 the input is unusable, 4 training diverged,",
-    "130 interrupted (what was learnt is saved), 1 anything else.",
+    "130, 143, 129 stopped by Ctrl-C, SIGTERM, SIGHUP (what was learnt is saved), 1 anything else.",
   ].join("\n") + "\n";
 }
 

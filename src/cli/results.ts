@@ -24,6 +24,8 @@ export interface RunResults {
   readonly repetitionTime: number | null;
   /** States of the held-out runs (of all runs, if none are held out), `[N, T, D]`. */
   readonly states: NdArray;
+  /** Posterior log-variances of these states, `[N, T, D]`. */
+  readonly logVar: NdArray;
   /** First frames of the first of these runs. */
   readonly example: Trajectory["firstFrames"];
   /** File name of that run, without extension. */
@@ -70,7 +72,8 @@ export async function writeResults(
   return {
     eigenvalues: spectrum,
     repetitionTime,
-    states: stackStates(shown),
+    states: stack(shown.map(({ states }) => states)),
+    logVar: stack(shown.map(({ logVar }) => logVar)),
     example: shown[0].firstFrames,
     exampleName: stems[data.heldOut ? data.split.test[0] : data.split.train[0]],
     heldOut: data.heldOut !== null,
@@ -103,12 +106,12 @@ async function rollOutAll(
   return trajectories;
 }
 
-function stackStates(trajectories: readonly Trajectory[]): NdArray {
-  const { shape } = trajectories[0].states;
+function stack(arrays: readonly NdArray[]): NdArray {
+  const { shape } = arrays[0];
   const size = shape[0] * shape[1];
-  const data = new Float32Array(trajectories.length * size);
-  trajectories.forEach(({ states }, n) => data.set(states.data, n * size));
-  return { data, shape: [trajectories.length, ...shape] };
+  const data = new Float32Array(arrays.length * size);
+  arrays.forEach((array, n) => data.set(array.data, n * size));
+  return { data, shape: [arrays.length, ...shape] };
 }
 
 /** One line a scan: which row of the offset table it has, and whether it was trained on. */

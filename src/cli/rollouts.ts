@@ -37,6 +37,8 @@ export async function scanSpace(subject: CohortSubject): Promise<ScanSpace> {
 export interface Trajectory {
   /** Posterior means h `[T, D]`: no noise is added. */
   readonly states: NdArray;
+  /** Posterior log-variances of the states, `[T, D]`. */
+  readonly logVar: NdArray;
   /** First frame of the input and of the reconstruction, normalised, `[Z, Y, X]`. */
   readonly firstFrames: { readonly input: Float32Array; readonly reconstruction: Float32Array };
 }
@@ -75,7 +77,7 @@ export async function rollOut(
     ...await scanSpace(subject),
   });
   let firstFrames: Trajectory["firstFrames"] | undefined;
-  const { h } = await model.eval().rollout(batch, {
+  const { h, posteriorLogVar } = await model.eval().rollout(batch, {
     subjects: [0],
     offsets: { data: options.offset ?? new Float32Array(latentDim), shape: [1, latentDim] },
     noise: { data: new Float32Array(tolTime * latentDim), shape: [tolTime, 1, latentDim] },
@@ -94,7 +96,12 @@ export async function rollOut(
     },
   });
   await file?.finish();
-  return { states: { data: h.data, shape: [tolTime, latentDim] }, firstFrames: firstFrames! };
+  const shape = [tolTime, latentDim];
+  return {
+    states: { data: h.data, shape },
+    logVar: { data: posteriorLogVar.data, shape },
+    firstFrames: firstFrames!,
+  };
 }
 
 /**

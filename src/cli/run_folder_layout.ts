@@ -14,6 +14,7 @@ import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 /** Names inside a run folder. */
 export const RUN_LAYOUT = {
   config: "config.json",
+  lock: "run.lock",
   checkpoints: "checkpoints",
   log: "log.jsonl",
   subjects: "subjects.tsv",

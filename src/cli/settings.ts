@@ -2,7 +2,7 @@
  * What the settings of a run may hold, one row a field: of the sections of a run's config.json and of a file given
  * to `--config`. The model's own fields are described with the model (`CONFIG_FIELDS`).
  */
-import { choice, integer, list, number, other, record, text } from "../base/fields.ts";
+import { choice, flag, integer, list, number, other, record, text } from "../base/fields.ts";
 import type { BackendChoice } from "../backends/engine.ts";
 import { FILE_RECORD } from "../data/file_record.ts";
 import { SYNTHETIC_OPTIONS } from "../data/synthetic.ts";
@@ -23,6 +23,8 @@ export const TRAINING_FIELDS = record<TrainingPlan>({
   clipNorm: number({ above: 0 }),
   klRamp: number({ least: 0 }),
   patience: integer({ least: 1 }),
+  keepBest: flag(),
+  checkpointEvery: integer({ least: 1 }),
   fitOffsets: integer({ least: 0, most: 1_000_000 }),
 }, ["preset", "optimiser", "schedule", "fitOffsets"]);
 

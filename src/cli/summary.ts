@@ -2,8 +2,10 @@
 import type { ActiveEngine } from "../backends/engine.ts";
 import type { ReconstructionScore } from "../evaluation/reconstruction_score.ts";
 import type { Eigenvalue } from "../linalg/eigenvalues.ts";
+import type { EarlyStoppingState } from "../training/early_stopping.ts";
 import type { EndReason, EpochMetrics } from "../training/loop.ts";
 import { formatDuration } from "../training/progress.ts";
+import { findNoDynamics, type Latents, type NoDynamics } from "./collapse.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import type { RunConfig } from "./run_folder_layout.ts";
 import { explained, type Scores } from "./scores.ts";
@@ -28,12 +30,20 @@ export interface RunSummary {
     readonly seconds: number;
     readonly firstLoss: number;
     readonly lastLoss: number;
+    /** The epoch in which a number was not finite, counted from 1; null when there was none. */
+    readonly divergedIn: number | null;
+    /** Which epoch's weights these are, counted from 1; null when training stood in the middle of one. */
+    readonly weightsOf: number | null;
+    /** The epoch with the lowest training loss, counted from 1; null when it was not looked for. */
+    readonly best: { readonly epoch: number; readonly loss: number } | null;
   };
   /** Null when nothing was held out. */
   readonly scores: Scores | null;
   /** Reconstruction of the runs that were trained on. */
   readonly trainedOn: ReconstructionScore;
   readonly eigenvalues: readonly Eigenvalue[];
+  /** Why the eigenvalues mean nothing; null when they do mean something. */
+  readonly noDynamics: NoDynamics["reason"] | null;
   readonly notes: readonly string[];
 }
 
@@ -45,9 +55,16 @@ export interface SummarySources {
   readonly data: PreparedData;
   readonly metrics: readonly EpochMetrics[];
   readonly ended: EndReason;
+  /** 0-based. */
+  readonly divergedIn: number | null;
+  /** 0-based. */
+  readonly weightsOf: number | null;
+  readonly best: EarlyStoppingState;
   readonly seconds: number;
   readonly scores: Scores | null;
   readonly trainedOn: ReconstructionScore;
+  /** Of the runs the figures show. */
+  readonly latents: Latents;
   readonly eigenvalues: readonly Eigenvalue[];
   readonly repetitionTime: number | null;
 }
@@ -55,6 +72,8 @@ export interface SummarySources {
 /** Gathers the facts. */
 export function summarise(sources: SummarySources): RunSummary {
   const { folder, config, engine, data, metrics, scores, trainedOn } = sources;
+  const { best, bestEpoch } = sources.best;
+  const noDynamics = findNoDynamics(sources.latents, config.model, { scores });
   return {
     folder,
     config,
@@ -71,11 +90,15 @@ export function summarise(sources: SummarySources): RunSummary {
       seconds: sources.seconds,
       firstLoss: metrics[0]?.loss ?? NaN,
       lastLoss: metrics.at(-1)?.loss ?? NaN,
+      divergedIn: fromOne(sources.divergedIn),
+      weightsOf: fromOne(sources.weightsOf),
+      best: best === null || bestEpoch === null ? null : { epoch: bestEpoch + 1, loss: best },
     },
     scores,
     trainedOn,
     eigenvalues: sources.eigenvalues,
-    notes: data.notes,
+    noDynamics: noDynamics?.reason ?? null,
+    notes: noDynamics ? [...data.notes, noDynamics.note] : data.notes,
   };
 }
 
@@ -98,6 +121,7 @@ export function summaryText(summary: RunSummary): string {
     `Training  ${summary.training.epochs} of ${model.epochs} epochs on ${engine.name} ` +
     `(${engine.detail}) in ${formatDuration(summary.training.seconds * 1000)}; mean loss ` +
     `${digits(summary.training.firstLoss)} -> ${digits(summary.training.lastLoss)}`,
+    ...weightsLines(summary.training, model.epochs),
     ...summary.notes.map((note) => `Note      ${note}`),
     "",
     ...scoreLines(summary),
@@ -106,6 +130,31 @@ export function summaryText(summary: RunSummary): string {
     "",
     `Open ${summary.folder}/report.html for figures. weights.safetensors loads in PyTorch.`,
   ].join("\n") + "\n";
+}
+
+/** Which epoch's weights were kept, where that was a choice, and why training ended early. */
+function weightsLines(
+  { ended, epochs, divergedIn, weightsOf, best }: RunSummary["training"],
+  planned: number,
+): string[] {
+  const lines: string[] = [];
+  if (divergedIn !== null) {
+    lines.push(
+      `Diverged  in epoch ${divergedIn} of ${planned}; this is the last good state before it`,
+    );
+  }
+  if (ended === "early-stopping") {
+    lines.push(
+      `Stopped   early: the training loss did not fall for ${epochs - best!.epoch} epochs`,
+    );
+  }
+  if (best === null) return lines;
+  if (weightsOf === null) return [...lines, `Weights   of the middle of epoch ${epochs + 1}`];
+  const last = weightsOf === epochs ? ", the last and" : ",";
+  const reason = weightsOf === best.epoch
+    ? `the best by mean training loss (${digits(best.loss)})`
+    : `not of the best, ${best.epoch}, whose weights an earlier version did not keep`;
+  return [...lines, `Weights   of epoch ${weightsOf} of ${epochs}${last} ${reason}`];
 }
 
 function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
@@ -148,10 +197,13 @@ export function scoreTable(scores: Scores, inside = ""): string[] {
   ];
 }
 
-function dynamicsLines({ eigenvalues, data, config }: RunSummary): string[] {
+function dynamicsLines({ eigenvalues, data, config, noDynamics }: RunSummary): string[] {
   const largest = eigenvalues[0];
   if (!largest) return [];
   if (largest.modulus === 0) return ["Dynamics  F is zero: the states do not follow each other."];
+  if (noDynamics) {
+    return ["Dynamics  no time constants: they would describe nothing, see the note."];
+  }
   const upper = eigenvalues.filter(({ imaginary }) => imaginary > 0);
   const unit = data.repetitionTime === null ? "frames" : "s";
   const step = data.repetitionTime ?? 1;
@@ -175,6 +227,11 @@ function dynamicsLines({ eigenvalues, data, config }: RunSummary): string[] {
   return [
     `Dynamics  the slowest mode of F (modulus ${digits(modulus)}) ${memory}; ${oscillation}.`,
   ];
+}
+
+/** Epochs as people count them. */
+function fromOne(epoch: number | null): number | null {
+  return epoch === null ? null : epoch + 1;
 }
 
 function percent(share: number): string {

@@ -1,26 +1,37 @@
 /** `recvae train`: from scans to a run folder and a summary. */
+import { FolderLock } from "../files/folder_lock.ts";
 import { writeWhole } from "../files/whole_file.ts";
 import { makeFolder, remove } from "../files/whole_folder.ts";
-import { readRegularText } from "../data/openers/regular_file.ts";
 import { fewOf } from "../base/lists.ts";
+import { readRegularText } from "../data/openers/regular_file.ts";
+import type { ActiveEngine } from "../backends/engine.ts";
 import { resolveConfig } from "../models/recurrent_vae/config.ts";
-import { isGranted } from "../deps/permissions.ts";
 import { Interruption } from "../training/interruption.ts";
-import { RUN_FILES } from "../training/run_contents.ts";
 import { type ConfigFile, NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { defineCommand } from "./command.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { startEngine } from "./engine_options.ts";
-import { EXIT } from "./failures.ts";
+import { describeFailure, EXIT } from "./failures.ts";
+import { removeRun, removeUnfinished, requireFree } from "./old_run.ts";
 import { type Parsed, UsageError } from "./options.ts";
 import { requireReadableOrNew, temporaryFolder } from "./output_permissions.ts";
 import { printJson, toJson } from "./output.ts";
 import { ownDataOf } from "./own_data.ts";
 import { prepareData, type PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
+import {
+  quitReporting,
+  quitTraining,
+  reportIsWhole,
+  sayDiverged,
+  sayStopped,
+  showFinished,
+} from "./run_endings.ts";
 import { configToJson, readRunConfig, RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
 import { nothingTrained, safeTraining, saveEnd, sayingWhatIsSafe } from "./safe_outputs.ts";
 import { scoreHeldOut, scoreTrained } from "./scores.ts";
+import { exitCodeOfSignal, onStopSignals, type StopSignal } from "./stop_signals.ts";
+import { say } from "./terminal.ts";
 import { summarise, summaryText } from "./summary.ts";
 import { planRun, TRAIN_OPTIONS, type TrainValues } from "./train_options.ts";
 import { checkTraining, type TrainedRun, trainRun } from "./training_run.ts";
@@ -31,6 +42,9 @@ const MEBIBYTE = 2 ** 20;
 const WITH_RESUME = [
   "resume",
   "epochs",
+  "learning-rate",
+  "clip-norm",
+  "patience",
   "backend",
   "threads",
   "memory",
@@ -52,7 +66,8 @@ export const trainCommand = defineCommand({
     "Trains a recurrent VAE and writes a folder with weights, configuration, history, latents, the " +
     "transition matrix F, reconstructions as NIfTI, figures and a summary. Scans are NIfTI files of one size; a quarter " +
     "of the subjects is held out and scored unless --held-out says otherwise. Without any data it trains on " +
-    "eight real runs that ship with the project.\n\nCtrl-C saves a checkpoint; --resume goes on from it.",
+    "eight real runs that ship with the project.\n\nCtrl-C, SIGTERM and SIGHUP (a closed terminal) save a checkpoint; " +
+    "--resume goes on from it.",
   options: TRAIN_OPTIONS,
   examples: [
     { line: "recvae train", does: "the runs that ship with the project, in about ten seconds" },
@@ -85,11 +100,13 @@ async function runTrain({ values, positionals }: Parsed<typeof TRAIN_OPTIONS>): 
     return await sayingWhatIsSafe(safe, () => trainAndReport(values, run));
   } finally {
     data.close();
+    run.lock[Symbol.dispose]();
   }
 }
 
 interface Run {
   readonly folder: string;
+  readonly lock: FolderLock;
   readonly config: RunConfig;
   readonly data: PreparedData;
   /** Choices of the configuration file; options win over them. */
@@ -105,11 +122,8 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
   const plan = planRun(values, files, file);
   const folder = values.out ?? defaultFolder(plan.data.kind);
   requireReadableOrNew(folder);
-  if (!values.force && holdsSomething(folder)) {
-    throw new UsageError(
-      `"${folder}" is not empty; --resume ${folder} goes on with the run in it, --force replaces it`,
-    );
-  }
+  FolderLock.refuseHeld(folder);
+  requireFree(folder, values.force);
   const { batchSize, seed } = resolveConfig({
     batchSize: plan.model.batchSize,
     seed: plan.model.seed,
@@ -120,6 +134,7 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     memoryBudget: memoryBudget(values),
     ...temporaryFolder(folder),
   });
+  let lock: FolderLock | undefined;
   try {
     const model = resolveConfig({
       ...plan.model,
@@ -128,16 +143,32 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     });
     const config = { model, training: plan.training, data: data.plan };
     checkTraining(config);
-    await sayingWhatIsSafe(() => nothingTrained(folder), () => {
-      if (values.force) removeRun(folder);
+    lock = await sayingWhatIsSafe(() => nothingTrained(folder), () => {
       makeFolder(folder);
+      const taken = takeLock(folder);
+      // Opening the data may have taken minutes, in which another program may have come and gone.
+      requireFree(folder, values.force);
+      if (values.force) removeRun(folder);
       writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
+      return taken;
     });
-    return { folder, config, data, engine: file.engine };
+    return { folder, lock, config, data, engine: file.engine };
   } catch (error) {
+    lock?.[Symbol.dispose]();
     data.close();
     throw error;
   }
+}
+
+/** Makes the folder this program's own. */
+function takeLock(folder: string): FolderLock {
+  const lock = FolderLock.take(folder);
+  if (!lock.keepsOthersOut) {
+    say(
+      `Note: the file system of "${folder}" locks no files; see that no other program writes to this folder.`,
+    );
+  }
+  return lock;
 }
 
 /** Reads an interrupted run's configuration and opens the same data. */
@@ -152,64 +183,148 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
       `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
     );
   }
-  const saved = readRunConfig(folder);
-  const epochs = values.epochs ?? saved.model.epochs;
-  const model = { ...saved.model, epochs };
-  const own = ownDataOf({ folder, config: saved }, values);
-  const data = await prepareData(own, {
-    batchSize: model.batchSize,
-    seed: model.seed,
-    memoryBudget: memoryBudget(values),
-    ...temporaryFolder(folder),
-  });
-  return { folder, config: { ...saved, model, data: data.plan }, data };
+  readRunConfig(folder);
+  const lock = takeLock(folder);
+  let data: PreparedData | undefined;
+  try {
+    const saved = readRunConfig(folder);
+    const changed = withChanges(saved, values);
+    checkTraining(changed);
+    data = await prepareData(ownDataOf({ folder, config: saved }, values), {
+      batchSize: changed.model.batchSize,
+      seed: changed.model.seed,
+      memoryBudget: memoryBudget(values),
+      ...temporaryFolder(folder),
+    });
+    removeUnfinished(folder);
+    const config = { ...changed, data: data.plan };
+    rewriteConfig(folder, saved, config);
+    return { folder, lock, config, data };
+  } catch (error) {
+    data?.close();
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Settings that were changed on going on stay changed. The epoch that the file may hold belongs to the last save. */
+function rewriteConfig(folder: string, saved: RunConfig, config: RunConfig): void {
+  if (toJson(configToJson(saved)) === toJson(configToJson(config))) return;
+  const path = `${folder}/${RUN_LAYOUT.config}`;
+  const { __epoch__ } = JSON.parse(readRegularText(path));
+  const epoch = __epoch__ === undefined ? {} : { __epoch__ };
+  writeWhole(path, toJson({ ...configToJson(config), ...epoch }) + "\n");
+}
+
+/** The settings of a run with those that may change when it goes on. */
+function withChanges({ model, training, data }: RunConfig, values: TrainValues): RunConfig {
+  return {
+    model: {
+      ...model,
+      epochs: values.epochs ?? model.epochs,
+      learningRate: values["learning-rate"] ?? model.learningRate,
+    },
+    training: {
+      ...training,
+      clipNorm: values["clip-norm"] ?? training.clipNorm,
+      patience: values.patience ?? training.patience,
+      checkpointEvery: values["checkpoint-every"] ?? training.checkpointEvery,
+    },
+    data,
+  };
 }
 
 async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
-  const { folder, config, data } = run;
+  const { folder } = run;
   const engine = await startEngine({
     backend: values.backend ?? run.engine?.backend,
     threads: values.threads ?? run.engine?.threads,
   });
   const started = performance.now();
   let trained: TrainedRun;
+  let stoppedBy: StopSignal | undefined;
   {
-    using interruption = listenForInterruption();
+    using interruption = new Interruption({
+      subscribe: (listener) => onStopSignals(listener),
+      quit: () => quitTraining(run),
+      notify: (message) => say(`\n${message}`),
+    });
     trained = await trainRun({
       ...run,
       resume: values.resume !== undefined,
-      ...(values["checkpoint-every"] ? { checkpointEvery: values["checkpoint-every"] } : {}),
       signal: interruption.signal,
       quiet: values.quiet || values.json,
     });
-  }
-  const { model, result } = trained;
-  if (result.ended === "interrupted") {
-    const { epoch, batch } = trained.position;
-    console.error(
-      `Stopped after ${epoch} epochs${batch > 0 ? ` and ${batch} batches` : ""}; ` +
-        `go on with: recvae train --resume ${folder}`,
-    );
-    await engine.stop();
-    return EXIT.interrupted;
+    if (isToBeReported(trained, folder)) await saveEnd(folder, trained);
+    stoppedBy = interruption.signal.reason;
   }
   const seconds = (performance.now() - started) / 1000;
-  await saveEnd(folder, trained);
+  const { result } = trained;
+  let code: number = EXIT.ok;
+  if (result.ended === "interrupted") {
+    sayStopped(trained, folder);
+    code = exitCodeOfSignal(stoppedBy!);
+  } else {
+    if (stoppedBy) quitReporting(run, stoppedBy);
+    const unsubscribe = onStopSignals((name) => quitReporting(run, name));
+    if (result.divergence) code = sayDiverged(run, trained);
+    if (isToBeReported(trained, folder)) {
+      await report(values, { ...run, activeEngine: engine, trained, seconds });
+    } else if (!result.divergence) showFinished(run, trained, { json: values.json });
+    unsubscribe();
+  }
+  trained.model.dispose();
+  await engine.stop();
+  return code;
+}
+
+/** Whether there is anything new to score; a run that diverged may have finished no epoch. */
+function isToBeReported(trained: TrainedRun, folder: string): boolean {
+  const { ended, metrics } = trained.result;
+  const isNew = trained.trained || !reportIsWhole(folder, trained);
+  return ended !== "interrupted" && metrics.length > 0 && isNew;
+}
+
+/** Scores the model and writes everything people look at; after a divergence as far as it goes. */
+async function report(values: TrainValues, run: ReportedRun): Promise<void> {
+  try {
+    await writeAndScore(values, run);
+  } catch (error) {
+    if (!run.trained.result.divergence) throw error;
+    say(describeFailure(error, false));
+  }
+}
+
+interface ReportedRun extends Run {
+  readonly activeEngine: ActiveEngine;
+  readonly trained: TrainedRun;
+  readonly seconds: number;
+}
+
+async function writeAndScore(
+  values: TrainValues,
+  run: ReportedRun,
+): Promise<void> {
+  const { folder, config, data, trained } = run;
+  const { model, result, best } = trained;
   const scores = data.heldOut && await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
     fitOffsets: config.training.fitOffsets,
     ...(data.mask ? { mask: data.mask } : {}),
   });
   const trainedOn = await scoreTrained(model, data);
   const results = await writeResults(folder, model, data);
-  const { metrics, ended } = result;
+  const { metrics, ended, weightsOf, divergence } = result;
   const summary = summarise({
     ...run,
-    engine,
+    engine: run.activeEngine,
     metrics,
     ended,
-    seconds,
+    divergedIn: divergence?.epoch ?? null,
+    weightsOf,
+    best,
     scores,
     trainedOn,
+    latents: results,
     eigenvalues: results.eigenvalues,
     repetitionTime: results.repetitionTime,
   });
@@ -223,20 +338,6 @@ async function trainAndReport(values: TrainValues, run: Run): Promise<number> {
   writeWhole(`${folder}/${RUN_LAYOUT.summaryText}`, text);
   if (values.json) printJson(summary);
   else console.log(`\n${text.trimEnd()}`);
-  model.dispose();
-  await engine.stop();
-  return EXIT.ok;
-}
-
-function listenForInterruption(): Interruption {
-  return new Interruption({
-    subscribe(listener) {
-      Deno.addSignalListener("SIGINT", listener);
-      return () => Deno.removeSignalListener("SIGINT", listener);
-    },
-    quit: () => Deno.exit(EXIT.interrupted),
-    notify: (message) => console.error(`\n${message}`),
-  });
 }
 
 function memoryBudget(values: TrainValues): number | undefined {
@@ -247,22 +348,4 @@ function defaultFolder(kind: string): string {
   const name = { shipped: "haxby2001", synthetic: "synthetic" }[kind] ?? "run";
   const time = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
   return `runs/${name}-${time}`;
-}
-
-function holdsSomething(folder: string): boolean {
-  if (!isGranted("read", folder)) return false;
-  try {
-    return [...Deno.readDirSync(folder)].length > 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false; // making the folder says so
-    throw error;
-  }
-}
-
-/** Removes what an earlier run wrote, and nothing else. */
-function removeRun(folder: string): void {
-  for (const name of [...Object.values(RUN_LAYOUT), ...Object.values(RUN_FILES)]) {
-    remove(`${folder}/${name}`);
-  }
 }

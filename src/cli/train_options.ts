@@ -124,7 +124,14 @@ export const TRAIN_OPTIONS = [
     kind: "integer",
     min: 1,
     value: "N",
-    help: "Stop after N epochs in which the training loss did not fall",
+    help: "Stop after N epochs in which the training loss did not fall; implies --keep-best",
+    group: "Training",
+  },
+  {
+    name: "keep-best",
+    kind: "flag",
+    help: "End with the weights of the epoch that had the lowest training loss",
+    otherwise: "the last epoch's",
     group: "Training",
   },
   {
@@ -156,8 +163,10 @@ export const TRAIN_OPTIONS = [
     name: "resume",
     kind: "text",
     value: "DIR",
-    help: "Go on with an interrupted run where it stopped, with its own settings; " +
-      "only --epochs, --backend, --threads, --memory, --checkpoint-every, --data-root and --accept-changed-data can be given",
+    help:
+      "Go on with an interrupted run where it stopped, with its own settings; only --epochs, --learning-rate, " +
+      "--clip-norm, --patience, --checkpoint-every, --backend, --threads, --memory, --data-root and " +
+      "--accept-changed-data can be given",
     group: "Results",
   },
   ...OWN_DATA_OPTIONS,
@@ -188,7 +197,11 @@ export interface TrainingPlan {
   readonly clipNorm?: number;
   readonly klRamp?: number;
   readonly patience?: number;
+  /** Whether to end with the weights of the best epoch; with patience it is so anyway. */
+  readonly keepBest?: boolean;
   readonly fitOffsets: number;
+  /** Epochs between checkpoints; absent: by the clock. */
+  readonly checkpointEvery?: number;
 }
 
 /** Which data, and how they are divided and normalised; plain data. */
@@ -269,6 +282,8 @@ function planTraining(
       clipNorm: values["clip-norm"],
       klRamp: values["kl-ramp"],
       patience: values.patience,
+      keepBest: values["keep-best"] || undefined,
+      checkpointEvery: values["checkpoint-every"],
     }),
   };
 }

@@ -7,15 +7,17 @@ import { checkOptions } from "../base/fields.ts";
 import { normalizationToJson } from "../data/normalization.ts";
 import { RecurrentVae } from "../models/recurrent_vae/model.ts";
 import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../training/checkpoint.ts";
-import { EarlyStopping } from "../training/early_stopping.ts";
 import { fit, type FitOptions, type FitResult } from "../training/fit.ts";
 import type { EpochMetrics, RunControls, TrainingState } from "../training/loop.ts";
 import { createOptimiser, type OptimiserOptions } from "../training/optimisers.ts";
 import { Progress } from "../training/progress.ts";
-import { RUN_FILES } from "../training/run_contents.ts";
+import { EarlyStopping, type EarlyStoppingState } from "../training/early_stopping.ts";
+import { RUN_FILES, type RunContents } from "../training/run_contents.ts";
 import { readRun, type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
 import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";
+import { UsageError } from "./options.ts";
+import { say, writeError } from "./terminal.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { TRAINING_FIELDS } from "./settings.ts";
 import type { TrainingPlan } from "./train_options.ts";
@@ -32,29 +34,32 @@ export interface TrainingRunOptions {
   readonly data: PreparedData;
   /** Go on from the newest checkpoint in the folder, or from where the run ended. */
   readonly resume: boolean;
-  /** Epochs between checkpoints; default every ten seconds. */
-  readonly checkpointEvery?: number;
   /** Ends the run after the batch in progress. */
   readonly signal: AbortSignal;
   readonly quiet: boolean;
 }
 
-/** A finished or interrupted training. */
+/** A training that has ended: finished, interrupted or diverged. */
 export interface TrainedRun {
   readonly model: RecurrentVae;
   readonly result: FitResult;
   /** What `saveRun` needs beside the model. */
   readonly parts: SaveRunOptions;
-  /** Where the last checkpoint stands: epochs done, and batches of the next one. */
+  /** Where training stands: epochs done, and batches of the next one. */
   readonly position: TrainingState["position"];
+  /** The best epoch so far and its loss; nulls when none was looked for. */
+  readonly best: EarlyStoppingState;
+  /** Whether there was anything left to train. */
+  readonly trained: boolean;
 }
 
 /**
- * Trains until the end, an interruption or a divergence. On an interruption a checkpoint is saved.
+ * Trains until the end, an interruption or a divergence. After the latter two, and before the files of an earlier end
+ * are replaced, a checkpoint is saved: of the last whole epoch, if training diverged.
  *
  * @param options See {@link TrainingRunOptions}.
- * @throws {DivergenceError} when a number is not finite; the newest checkpoint is the last good state.
- * @throws {CheckpointError} when there is nothing to resume from.
+ * @throws {UsageError} when more epochs are trained than the configuration wants.
+ * @throws {CheckpointError} when no checkpoint is whole.
  * @throws {WriteError} when the log or a checkpoint cannot be written; older checkpoints are as they were.
  */
 export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun> {
@@ -68,6 +73,7 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
   );
   const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
   const resumed = options.resume ? await resumeState(store, model, folder) : null;
+  if (resumed) requireEpochsLeft(resumed, fields.epochs);
   const partsOf = (state: TrainingState) => savedParts(options, state);
   const progress = startProgress(options, resumed?.position.epoch ?? 0);
   const log = await RunLog.open(`${folder}/${RUN_LAYOUT.log}`, {
@@ -75,10 +81,11 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
     known: resumed?.metrics,
   });
   let savedAt = performance.now();
+  const { checkpointEvery } = training;
   const isDue = (epoch: number) =>
-    options.checkpointEvery === undefined
+    checkpointEvery === undefined
       ? performance.now() - savedAt > CHECKPOINT_MS
-      : (epoch + 1) % options.checkpointEvery === 0;
+      : (epoch + 1) % checkpointEvery === 0;
   const onEpoch = async (epoch: number, metrics: EpochMetrics, controls: RunControls) => {
     const save = async () => saveCheckpoint(store, model, partsOf(await controls.state()));
     try {
@@ -101,8 +108,13 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
       ...(resumed ? { resumeFrom: resumed } : {}),
     });
     const state = await result.state();
-    if (result.ended === "interrupted") await saveCheckpoint(store, model, partsOf(state));
-    return { model, result, parts: partsOf(state), position: state.position };
+    const parts = partsOf(state);
+    const { position, earlyStopping } = state;
+    const trained = !resumed || isLater(state, resumed);
+    const stopped = result.ended === "interrupted" || result.ended === "diverged";
+    if (stopped || (resumed && trained)) await saveCheckpoint(store, model, parts);
+    const best = earlyStopping ?? { best: null, bestEpoch: null };
+    return { model, result, parts, position, best, trained };
   } finally {
     progress.finish();
     optimiser.dispose();
@@ -119,7 +131,8 @@ export function checkTraining({ model, training }: Pick<RunConfig, "model" | "tr
   const { learningRate, epochs } = model;
   createSchedule(training.schedule, { learningRate, epochs });
   createOptimiser(training.optimiser, new Map(), optimiserOptions(training)).dispose();
-  if (training.patience !== undefined) new EarlyStopping({ patience: training.patience });
+  const { patience } = training;
+  if (patience !== undefined) new EarlyStopping({ patience });
   checkOptions(training, TRAINING_FIELDS, { doing: "Cannot train" });
 }
 
@@ -133,36 +146,58 @@ function optimiserOptions({ momentum, weightDecay }: TrainingPlan): OptimiserOpt
 function fitOptions({ config, data, signal }: TrainingRunOptions): FitOptions {
   const { model, training } = config;
   const { learningRate, epochs } = model;
-  const { klRamp: fraction, clipNorm, patience } = training;
+  const { klRamp: fraction, clipNorm, patience = Infinity } = training;
+  // While the KL weight rises the losses of two epochs are not comparable.
+  const from = fraction === undefined || model.temporalLoss !== "kl"
+    ? 0
+    : Math.min(epochs - 1, Math.ceil(fraction * epochs));
   return {
     schedule: createSchedule(training.schedule, { learningRate, epochs }),
     signal,
+    onDivergence: "end",
     ...(data.mask ? { voxelWeight: data.mask } : {}),
     ...(clipNorm === undefined ? {} : { clipNorm }),
-    ...(patience === undefined ? {} : { earlyStopping: { patience } }),
+    ...(keepsBest(training) ? { earlyStopping: { patience, from } } : {}),
     ...(fraction === undefined ? {} : {
       klWeight: (epoch: number) => model.klWeight * klRamp(epoch, epochs, { fraction }),
     }),
   };
 }
 
-/** Puts the newest state into the model: of the newest checkpoint, or of the run's end if that is later. */
+/**
+ * Whether a run ends with the weights of its best epoch.
+ *
+ * @param training Of its configuration.
+ */
+export function keepsBest({ patience, keepBest }: TrainingPlan): boolean {
+  return patience !== undefined || keepBest === true;
+}
+
+function requireEpochsLeft({ position: { epoch, batch } }: TrainingState, epochs: number): void {
+  const begun = epoch + (batch > 0 ? 1 : 0);
+  if (epochs >= begun) return;
+  throw new UsageError(
+    `--epochs is ${epochs}, but ${begun} epochs are trained or begun already; needs at least ${begun}`,
+  );
+}
+
+/**
+ * Puts the newest state into the model: of the newest checkpoint, or of the run's end if that is later. Null when
+ * neither was ever saved: the run starts from its beginning.
+ */
 async function resumeState(
   store: CheckpointStore,
   model: RecurrentVae,
   folder: string,
-): Promise<TrainingState> {
+): Promise<TrainingState | null> {
   const loaded = await loadCheckpoint(store, model);
   for (const { path, reason } of loaded?.rejected ?? []) {
-    console.error(`Passed over the damaged checkpoint "${path}": ${reason}`);
+    say(`Passed over the damaged checkpoint "${path}": ${reason}`);
   }
   const checkpoint = loaded && trainingStateOf(loaded);
   const state = await endState(folder, model, checkpoint) ?? checkpoint;
-  if (state) return state;
-  throw new CheckpointError(
-    folder,
-    `Cannot resume "${folder}": found no checkpoint in it; start the run again with --force`,
-  );
+  if (!state) say(`"${folder}" holds no checkpoint yet; starting from its beginning.`);
+  return state;
 }
 
 /** The state in which a run ended, loaded into the model; null when it did not, or a checkpoint is later. */
@@ -184,8 +219,9 @@ async function readRunOr(checkpoint: TrainingState | null, folder: string) {
   try {
     return await readRun(folder);
   } catch (error) {
-    if (checkpoint && error instanceof CheckpointError) return null;
-    throw error;
+    if (!checkpoint || !(error instanceof CheckpointError)) throw error;
+    say(`Going on from the newest checkpoint: ${error.message}`);
+    return null;
   }
 }
 
@@ -221,22 +257,13 @@ interface ProgressLines {
   finish(): void;
 }
 
-/** Progress that cannot be shown is no reason to stop. */
-function writeProgress(text: string): void {
-  try {
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
-  } catch {
-    // Standard error is full or closed.
-  }
-}
-
 function startProgress(options: TrainingRunOptions, completedEpochs: number): ProgressLines {
   if (options.quiet) return { batch: () => {}, line: () => {}, finish: () => {} };
   const { epochs } = options.config.model;
   const terminal = Deno.stderr.isTerminal();
   const progress = new Progress({
     output: {
-      write: writeProgress,
+      write: writeError,
       terminal,
       columns: terminal ? Deno.consoleSize().columns : 80,
     },

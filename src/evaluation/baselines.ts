@@ -3,6 +3,7 @@
  * principal components of the same width as the latent state. Compared on the same frames in one pass.
  */
 import { discard, type FloatArray, type NdArray } from "../base/arrays.ts";
+import { letOthersRun } from "../base/event_loop.ts";
 import { ConfigError } from "../base/errors.ts";
 import {
   array,
@@ -126,6 +127,7 @@ export async function meanImage(
   let count = 0;
   for (const batch of batches) {
     for (let t = 0; t < frames; t++) {
+      await letOthersRun();
       const values = await batch.read(t, 1);
       for (let i = 0; i < values.length; i++) sum[i % sum.length] += values[i];
       count += batch.subjects.length;
@@ -231,12 +233,14 @@ async function scoreBaselines(
   const size = trainingMean.length;
   const own = batch.subjects.map(() => new Float64Array(size));
   for (let t = 0; t < frames; t++) {
+    await letOthersRun();
     const values = await batch.read(t, 1);
     own.forEach((sum, b) => {
       for (let i = 0; i < size; i++) sum[i] += values[b * size + i] / frames;
     });
   }
   for (let t = 0; t < frames; t++) {
+    await letOthersRun();
     const values = await batch.read(t, 1);
     own.forEach((mean, b) => {
       const frame = values.subarray(b * size, (b + 1) * size);

@@ -6,6 +6,7 @@
  * throughout. Cost: rows²·columns/2 multiply–adds.
  */
 import { discard, type FloatArray } from "../base/arrays.ts";
+import { letOthersRun } from "../base/event_loop.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
 import { checkOptions, integer, record } from "../base/fields.ts";
 import { symmetricEigen } from "./symmetric.ts";
@@ -169,6 +170,7 @@ function centred(row: FloatArray, mean: Float64Array): Float64Array {
 }
 
 async function readRow(source: RowSource, index: number): Promise<FloatArray> {
+  await letOthersRun();
   const row = await source.read(index);
   checkLength(row, source.columns, `row ${index}`);
   return row;

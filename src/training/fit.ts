@@ -4,6 +4,7 @@
  */
 import type { NdArray } from "../base/arrays.ts";
 import type { BatchLoader } from "../base/batches.ts";
+import type { DivergenceError } from "../base/errors.ts";
 import {
   callback,
   checkOptions,
@@ -65,6 +66,10 @@ export interface FitResult {
   readonly metrics: readonly EpochMetrics[];
   /** Why the run ended. */
   readonly ended: EndReason;
+  /** 0-based epoch at whose end the model's weights stood; null in the middle of an epoch and before the first. */
+  readonly weightsOf: number | null;
+  /** What ended a run that diverged, with `onDivergence: "end"`. */
+  readonly divergence?: DivergenceError;
   /** Copies the training state to the host, for a checkpoint. */
   state(): Promise<TrainingState>;
 }
@@ -75,7 +80,8 @@ export interface FitResult {
  *
  * @param model Left in training mode. @param loader Batches by epoch.
  * @param options See {@link FitOptions}.
- * @throws {DivergenceError} when a loss, gradient or weight is not finite.
+ * @throws {DivergenceError} when a loss, gradient or weight is not finite; the model is then as the last good epoch left
+ *   it (as it was given, in the first).
  * @throws {ShapeError} when a batch does not fit the model; too few frames say "timepoints".
  * @example
  * ```ts ignore
@@ -109,13 +115,16 @@ export async function fit(
       ],
     });
     const finalState = typeof given === "string" ? await result.state() : null;
+    const { metrics, lastIndex, ended, weightsOf, divergence } = result;
     return {
-      trainLossHistory: result.metrics.filter(({ epoch }) => epoch % logEvery === 0)
+      trainLossHistory: metrics.filter(({ epoch }) => epoch % logEvery === 0)
         .map(({ loss }) => loss),
       allHHistory: session.states,
-      lastIndex: result.lastIndex,
-      metrics: result.metrics,
-      ended: result.ended,
+      lastIndex,
+      metrics,
+      ended,
+      weightsOf,
+      ...(divergence ? { divergence } : {}),
       state: () => finalState ? Promise.resolve(finalState) : result.state(),
     };
   } finally {

@@ -1,17 +1,20 @@
 /**
- * A polite stop on Ctrl-C: the first signal asks training to finish the batch in progress, save and end; the second
- * quits at once. Where signals come from and how to quit is given, so that nothing here knows the system.
+ * A polite stop: the first signal asks training to finish the batch in progress, save and end; a Ctrl-C after it
+ * quits at once. Other signals are not repeated by impatient people but by systems that send several. Where signals come from and how to quit is given, so that nothing here knows the system.
  */
 
 /** Where signals come from and what to do with them. */
 export interface SignalSource {
-  /** Calls `listener` at every signal; gives a function that ends that. */
-  subscribe(listener: () => void): () => void;
+  /** Calls `listener` with the name of every signal; gives a function that ends that. */
+  subscribe(listener: (name: string) => void): () => void;
   /** Quits at once. */
   quit(): void;
   /** Tells the user what happens now. */
   notify(message: string): void;
 }
+
+/** Signal of Ctrl-C. */
+const CTRL_C = "SIGINT";
 
 /** Text shown at the first signal. */
 export const STOPPING_MESSAGE =
@@ -24,8 +27,9 @@ export const STOPPING_MESSAGE =
  * ```ts
  * using interruption = new Interruption({
  *   subscribe: (listener) => {
- *     Deno.addSignalListener("SIGINT", listener);
- *     return () => Deno.removeSignalListener("SIGINT", listener);
+ *     const heard = () => listener("SIGINT");
+ *     Deno.addSignalListener("SIGINT", heard);
+ *     return () => Deno.removeSignalListener("SIGINT", heard);
  *   },
  *   quit: () => Deno.exit(130),
  *   notify: (message) => console.error(message),
@@ -40,14 +44,14 @@ export class Interruption {
 
   /** Starts listening. @param source Where signals come from. */
   constructor(source: SignalSource) {
-    this.#unsubscribe = source.subscribe(() => {
-      if (this.signal.aborted) return source.quit();
-      this.#controller.abort();
+    this.#unsubscribe = source.subscribe((name) => {
+      if (this.signal.aborted) return name === CTRL_C ? source.quit() : undefined;
+      this.#controller.abort(name);
       source.notify(STOPPING_MESSAGE);
     });
   }
 
-  /** Aborted from the first signal on; pass it to `fit`. */
+  /** Aborted from the first signal on, its name as the reason; pass it to `fit`. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -39,6 +39,8 @@ export const RUN_FILES = {
   random: "random.json",
   normalisation: "normalisation.json",
   training: "training.safetensors",
+  bestWeights: "best.safetensors",
+  lastWeights: "last.safetensors",
   version: "version.json",
 } as const;
 
@@ -70,7 +72,7 @@ const OPTIMISER_FIELDS = record<Omit<OptimiserState, "tensors">>({
 }, ["kind", "step", "options"]);
 
 /** What the file of the training loop says beside the model's arrays. A metric that was not finite is null in JSON. */
-const LOOP_FIELDS = record<Omit<LoopState, "model">>({
+const LOOP_FIELDS = record<Omit<LoopState, "model" | "bestWeights" | "lastWeights">>({
   position: record<LoopState["position"]>({
     epoch: integer({ least: 0 }),
     batch: integer({ least: 0 }),
@@ -91,7 +93,7 @@ function isHyperParameter(value: unknown): boolean {
 
 /** Parts of a run; only the weights are always there. */
 export interface RunContents {
-  /** Parameters and buffers, PyTorch's names and layouts. */
+  /** Parameters and buffers of the model at the moment of saving, PyTorch's names and layouts. */
   readonly weights: NamedArrays;
   /** State of the optimiser. */
   readonly optimiser?: OptimiserState;
@@ -127,7 +129,13 @@ export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
     files.set(RUN_FILES.optimiser, writeSafetensors(tensors, { metadata }));
   }
   if (training) {
-    const { model, ...values } = training;
+    const { model, bestWeights, lastWeights, ...values } = training;
+    // Before the state: where a save was cut short, a state is never found without the weights it belongs to.
+    for (const [name, tensors] of Object.entries({ bestWeights, lastWeights })) {
+      if (!tensors) continue;
+      const file = RUN_FILES[name as "bestWeights" | "lastWeights"];
+      files.set(file, writeSafetensors(tensors, { metadata: stamp }));
+    }
     const metadata = { ...stamp, values: toJson(values) };
     files.set(RUN_FILES.training, writeSafetensors(model, { metadata }));
   }
@@ -164,18 +172,25 @@ export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string
   );
   const history = readJson<unknown>(files, RUN_FILES.history, source, other("anything"));
   const optimiser = decodeOptimiser(files, source);
+  const best = decodeWeights(files, RUN_FILES.bestWeights, source);
+  const last = decodeWeights(files, RUN_FILES.lastWeights, source);
   const training = decodeTraining(files, source);
   checkSameEpoch(source, {
     [RUN_FILES.weights]: weights.metadata.epoch,
     [RUN_FILES.optimiser]: optimiser?.epoch,
     [RUN_FILES.training]: training?.epoch,
+    [RUN_FILES.bestWeights]: best?.metadata.epoch,
+    [RUN_FILES.lastWeights]: last?.metadata.epoch,
     [RUN_FILES.config]: epoch === undefined ? undefined : String(epoch),
   });
   return {
     weights: weights.tensors,
     ...present({
       optimiser: optimiser?.state,
-      training: training?.state,
+      training: training && {
+        ...training.state,
+        ...present({ bestWeights: best?.tensors, lastWeights: last?.tensors }),
+      },
       config,
       epoch,
       history,
@@ -225,6 +240,11 @@ function decodeTraining(files: ReadonlyMap<string, Uint8Array>, source: string) 
     { name: RUN_FILES.training, source },
   );
   return { state: { ...values, model: tensors }, epoch: metadata.epoch };
+}
+
+function decodeWeights(files: ReadonlyMap<string, Uint8Array>, name: string, source: string) {
+  const bytes = files.get(name);
+  return bytes && readTensors(bytes, name, source);
 }
 
 function readTensors(bytes: Uint8Array, name: string, source: string) {

@@ -10,6 +10,8 @@
  * | random.json | seed and epoch, if given |
  * | normalisation.json | how the data were normalised, if given |
  * | training.safetensors | what the training loop needs to go on, if given |
+ * | last.safetensors | weights to go on from, where weights.safetensors holds those of an earlier, the best epoch |
+ * | best.safetensors | weights of the best epoch, where weights.safetensors holds later ones |
  * | version.json | versions of library, Deno and platform |
  */
 import { CheckpointError } from "../base/errors.ts";

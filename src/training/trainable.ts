@@ -5,6 +5,7 @@
 import type { StepPosition } from "../base/batches.ts";
 import type { NdArray, NumericArray } from "../base/arrays.ts";
 import type { tf } from "../deps/tfjs.ts";
+import type { NamedArrays } from "./weight_holder.ts";
 
 /** A batch as the loop sees it. */
 export interface SubjectBatch {
@@ -34,4 +35,8 @@ export interface Trainable<Batch extends SubjectBatch> {
   exportState?(): ReadonlyMap<string, NdArray<NumericArray>>;
   /** Takes such a state over. */
   importState?(state: ReadonlyMap<string, NdArray<NumericArray>>): void;
+  /** Copies all weights and buffers to the host; without it a run cannot go back to an earlier epoch. */
+  exportWeights?(): Promise<NamedArrays>;
+  /** Takes such weights over. */
+  importWeights?(weights: NamedArrays): void;
 }

@@ -14,6 +14,18 @@ export interface BatchPosition {
   readonly batch: number;
   /** Rows of the batch's subjects in the offset table. */
   readonly subjects: readonly number[];
+  /** What was in force, so that a message advises only what is not on already. */
+  readonly update?: UpdateSettings;
+}
+
+/** How weights are being updated. */
+export interface UpdateSettings {
+  /** Step size. */
+  readonly learningRate: number;
+  /** Largest joint gradient norm; absent without clipping. */
+  readonly clipNorm?: number;
+  /** Updates made before this batch. */
+  readonly made: number;
 }
 
 /**
@@ -68,11 +80,23 @@ export async function checkTensors(
   return norms;
 }
 
-function diverged(tensor: string, value: number, { epoch, batch, subjects }: BatchPosition) {
+function diverged(tensor: string, value: number, position: BatchPosition) {
+  const { epoch, batch, subjects } = position;
   return new DivergenceError(
     `Training diverged: ${tensor} is ${value} in epoch ${epoch + 1}, batch ${batch + 1} (subjects ${
       subjects.join(", ")
-    }), needs finite numbers; lower the learning rate, clip gradients, or check these subjects' scans`,
+    }), needs finite numbers; ${advice(position.update)}`,
     { epoch, batch, tensor, subjects: [...subjects] },
   );
+}
+
+function advice(update?: UpdateSettings): string {
+  if (update?.made === 0) {
+    return "no weight was changed yet, so check these subjects' scans and the weights of the loss terms";
+  }
+  const rate = update === undefined
+    ? ""
+    : ` (it was ${Number(update.learningRate.toPrecision(3))})`;
+  const clip = update?.clipNorm === undefined ? ", clip gradients" : "";
+  return `lower the learning rate${rate}${clip}, or check these subjects' scans`;
 }

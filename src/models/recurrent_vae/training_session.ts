@@ -14,6 +14,7 @@ import type { LossTerms } from "../../losses/terms.ts";
 import type { RecurrentVae } from "./model.ts";
 import { GRADIENT_OPTIONS, type GradientOptions } from "./model_options.ts";
 import type { Gradients } from "./norm.ts";
+import type { StateDict } from "../../parameters/state_dict.ts";
 
 /** Options of a training session. */
 export interface SessionOptions
@@ -129,6 +130,16 @@ export class RecurrentTraining {
       );
     }
     this.#states = { data: found.data.slice() as Float32Array, shape };
+  }
+
+  /** Copies all weights and buffers to the host. */
+  exportWeights(): Promise<StateDict> {
+    return this.#model.stateDict();
+  }
+
+  /** Takes such weights over. */
+  importWeights(weights: StateDict): void {
+    this.#model.loadStateDict(weights);
   }
 
   #store(rows: readonly number[], states: NdArray): void {

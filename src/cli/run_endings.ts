@@ -1,0 +1,112 @@
+/** What is said and done when training ends otherwise than with a fresh report. */
+import { EXIT } from "./failures.ts";
+import { removeUnfinished } from "./old_run.ts";
+import { printJson } from "./output.ts";
+import { RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
+import type { FolderLock } from "../files/folder_lock.ts";
+import { say } from "./terminal.ts";
+import { exitCodeOfSignal, type StopSignal } from "./stop_signals.ts";
+import type { PreparedData } from "./prepared_data.ts";
+import type { TrainedRun } from "./training_run.ts";
+
+/** A run as far as its ending is concerned. */
+export interface EndingRun {
+  readonly folder: string;
+  readonly lock: FolderLock;
+  readonly config: RunConfig;
+  readonly data: PreparedData;
+}
+
+/** After a signal: how far training has come, and how to go on. */
+export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: string): void {
+  say(
+    `Stopped after ${count(epoch, "epoch")}${
+      batch > 0 ? ` and ${count(batch, "batch", "es")}` : ""
+    }; ` +
+      `go on with: recvae train --resume ${folder}`,
+  );
+}
+
+/**
+ * After a divergence: what is kept, which scans were being trained on, and how to go on.
+ *
+ * @returns The exit code.
+ */
+export function sayDiverged(run: EndingRun, { result, position }: TrainedRun): number {
+  const { folder, config, data } = run;
+  const { message, subjects, epoch, batch } = result.divergence!;
+  const scans = subjects.map((row) => data.train.cohort.subjects[row]?.id);
+  say(`recvae: ${message}`);
+  say(`The scans of that batch: ${scans.join(", ")}`);
+  if (epoch === 0 && batch === 0) return EXIT.diverged;
+  const rate = Number((config.model.learningRate / 10).toPrecision(3));
+  const clip = config.training.clipNorm === undefined ? " --clip-norm 10" : "";
+  const kept = position.epoch === 0
+    ? "No epoch was finished; start again"
+    : `The last good epoch, ${position.epoch}, is kept; go on from it`;
+  say(
+    `${kept} with: recvae train --resume ${folder} --learning-rate ${rate}${clip}`,
+  );
+  return EXIT.diverged;
+}
+
+/**
+ * Whether the report in the folder is of this very state, so that there is nothing to score or write.
+ *
+ * @param folder Of the run. @param trained A run with nothing left to train.
+ */
+export function reportIsWhole(folder: string, { result }: TrainedRun): boolean {
+  try {
+    Deno.statSync(`${folder}/${RUN_LAYOUT.summaryText}`);
+    const { training } = readSummary(folder);
+    return training.epochs === result.metrics.length &&
+      (training.ended === "diverged") === (result.divergence !== undefined);
+  } catch {
+    return false;
+  }
+}
+
+/** Says that a run is finished and what can be done with it, and shows its summary again. */
+export function showFinished(
+  { folder }: EndingRun,
+  { result }: TrainedRun,
+  { json }: { readonly json: boolean },
+): void {
+  const epochs = result.metrics.length;
+  const stopped = result.ended === "early-stopping";
+  say(
+    `The run "${folder}" is finished: ${epochs} epochs${
+      stopped ? ", ended by --patience" : ""
+    }. To train further: --resume ${folder} ${
+      stopped ? "--patience with a larger number" : `--epochs N with N above ${epochs}`
+    }; to score it again: recvae evaluate ${folder}`,
+  );
+  if (json) printJson(readSummary(folder));
+  else console.log(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.summaryText}`).trimEnd());
+}
+
+/** Ends the program at the second Ctrl-C: what the newest checkpoint holds is safe. */
+export function quitTraining({ lock }: EndingRun): never {
+  lock[Symbol.dispose]();
+  Deno.exit(EXIT.interrupted);
+}
+
+/** Ends the program while scores and results are made: training itself is saved. */
+export function quitReporting({ folder, lock }: EndingRun, name: StopSignal): never {
+  removeUnfinished(folder);
+  lock[Symbol.dispose]();
+  say(
+    `\nStopped. Training has ended and is saved; its scores and results are not all written yet. ` +
+      `Write them with: recvae train --resume ${folder}`,
+  );
+  Deno.exit(exitCodeOfSignal(name));
+}
+
+// deno-lint-ignore no-explicit-any
+function readSummary(folder: string): any {
+  return JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.summaryJson}`));
+}
+
+function count(number: number, noun: string, plural = "s"): string {
+  return `${number} ${noun}${number === 1 ? "" : plural}`;
+}
