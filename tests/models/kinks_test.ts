@@ -26,7 +26,8 @@ const STEP = {
 /** A model on which the first unit of decoder2's norm layer has exactly the given value, in float64. */
 async function weightsWithUnitAt(value: number): Promise<StateDict> {
   const model = new RecurrentVae(OPTIONS, { subjects: 2 });
-  const { h } = await model.forward(STEP.volumes, STEP);
+  const { volumes, rows: subjects, noise, initialState } = STEP;
+  const { h } = await model.forward(volumes, { subjects, noise, initialState });
   const table = await model.subjectOffsets();
   // Sample 0 is frame 0 of subject 0; the batch statistics need all four samples.
   const latents = new Float64Array(12);
@@ -58,8 +59,10 @@ Deno.test("the gradient of the branch an engine took is the one beyond the kink"
   tf.engine().endScope();
   const gradientsOf = async (weights: StateDict) => {
     const model = new RecurrentVae(OPTIONS, { subjects: 2, weights });
-    const { gradients } = await model.computeGradients(frameBatchOf(STEP.volumes), {
-      ...STEP,
+    const { volumes, noise, initialState } = STEP;
+    const { gradients } = await model.computeGradients(frameBatchOf(volumes), {
+      noise,
+      initialState,
       framesPerChunk: 2,
     });
     return await hostGradients(model.architecture.entries, gradients);
