@@ -46,7 +46,7 @@ export type {
 export { resolveConfig } from "./src/models/recurrent_vae/config.ts";
 export type { RecurrentVaeConfig, RecurrentVaeOptions } from "./src/models/recurrent_vae/config.ts";
 export type { Architecture, LevelSize } from "./src/models/recurrent_vae/architecture.ts";
-export type { ParameterEntry as StateEntry } from "./src/parameters/entry.ts";
+export type { ParameterEntry as StateEntry, StartingValues } from "./src/parameters/entry.ts";
 export type { ModelParts } from "./src/models/recurrent_vae/model_parts.ts";
 export type { ParameterStore as ModelState } from "./src/parameters/parameter_store.ts";
 export type { StepStatistics } from "./src/parameters/running_statistics.ts";
