@@ -27,7 +27,10 @@ const UNFINISHED = new RegExp(`^\\${TEMPORARY_PREFIX}|\\.[0-9a-f]{8}\\.tmp$`);
 export function requireFree(folder: string, replace: boolean): void {
   if (!isGranted("read", folder)) return; // then it must be new: see requireReadableOrNew
   const names = namesIn(folder);
-  if (names === null) throw new UsageError(`"${folder}" is a file; --out needs a folder`);
+  if (names === null) {
+    if (isBelowFile(folder)) return; // making the folder says so
+    throw new UsageError(`"${folder}" is a file; --out needs a folder`);
+  }
   if (names.every((name) => name === RUN_LAYOUT.lock)) return;
   if (!isRun(folder)) {
     throw new UsageError(
@@ -81,6 +84,16 @@ function isRun(folder: string): boolean {
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return false;
+  }
+}
+
+/** Whether a part of the path before the last one is a file. */
+function isBelowFile(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return false;
+  } catch {
+    return true;
   }
 }
 

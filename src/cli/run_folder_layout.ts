@@ -1,5 +1,5 @@
 /** What lies where in the folder of a run, beside the files of src/training/run_folder.ts. */
-import { CheckpointError, ConfigError } from "../base/errors.ts";
+import { CheckpointError, ConfigError, FormatError } from "../base/errors.ts";
 import { findProblem, integer, isRecord, record } from "../base/fields.ts";
 import { readRegularText } from "../data/openers/regular_file.ts";
 import {
@@ -104,15 +104,15 @@ export function withMaskRecord(data: unknown): unknown {
  */
 export function readRunConfig(folder: string): RunConfig {
   const path = `${folder}/${RUN_LAYOUT.config}`;
-  const text = readRegularText(path);
   let json: unknown;
   try {
-    json = JSON.parse(text);
-  } catch {
-    throw new CheckpointError(
-      folder,
-      `Cannot read "${path}": it is no JSON; check the path of the run`,
-    );
+    json = JSON.parse(readRegularText(path));
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof SyntaxError)) throw error;
+    const why = error instanceof FormatError
+      ? error.message
+      : `Cannot read "${path}": it is no JSON`;
+    throw new CheckpointError(folder, `${why}; --resume needs the folder of a run`);
   }
   return configFromJson(isRecord(json) ? json : undefined, folder);
 }

@@ -60,8 +60,8 @@ export async function saveInstead(save: () => Promise<unknown>, error: unknown):
 }
 
 /**
- * Writes the files a finished training leaves, or a checkpoint in their place. Before those of a run that was resumed after its
- * end are replaced, one by one, a checkpoint is saved: at every moment something in the folder is whole.
+ * Writes the files a finished training leaves, or a checkpoint in their place. Training that went on after an earlier end has
+ * saved a checkpoint before: while the files are replaced, one by one, something in the folder is whole.
  *
  * @param folder Of the run.
  * @param trained The model, and what is saved beside its weights.
@@ -72,8 +72,6 @@ export async function saveEnd(
   { model, parts }: { readonly model: WeightSource; readonly parts: SaveRunOptions },
 ): Promise<void> {
   const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
-  const earlier = isGranted("read", folder) ? await endedAt(folder) : -1;
-  if (earlier >= 0 && earlier !== parts.epoch) await saveCheckpoint(store, model, parts);
   try {
     await saveRun(folder, model, parts);
   } catch (error) {

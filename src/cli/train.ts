@@ -1,7 +1,7 @@
 /** `recvae train`: from scans to a run folder and a summary. */
 import { FolderLock } from "../files/folder_lock.ts";
 import { writeWhole } from "../files/whole_file.ts";
-import { makeFolder, remove } from "../files/whole_folder.ts";
+import { makeFolder } from "../files/whole_folder.ts";
 import { fewOf } from "../base/lists.ts";
 import { readRegularText } from "../data/openers/regular_file.ts";
 import type { ActiveEngine } from "../backends/engine.ts";
@@ -143,16 +143,15 @@ async function startRun(values: TrainValues, files: readonly string[]): Promise<
     });
     const config = { model, training: plan.training, data: data.plan };
     checkTraining(config);
-    lock = await sayingWhatIsSafe(() => nothingTrained(folder), () => {
+    await sayingWhatIsSafe(() => nothingTrained(folder), () => {
       makeFolder(folder);
-      const taken = takeLock(folder);
+      lock = takeLock(folder);
       // Opening the data may have taken minutes, in which another program may have come and gone.
       requireFree(folder, values.force);
       if (values.force) removeRun(folder);
       writeWhole(`${folder}/${RUN_LAYOUT.config}`, toJson(configToJson(config)) + "\n");
-      return taken;
     });
-    return { folder, lock, config, data, engine: file.engine };
+    return { folder, lock: lock!, config, data, engine: file.engine };
   } catch (error) {
     lock?.[Symbol.dispose]();
     data.close();
@@ -198,7 +197,10 @@ async function reopenRun(values: TrainValues, files: readonly string[]): Promise
     });
     removeUnfinished(folder);
     const config = { ...changed, data: data.plan };
-    rewriteConfig(folder, saved, config);
+    await sayingWhatIsSafe(
+      () => safeTraining(folder, config.model.epochs),
+      () => rewriteConfig(folder, saved, config),
+    );
     return { folder, lock, config, data };
   } catch (error) {
     data?.close();

@@ -12,7 +12,7 @@ import type { EpochMetrics, RunControls, TrainingState } from "../training/loop.
 import { createOptimiser, type OptimiserOptions } from "../training/optimisers.ts";
 import { Progress } from "../training/progress.ts";
 import { EarlyStopping, type EarlyStoppingState } from "../training/early_stopping.ts";
-import { RUN_FILES, type RunContents } from "../training/run_contents.ts";
+import { RUN_FILES } from "../training/run_contents.ts";
 import { readRun, type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
 import { RunLog } from "../training/run_log.ts";
 import { createSchedule, klRamp } from "../training/schedules.ts";

@@ -99,7 +99,8 @@ Deno.test("a scan or mask that was replaced is refused by name, or used and note
       ["train", "--resume", "run", "--epochs", "2", "--quiet"],
     ];
     const mask = Deno.readFileSync(`${folder}/study/mask.nii`);
-    mask[mask.length - 1] ^= 64;
+    const last = new DataView(mask.buffer, mask.length - 4);
+    last.setFloat32(0, 1 - last.getFloat32(0, true), true);
     Deno.writeFileSync(`${folder}/study/mask.nii`, mask);
     for (const [command, ...args] of commands) {
       const { code, stderr } = await recvaeIn(folder, command, ...args);
