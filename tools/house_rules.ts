@@ -232,6 +232,43 @@ function declaredName(declaration: Deno.lint.Node): string {
   return id?.name ?? declarations?.[0]?.id.name ?? "value";
 }
 
+/** Tags that documentation is made from; `{@link …}` may stand anywhere. */
+const TAGS =
+  "param|returns?|throws|example|see|template|typeParam|default|deprecated|internal|property|experimental";
+
+/** A tag behind something else on its line. */
+const TAG_BEHIND = new RegExp(`\\S\\s+(@(?:${TAGS})\\b)`);
+
+/** Keeps each tag at the beginning of a line: documentation prints one that is not inside the text before it. */
+const oneTagALine: Deno.lint.Rule = {
+  create(context) {
+    return {
+      Program() {
+        for (const comment of context.sourceCode.getAllComments()) {
+          const tag = comment.type === "Block" ? misplacedTag(comment.value) : null;
+          if (tag === null) continue;
+          context.report({
+            range: comment.range,
+            message:
+              `${tag} needs a line of its own; here it is printed as part of the text before it`,
+          });
+        }
+      },
+    };
+  },
+};
+
+/** The first tag of a JSDoc comment that does not begin its line; code in it does not count. */
+function misplacedTag(comment: string): string | null {
+  if (!comment.startsWith("*")) return null;
+  const prose = comment.slice(1).replace(/```.*?```/gs, "").replace(/`[^`\n]*`/g, "code");
+  for (const line of prose.split("\n")) {
+    const found = TAG_BEHIND.exec(line.replace(/^\s*\*?\s*/, ""));
+    if (found) return found[1];
+  }
+  return null;
+}
+
 /** The plugin, named in deno.json. */
 const plugin: Deno.lint.Plugin = {
   name: "house",
@@ -243,6 +280,7 @@ const plugin: Deno.lint.Plugin = {
     "file-length": fileLength,
     "external-imports": externalImports,
     "documented-exports": documentedExports,
+    "one-tag-a-line": oneTagALine,
   },
 };
 

@@ -37,7 +37,7 @@ const MAX_MEMO = 1_000_000;
 
 /** A name in `module name` form, as GLOBAL pushes it. */
 export class PickleGlobal {
-  /** Names a global. @param name Module and name, with a space between. */
+  /** @param name Module and name, with a space between. */
   constructor(readonly name: string) {}
 }
 
@@ -55,13 +55,13 @@ export class PickleDict {
 
 /** A `list` or a set. */
 export class PickleList {
-  /** Keeps the elements. @param items In order. */
+  /** @param items In order. */
   constructor(readonly items: PickleValue[] = []) {}
 }
 
 /** An immutable sequence. */
 export class PickleTuple {
-  /** Keeps the elements. @param items In order. */
+  /** @param items In order. */
   constructor(readonly items: readonly PickleValue[]) {}
 }
 
@@ -73,7 +73,7 @@ export class PickleForeign extends PickleObject {
   /** Set by BUILD: what the object's attributes would be. */
   state: PickleValue = null;
 
-  /** Records the name. @param name Module and name, with a space between. */
+  /** @param name Module and name, with a space between. */
   constructor(readonly name: string) {
     super();
   }

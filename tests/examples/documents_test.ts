@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 import * as recvae from "../../mod.ts";
+import { listFiles } from "../../tools/repository.ts";
 import { inFolder } from "../support/folders.ts";
 import { runDeno } from "../support/run_deno.ts";
 
@@ -24,10 +25,7 @@ interface Block {
 }
 
 function blocks(): Block[] {
-  const pages = ["README.md"].concat(
-    [...Deno.readDirSync(new URL("docs/", ROOT))].map(({ name }) => `docs/${name}`)
-      .filter((path) => path.endsWith(".md")).sort(),
-  );
+  const pages = ["README.md", ...listFiles("docs", (path) => path.endsWith(".md"))];
   return pages.flatMap((page) => {
     const text = Deno.readTextFileSync(new URL(page, ROOT));
     return Array.from(text.matchAll(/^```ts\n(.*?)^```/gms), ([, code]) => ({ page, code }));

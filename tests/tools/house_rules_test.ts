@@ -84,6 +84,35 @@ Deno.test("an export without a comment is reported, re-exports and overloads are
   assertEquals(fired("src/ops/x.ts", overloads), []);
 });
 
+Deno.test("a tag behind something else on its line is reported, links and code are not", () => {
+  const comment = (...lines: string[]) =>
+    `/**\n${lines.map((line) => ` * ${line}\n`).join("")} */\n`;
+  for (
+    const crowded of [
+      comment("@param a One. @param b Two."),
+      comment("@param a One,", "  still one. @returns Two."),
+      comment("Does it. @throws {Error} always"),
+      "/** Does it. @param a One. */\n",
+      "class A {\n  /** @param a One. @param b Two. */\n  constructor(readonly a: 1, readonly b: 2) {}\n}",
+    ]
+  ) {
+    assertEquals(fired("src/ops/x.ts", crowded), ["house/one-tag-a-line"], crowded);
+    assertEquals(fired("tests/x_test.ts", crowded), ["house/one-tag-a-line"], crowded);
+  }
+  for (
+    const fine of [
+      comment("Does it.", "", "@param a One,", "  see {@link f} and `@param`.", "@returns Two."),
+      comment("@example", "```ts", "f(); // not a @param here", "```"),
+      comment("Mail to ann@returns.example, package npm:@std/see @ 2."),
+      "/** @param a One. */\n",
+      "/* No JSDoc: a @param b */\n// nor this: a @param b\n",
+      'const text = "/** a @param b */";\n',
+    ]
+  ) {
+    assertEquals(fired("src/ops/x.ts", fine), [], fine);
+  }
+});
+
 Deno.test("file names become paths from the repository root", () => {
   const root = new URL("../../", import.meta.url).pathname;
   assertEquals(pathInRepository(`${root}src/base/errors.ts`), "src/base/errors.ts");
