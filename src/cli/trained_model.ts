@@ -130,7 +130,6 @@ export async function withModelAndScans(
   body: (model: RecurrentVae, loader: DataLoader) => Promise<void>,
 ): Promise<void> {
   const loader = await loadScans(run, values, files);
-  for (const note of scanNotes([loader])) console.error(`Note      ${note}`);
   try {
     const engine = await startEngine(values);
     const model = run.model();
