@@ -64,11 +64,11 @@ export { eigenvalues } from "./src/linalg/eigenvalues.ts";
 export type { Eigenvalue } from "./src/linalg/eigenvalues.ts";
 
 // Losses
-export type { LossScale, LossTerms } from "./src/losses/terms.ts";
-export { klTemporalLoss, squaredTemporalLoss } from "./src/losses/temporal.ts";
-export type { Trajectory } from "./src/losses/temporal.ts";
-export { reconstructionLoss, squaredErrorSum } from "./src/losses/reconstruction.ts";
-export { offsetPenalty, transitionPenalty } from "./src/losses/penalties.ts";
+export type { LossScale, LossTerms } from "./src/models/recurrent_vae/losses/terms.ts";
+export { klTemporalLoss, squaredTemporalLoss } from "./src/models/recurrent_vae/losses/temporal.ts";
+export type { Trajectory } from "./src/models/recurrent_vae/losses/temporal.ts";
+export { reconstructionLoss, squaredErrorSum } from "./src/models/recurrent_vae/losses/reconstruction.ts";
+export { offsetPenalty, transitionPenalty } from "./src/models/recurrent_vae/losses/penalties.ts";
 
 // Data
 export { listSubjectFiles } from "./src/data/listing.ts";
@@ -122,8 +122,8 @@ export type { Normalization, NormalizationKind, SubjectScaling } from "./src/dat
 export type { Location, OpenOptions } from "./src/data/openers/open_bytes.ts";
 
 // Training
-export { fit } from "./src/training/fit.ts";
-export type { FitOptions, FitResult } from "./src/training/fit.ts";
+export { fit } from "./src/pipelines/recurrent_vae/fit.ts";
+export type { FitOptions, FitResult } from "./src/pipelines/recurrent_vae/fit.ts";
 export { runTraining } from "./src/training/loop.ts";
 export type {
   BatchReport,
@@ -168,15 +168,15 @@ export type {
 export type { NamedArrays, WeightHolder, WeightSource } from "./src/training/weight_holder.ts";
 
 // Evaluation
-export { evaluate } from "./src/evaluation/evaluate.ts";
-export { evaluateHeldOut } from "./src/evaluation/held_out.ts";
-export type { HeldOutOptions, HeldOutResult } from "./src/evaluation/held_out.ts";
-export { compareWithBaselines, meanImage, scoreModel } from "./src/evaluation/baselines.ts";
+export { evaluate } from "./src/pipelines/recurrent_vae/evaluate.ts";
+export { evaluateHeldOut } from "./src/pipelines/recurrent_vae/held_out.ts";
+export type { HeldOutOptions, HeldOutResult } from "./src/pipelines/recurrent_vae/held_out.ts";
+export { compareWithBaselines, meanImage, scoreModel } from "./src/pipelines/recurrent_vae/baselines.ts";
 export type {
   BaselineComparison,
   ComparisonOptions,
   ModelScoreOptions,
-} from "./src/evaluation/baselines.ts";
+} from "./src/pipelines/recurrent_vae/baselines.ts";
 export { scoreReconstruction } from "./src/evaluation/reconstruction_score.ts";
 export type { ReconstructionScore, ScoringOptions } from "./src/evaluation/reconstruction_score.ts";
 export { fitPca } from "./src/linalg/pca.ts";

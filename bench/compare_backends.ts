@@ -9,7 +9,8 @@
  */
 import type { BackendName } from "../src/backends/engine.ts";
 import { probeBackend } from "../src/backends/registry.ts";
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { digits, textTable } from "./measurements.ts";
 import {
   LOSS_TOLERANCE,

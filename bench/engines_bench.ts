@@ -7,8 +7,9 @@
  */
 import type { BackendName } from "../src/backends/engine.ts";
 import { probeBackend, selectBackend } from "../src/backends/registry.ts";
-import { spatialShapeOf } from "../src/cli/model_options.ts";
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { spatialShapeOf } from "../src/pipelines/recurrent_vae/model_options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { tf } from "../src/deps/tfjs.ts";
 import { finished, OPERATIONS, prepareLayer } from "./layer_operations.ts";
 import { convolutionLayers } from "./layers.ts";

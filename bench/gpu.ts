@@ -12,8 +12,9 @@
 import type { BackendName } from "../src/backends/engine.ts";
 import { selectBackend } from "../src/backends/registry.ts";
 import type { DeviceBackend } from "../src/backends/webgpu/device_backend.ts";
-import { spatialShapeOf } from "../src/cli/model_options.ts";
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { spatialShapeOf } from "../src/pipelines/recurrent_vae/model_options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { tf } from "../src/deps/tfjs.ts";
 import { type GpuCeilings, measureCeilings } from "./gpu_ceilings.ts";
 import { gpuConvolutionTable, measureGpuConvolutions } from "./gpu_convolutions.ts";

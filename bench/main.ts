@@ -10,7 +10,8 @@
  * What is measured and how is described in docs/performance.md. Without PyTorch the comparison is skipped, loudly.
  */
 import { selectBackend } from "../src/backends/registry.ts";
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { readEnvironment } from "../src/deps/environment.ts";
 import { measureBandwidth } from "./bandwidth.ts";
 import { timeConvolutions } from "./convolutions.ts";

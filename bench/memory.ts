@@ -14,8 +14,9 @@
  * ones, or a frame's time differs by more than 10 %.
  */
 import type { SpatialShape } from "../src/base/arrays.ts";
-import { spatialShapeOf } from "../src/cli/model_options.ts";
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { spatialShapeOf } from "../src/pipelines/recurrent_vae/model_options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { writeSyntheticCohort } from "../src/data/openers/synthetic_files.ts";
 import { ownProgram, runProgram } from "../src/deps/node_child_process.ts";
 import { describeMachine, writeRecord } from "./machine.ts";

@@ -10,7 +10,7 @@ import { cohortFromDirectories } from "../src/data/cohort.ts";
 import { buildDataLoader } from "../src/data/loader.ts";
 import { peakResidentMebibytes } from "../src/deps/node_process.ts";
 import { RecurrentVae } from "../src/models/recurrent_vae/model.ts";
-import { fit } from "../src/training/fit.ts";
+import { fit } from "../src/pipelines/recurrent_vae/fit.ts";
 import { milliseconds } from "./measurements.ts";
 
 /** Frames kept in memory by the loader: none, every frame is read when it is needed. */

@@ -6,7 +6,8 @@
  *
  * Exit code 1 when the median is 300 ms or more, or a warm step compiled a module.
  */
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { ownProgram, runProgram } from "../src/deps/node_child_process.ts";
 import { describeMachine, writeRecord } from "./machine.ts";
 import { digits, type Spread, spreadOf, textTable } from "./measurements.ts";

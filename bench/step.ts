@@ -7,9 +7,10 @@
  * recomputed encoder is not counted), rss_mib_peak, backend, threads and the sizes. With --serve one step per line
  * of standard input, answered as peers/torch_step.py does: {"ms": milliseconds of the step, "rss_mib_peak"}.
  */
-import { BACKEND_CHOICES } from "../src/cli/engine_options.ts";
-import { spatialShapeOf } from "../src/cli/model_options.ts";
-import { type Option, parseOptions } from "../src/cli/options.ts";
+import { BACKEND_CHOICES } from "../src/pipelines/engine_options.ts";
+import { spatialShapeOf } from "../src/pipelines/recurrent_vae/model_options.ts";
+import { type Option } from "../src/pipelines/option_table.ts";
+import { parseOptions } from "../src/cli/options.ts";
 import { peakResidentMebibytes } from "../src/deps/node_process.ts";
 import { stepMultiplyAdds } from "./layers.ts";
 import { digits, milliseconds, spreadOf } from "./measurements.ts";

@@ -8,7 +8,7 @@ import { selectBackend } from "../src/backends/registry.ts";
 import { buildDataLoader } from "../src/data/loader.ts";
 import { syntheticCohort } from "../src/data/synthetic.ts";
 import { RecurrentVae } from "../src/models/recurrent_vae/model.ts";
-import { fit } from "../src/training/fit.ts";
+import { fit } from "../src/pipelines/recurrent_vae/fit.ts";
 
 /** Largest relative difference of a loss between two engines that counts as agreement. */
 export const LOSS_TOLERANCE = 5e-6;

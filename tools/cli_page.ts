@@ -3,7 +3,7 @@
  *
  * Run with: deno task docs:cli
  */
-import { COMMANDS } from "../src/cli/commands.ts";
+import { allCommands } from "../src/cli/commands.ts";
 import { commandHelp, programHelp } from "../src/cli/command.ts";
 import { ROOT } from "./repository.ts";
 
@@ -32,8 +32,8 @@ export function cliPage(): string {
     "With a permission missing, a command says which flag would give it. `--allow-env=RECVAE_BACKEND,RECVAE_THREADS` lets " +
     "those two variables choose engine and threads; `--allow-ffi --allow-read --allow-env` lets `--backend auto` look for CUDA, " +
     "with `--allow-run` in a process of its own.\n",
-    block(programHelp(COMMANDS)),
-    ...COMMANDS.map((command) => `## ${command.name}\n\n${block(commandHelp(command))}`),
+    block(programHelp(allCommands())),
+    ...allCommands().map((command) => `## ${command.name}\n\n${block(commandHelp(command))}`),
   ].join("\n");
 }
 

@@ -12,6 +12,7 @@ export const LONGEST_FILE = 500;
 const MAY_USE_DENO = [
   "src/files/",
   "src/cli/",
+  "src/pipelines/terminal",
   "src/training/checkpoint",
   "src/data/openers",
 ];

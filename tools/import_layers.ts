@@ -8,7 +8,7 @@ export interface Import {
   readonly to: string;
 }
 
-/** Layer of each room; a model is `models/<name>`. */
+/** Layer of each room; a model is `models/<name>`, a family's pipeline `pipelines/<name>`. */
 const LAYER: Record<string, number> = {
   base: 0,
   deps: 0,
@@ -19,12 +19,14 @@ const LAYER: Record<string, number> = {
   ops: 2,
   losses: 2,
   data: 2,
-  parameters: 2,
-  models: 3,
-  training: 4,
-  evaluation: 4,
-  reports: 4,
-  cli: 5,
+  evaluation: 2,
+  reports: 2,
+  parameters: 3,
+  networks: 3,
+  training: 3,
+  models: 4,
+  pipelines: 5,
+  cli: 6,
 };
 
 /** Imports between rooms of one layer that are allowed. */
@@ -32,7 +34,8 @@ const SAME_LAYER = new Set([
   "files>formats",
   "backends>files",
   "losses>ops",
-  "evaluation>training",
+  "networks>parameters",
+  "training>parameters",
 ]);
 
 /** Imports that the layers would allow and that are forbidden all the same. */
@@ -40,6 +43,9 @@ const FORBIDDEN = new Map([
   ["base>deps", "base imports nothing but itself"],
   ["models>data", "a model is given frames, it does not read them"],
 ]);
+
+/** The table of families: the only general file that imports families, and none of theirs. */
+const FAMILY_TABLE = "src/pipelines/families.ts";
 
 /** Rooms that must not reach the tensor library. */
 const WITHOUT_TENSORS = new Set(["base", "formats", "files", "linalg", "reports"]);
@@ -55,7 +61,8 @@ const TENSOR_LIBRARY = "src/deps/tfjs.ts";
 export function roomOf(path: string): string | null {
   const parts = path.split("/");
   if (parts[0] !== "src" || parts.length < 3) return null;
-  return parts[1] === "models" ? `models/${parts[2]}` : parts[1];
+  const hasRooms = parts[1] === "models" || (parts[1] === "pipelines" && parts.length > 3);
+  return hasRooms ? `${parts[1]}/${parts[2]}` : parts[1];
 }
 
 /**
@@ -89,11 +96,26 @@ export function layerProblem(edge: Import): string | null {
   }
   if (fromRoom === toRoom) return null;
   if (from === "models" && to === "models") return complain("a model never imports another model");
+  if (to === "models" && fromRoom !== toRoom.replace("models/", "pipelines/")) {
+    return complain("only the pipeline of a family imports its model");
+  }
+  if (from === "pipelines" && to === "pipelines") return pipelineProblem(edge, complain);
   const forbidden = FORBIDDEN.get(`${from}>${to}`);
   if (forbidden) return complain(forbidden);
   if (to === "deps" && from !== "base") return null;
   if (LAYER[to] < LAYER[from] || SAME_LAYER.has(`${from}>${to}`)) return null;
   return complain(`layer ${LAYER[from]} (${from}) may not import layer ${LAYER[to]} (${to})`);
+}
+
+/** Families know the contract, the table knows the families, and no family knows another. */
+function pipelineProblem(edge: Import, complain: (why: string) => string): string | null {
+  const [fromFamily, toFamily] = [edge.from, edge.to].map((path) => roomOf(path)!.includes("/"));
+  if (fromFamily && toFamily) return complain("a family never imports another family");
+  if (toFamily && edge.from !== FAMILY_TABLE) {
+    return complain(`only ${FAMILY_TABLE} imports families`);
+  }
+  if (fromFamily && edge.to === FAMILY_TABLE) return complain("a family does not know the table");
+  return null;
 }
 
 /**
@@ -106,7 +128,7 @@ export function roomCycle(edges: readonly Import[]): string[] | null {
   for (const edge of edges) {
     const from = roomOf(edge.from);
     const to = roomOf(edge.to);
-    if (!from || !to || from === to) continue;
+    if (!from || !to || from === to || edge.from === FAMILY_TABLE) continue;
     if (!next.has(from)) next.set(from, new Set());
     next.get(from)!.add(to);
   }

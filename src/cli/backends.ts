@@ -4,7 +4,7 @@ import { probeBackends } from "../backends/registry.ts";
 import { installTensorFlow } from "../backends/tensorflow/install.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
-import { UsageError } from "./options.ts";
+import { UsageError } from "../pipelines/option_table.ts";
 import { printJson } from "./output.ts";
 
 /** The engine `auto` would take: the first in the order of the registry that may be chosen. */

@@ -1,11 +1,7 @@
 /** What a command of the command line is, and how its help looks. */
-import type { Option, Parsed } from "./options.ts";
-
-/** One line of an example and what it does. */
-export interface Example {
-  readonly line: string;
-  readonly does: string;
-}
+import type { Option } from "../pipelines/option_table.ts";
+import type { Example } from "../pipelines/pipeline.ts";
+import type { Parsed } from "./options.ts";
 
 /** A command without the type of its options: what the table of commands holds. */
 export interface Command {
@@ -21,6 +17,13 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Fewest and most positional arguments. */
   readonly positionals: readonly [least: number, most: number];
+  /**
+   * The same command for a family of models, where its first argument may name one.
+   *
+   * @param name What was typed.
+   * @returns Undefined when that is no family.
+   */
+  readonly family?: (name: string) => Command | undefined;
   /**
    * Runs it.
    *

@@ -8,8 +8,8 @@ import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { readTorchState } from "../formats/torch_state.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
-import { UsageError } from "./options.ts";
-import { sayingWhatIsSafe } from "./safe_outputs.ts";
+import { UsageError } from "../pipelines/option_table.ts";
+import { sayingWhatIsSafe } from "../pipelines/safe_outputs.ts";
 
 /** The command. */
 export const convertCommand = defineCommand({

@@ -8,12 +8,10 @@ import {
   InterruptedError,
   RecvaeError,
   ShapeError,
-  WriteError,
 } from "../base/errors.ts";
-import { codeOf, writeProblem } from "../files/write_failure.ts";
 import { systemFaultPath, systemFaultWords } from "../base/system_faults.ts";
 import { inOptionWords } from "./option_words.ts";
-import { UsageError } from "./options.ts";
+import { UsageError } from "../pipelines/option_table.ts";
 import { permissionAdvice } from "./permission_advice.ts";
 
 /** Exit codes of the program. */
@@ -48,21 +46,6 @@ export function exitCodeOf(error: unknown): number {
   }
   const refused = systemFaultWords(error) !== undefined || error instanceof Deno.errors.NotCapable;
   return refused || error instanceof RecvaeError ? EXIT.input : EXIT.failure;
-}
-
-/** Codes of refusals that only writing meets. */
-const WRITING_ONLY = ["ENOSPC", "EDQUOT", "EFBIG"];
-
-/**
- * Printing fails like writing does, but the system names no file then: says that it was standard output.
- *
- * @param error Anything that was thrown; all files report a {@link WriteError}.
- * @returns A `WriteError` about standard output, or the same error.
- */
-export function namedFailure(error: unknown): unknown {
-  if (error instanceof RecvaeError || !WRITING_ONLY.includes(codeOf(error))) return error;
-  const message = `Cannot write standard output: ${writeProblem(error)}`;
-  return new WriteError("standard output", message, { code: codeOf(error), cause: error });
 }
 
 /**

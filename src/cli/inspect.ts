@@ -1,17 +1,14 @@
 /** `recvae inspect`: what a file or a run folder is. */
 import { FormatError } from "../base/errors.ts";
 import { previewNifti } from "../data/bold_run.ts";
-import { describeNormalization } from "../data/normalization.ts";
 import { readFileHead, readRegularFile } from "../data/openers/regular_file.ts";
 import { describeFile, type FileKind, identifyFile } from "../formats/file_kind.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
-import { eigenvalues } from "../linalg/eigenvalues.ts";
-import { readRun } from "../training/run_folder.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
 import { torchFacts } from "./torch_facts.ts";
-import { openRun } from "./trained_model.ts";
+import { familyOfRun } from "../pipelines/families.ts";
 
 /** Bytes that tell what a file is. */
 const HEAD_BYTES = 352;
@@ -38,34 +35,12 @@ export const inspectCommand = defineCommand({
   ],
   positionals: [1, 1],
   async run({ values, positionals: [path] }) {
-    const facts = isFolder(path) ? await runFacts(path) : await fileFacts(path);
+    const facts = isFolder(path) ? await familyOfRun(path).inspect(path) : await fileFacts(path);
     if (values.json) printJson(facts);
     else for (const [name, value] of Object.entries(facts)) printFact(name, value);
     return EXIT.ok;
   },
 });
-
-async function runFacts(folder: string): Promise<Facts> {
-  const run = await openRun(folder);
-  const { weights, version } = await readRun(folder);
-  const { model, training, data } = run.config;
-  const matrix = weights.get("F_mat");
-  const spectrum = matrix ? eigenvalues(matrix.data as Float32Array, model.latentDim) : [];
-  return {
-    kind: "run of recvae train",
-    version,
-    epochs: `${run.epoch} of ${model.epochs}`,
-    preset: training.preset,
-    data: data.kind === "files" ? `${data.files!.length} files` : data.kind,
-    normalisation: describeNormalization(run.normalization),
-    spatialShape: model.spatialShape,
-    frames: model.tolTime,
-    latentDim: model.latentDim,
-    channels: model.channels,
-    subjects: weights.get("z_vectors")?.shape[0],
-    eigenvalueModuli: spectrum.map(({ modulus }) => Number(modulus.toPrecision(4))),
-  };
-}
 
 /** Kinds that the reader of images takes, or refuses with the better reason. */
 const IMAGE_KINDS: readonly FileKind[] = [

@@ -2,7 +2,7 @@
  * The library's names in a message, as the command line has them: its errors name fields (`learningRate`), a person at
  * a terminal gives options (`--learning-rate`).
  */
-import { TRAIN_OPTIONS } from "./train_options.ts";
+import { allFamilies } from "../pipelines/families.ts";
 
 /** Names whose option has another one, or that no option sets. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
@@ -13,8 +13,6 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   innerSteps: "--fit-offsets",
 };
 
-const OPTION_NAMES: ReadonlySet<string> = new Set(TRAIN_OPTIONS.map(({ name }) => name));
-
 /**
  * Puts options in the place of the library's names. What stands between double quotes is the user's (a path, a field of
  * a file) and stays.
@@ -22,12 +20,16 @@ const OPTION_NAMES: ReadonlySet<string> = new Set(TRAIN_OPTIONS.map(({ name }) =
  * @param message Of an error.
  */
 export function inOptionWords(message: string): string {
-  return message.split(/("[^"]*")/).map((part, i) => i % 2 === 1 ? part : translate(part)).join("");
+  const names = new Set(
+    allFamilies().flatMap(({ train }) => train.options.map(({ name }) => name)),
+  );
+  return message.split(/("[^"]*")/).map((part, i) => i % 2 === 1 ? part : translate(part, names))
+    .join("");
 }
 
-function translate(text: string): string {
+function translate(text: string, names: ReadonlySet<string>): string {
   return text.replace(/\b[a-z]+(?:[A-Z][a-z]*)+\b/g, (word) => {
     const option = word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    return OTHER_NAMES[word] ?? (OPTION_NAMES.has(option) ? `--${option}` : word);
+    return OTHER_NAMES[word] ?? (names.has(option) ? `--${option}` : word);
   });
 }

@@ -1,5 +1,5 @@
 /** How commands print results. */
-import type { NumericArray } from "../base/arrays.ts";
+import { toJson } from "../files/json.ts";
 
 /**
  * Prints a value as JSON on standard output; typed arrays become arrays, bigints numbers.
@@ -8,18 +8,4 @@ import type { NumericArray } from "../base/arrays.ts";
  */
 export function printJson(value: unknown): void {
   console.log(toJson(value));
-}
-
-/**
- * JSON with an indent of 2; typed arrays become arrays, bigints numbers, NaN and infinities text.
- *
- * @param value Plain data.
- */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, item) => {
-    if (ArrayBuffer.isView(item)) return Array.from(item as NumericArray as Float64Array);
-    if (typeof item === "bigint") return Number(item);
-    if (typeof item === "number" && !Number.isFinite(item)) return String(item);
-    return item;
-  }, 2);
 }

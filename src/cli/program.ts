@@ -3,9 +3,11 @@ import { fewOf } from "../base/lists.ts";
 import { VERSION } from "../base/version.ts";
 import { nearestName } from "../base/nearest_name.ts";
 import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { describeFailure, EXIT, exitCodeOf, namedFailure } from "./failures.ts";
-import { parseOptions, UsageError } from "./options.ts";
+import { allCommands } from "./commands.ts";
+import { describeFailure, EXIT, exitCodeOf } from "./failures.ts";
+import { namedFailure } from "../files/write_failure.ts";
+import { parseOptions } from "./options.ts";
+import { UsageError } from "../pipelines/option_table.ts";
 
 /**
  * Runs one command line.
@@ -19,7 +21,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     const error = namedFailure(thrown);
     report(describeFailure(error, args.includes("--debug")));
     if (error instanceof UsageError) {
-      const name = COMMANDS.some(({ name }) => name === args[0]) ? ` ${args[0]}` : "";
+      const name = allCommands().some(({ name }) => name === args[0]) ? ` ${args[0]}` : "";
       report(`See recvae${name} --help`);
     }
     return exitCodeOf(error);
@@ -38,37 +40,48 @@ function report(line: string): void {
 async function dispatch(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) {
-    console.error(programHelp(COMMANDS));
+    console.error(programHelp(allCommands()));
     return EXIT.usage;
   }
   if (name === "--help" || name === "-h" || name === "help") {
-    const command = rest.length > 0 ? findCommand(rest[0]) : undefined;
-    console.log((command ? commandHelp(command) : programHelp(COMMANDS)).trimEnd());
+    const command = rest.length > 0
+      ? withFamily(findCommand(rest[0]), rest.slice(1)).command
+      : undefined;
+    console.log((command ? commandHelp(command) : programHelp(allCommands())).trimEnd());
     return EXIT.ok;
   }
   if (name === "--version" || name === "-V") {
     console.log(`recvae ${VERSION}`);
     return EXIT.ok;
   }
-  const command = findCommand(name);
-  const beforeFiles = rest.slice(0, rest.includes("--") ? rest.indexOf("--") : rest.length);
+  const { command, rest: given } = withFamily(findCommand(name), rest);
+  const beforeFiles = given.slice(
+    0,
+    given.includes("--") ? given.indexOf("--") : given.length,
+  );
   if (beforeFiles.includes("--help") || beforeFiles.includes("-h")) {
     console.log(commandHelp(command).trimEnd());
     return EXIT.ok;
   }
-  return await runCommand(command, rest);
+  return await runCommand(command, given);
+}
+
+/** A command whose first argument names a family is that family's: `train recurrent-vae`; `./vae` names a folder. */
+function withFamily(command: Command, args: readonly string[]) {
+  const own = args.length > 0 ? command.family?.(args[0]) : undefined;
+  return own ? { command: own, rest: args.slice(1) } : { command, rest: args };
 }
 
 function findCommand(name: string): Command {
-  const command = COMMANDS.find((command) => command.name === name);
+  const command = allCommands().find((command) => command.name === name);
   if (command) return command;
-  const nearest = nearestName(name, COMMANDS.map(({ name }) => name));
+  const nearest = nearestName(name, allCommands().map(({ name }) => name));
   throw new UsageError(`Unknown command "${name}"; did you mean "${nearest}"?`);
 }
 
 async function runCommand(command: Command, args: readonly string[]): Promise<number> {
   const ownersOf = (option: string) =>
-    COMMANDS.filter(({ options }) => options.some(({ name }) => name === option))
+    allCommands().filter(({ options }) => options.some(({ name }) => name === option))
       .map(({ name }) => name);
   const parsed = parseOptions(args, [...command.options, ...COMMON_OPTIONS], { ownersOf });
   const [least, most] = command.positionals;

@@ -1,21 +1,12 @@
 /** What is said and done when training ends otherwise than with a fresh report. */
 import { EXIT } from "./failures.ts";
-import { removeUnfinished } from "./old_run.ts";
+import { removeUnfinished } from "../pipelines/old_run.ts";
 import { printJson } from "./output.ts";
-import { RUN_LAYOUT, type RunConfig } from "./run_folder_layout.ts";
-import type { FolderLock } from "../files/folder_lock.ts";
-import { say } from "./terminal.ts";
+import { RUN_LAYOUT } from "../pipelines/run_folder.ts";
+import { say } from "../pipelines/terminal.ts";
 import { exitCodeOfSignal, type StopSignal } from "./stop_signals.ts";
-import type { PreparedData } from "./prepared_data.ts";
-import type { TrainedRun } from "./training_run.ts";
-
-/** A run as far as its ending is concerned. */
-export interface EndingRun {
-  readonly folder: string;
-  readonly lock: FolderLock;
-  readonly config: RunConfig;
-  readonly data: PreparedData;
-}
+import type { StartedRun } from "../pipelines/started_run.ts";
+import type { TrainedRun } from "../pipelines/training_run.ts";
 
 /** After a signal: how far training has come, and how to go on. */
 export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: string): void {
@@ -32,15 +23,16 @@ export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: s
  *
  * @returns The exit code.
  */
-export function sayDiverged(run: EndingRun, { result, position }: TrainedRun): number {
-  const { folder, config, data } = run;
+export function sayDiverged(run: StartedRun, { result, position }: TrainedRun): number {
+  const { folder, config, data, pipeline } = run;
+  const { learningRate, clipNorm } = pipeline.view(config);
   const { message, subjects, epoch, batch } = result.divergence!;
-  const scans = subjects.map((row) => data.train.cohort.subjects[row]?.id);
+  const scans = subjects.map((row) => data.describe(row));
   say(`recvae: ${message}`);
   say(`The scans of that batch: ${scans.join(", ")}`);
   if (epoch === 0 && batch === 0) return EXIT.diverged;
-  const rate = Number((config.model.learningRate / 10).toPrecision(3));
-  const clip = config.training.clipNorm === undefined ? " --clip-norm 10" : "";
+  const rate = Number((learningRate / 10).toPrecision(3));
+  const clip = clipNorm === undefined ? " --clip-norm 10" : "";
   const kept = position.epoch === 0
     ? "No epoch was finished; start again"
     : `The last good epoch, ${position.epoch}, is kept; go on from it`;
@@ -66,9 +58,21 @@ export function reportIsWhole(folder: string, { result }: TrainedRun): boolean {
   }
 }
 
+/**
+ * Whether there is anything new to score; a run that diverged may have finished no epoch.
+ *
+ * @param trained A run that ended.
+ * @param folder Of the run.
+ */
+export function isToBeReported(trained: TrainedRun, folder: string): boolean {
+  const { ended, metrics } = trained.result;
+  const isNew = trained.trained || !reportIsWhole(folder, trained);
+  return ended !== "interrupted" && metrics.length > 0 && isNew;
+}
+
 /** Says that a run is finished and what can be done with it, and shows its summary again. */
 export function showFinished(
-  { folder }: EndingRun,
+  { folder }: StartedRun,
   { result }: TrainedRun,
   { json }: { readonly json: boolean },
 ): void {
@@ -86,13 +90,13 @@ export function showFinished(
 }
 
 /** Ends the program at the second Ctrl-C: what the newest checkpoint holds is safe. */
-export function quitTraining({ lock }: EndingRun): never {
+export function quitTraining({ lock }: StartedRun): never {
   lock[Symbol.dispose]();
   Deno.exit(EXIT.interrupted);
 }
 
 /** Ends the program while scores and results are made: training itself is saved. */
-export function quitReporting({ folder, lock }: EndingRun, name: StopSignal): never {
+export function quitReporting({ folder, lock }: StartedRun, name: StopSignal): never {
   removeUnfinished(folder);
   lock[Symbol.dispose]();
   say(

@@ -1,5 +1,5 @@
 /** What the system's refusals to write mean, in words a person can act on. */
-import { WriteError } from "../base/errors.ts";
+import { RecvaeError, WriteError } from "../base/errors.ts";
 
 /** By the system's code: what is the matter, and what to do. */
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -49,6 +49,11 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
+/** Whether Deno, not the system, refuses: the permission was not given. */
+export function isMissingPermission(error: unknown): boolean {
+  return error instanceof Deno.errors.NotCapable;
+}
+
 /**
  * Makes the error that says that a file or folder cannot be written.
  *
@@ -60,4 +65,19 @@ export function writeFailure(path: string, error: unknown): Error {
   if (error instanceof WriteError || error instanceof Deno.errors.NotCapable) return error;
   const message = `Cannot write "${path}": ${writeProblem(error)}`;
   return new WriteError(path, message, { code: codeOf(error), cause: error });
+}
+
+/** Codes of refusals that only writing meets. */
+const WRITING_ONLY = ["ENOSPC", "EDQUOT", "EFBIG"];
+
+/**
+ * Printing fails like writing does, but the system names no file then: says that it was standard output.
+ *
+ * @param error Anything that was thrown; all files report a {@link WriteError}.
+ * @returns A `WriteError` about standard output, or the same error.
+ */
+export function namedFailure(error: unknown): unknown {
+  if (error instanceof RecvaeError || !WRITING_ONLY.includes(codeOf(error))) return error;
+  const message = `Cannot write standard output: ${writeProblem(error)}`;
+  return new WriteError("standard output", message, { code: codeOf(error), cause: error });
 }

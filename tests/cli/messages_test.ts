@@ -3,7 +3,7 @@ import { ConfigError, FormatError } from "../../src/base/errors.ts";
 import { systemFaultWords } from "../../src/base/system_faults.ts";
 import { describeFailure, EXIT, exitCodeOf } from "../../src/cli/failures.ts";
 import { inOptionWords } from "../../src/cli/option_words.ts";
-import { UsageError } from "../../src/cli/options.ts";
+import { UsageError } from "../../src/pipelines/option_table.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 
 const SOURCES = new URL("../../src/", import.meta.url);

@@ -1,6 +1,7 @@
 /** Parsing of command lines: values by kind, and messages that say what to type instead. */
 import { assertEquals, assertStringIncludes, assertThrows } from "../../src/deps/std.ts";
-import { type Option, parseOptions, UsageError } from "../../src/cli/options.ts";
+import { type Option, UsageError } from "../../src/pipelines/option_table.ts";
+import { parseOptions } from "../../src/cli/options.ts";
 
 const TABLE = [
   { name: "out", kind: "text", short: "o", help: "" },

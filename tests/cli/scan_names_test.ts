@@ -1,5 +1,5 @@
 /** Names of what is derived from scans: readable, safe, and never twice the same. */
-import { uniqueStems } from "../../src/cli/scan_names.ts";
+import { uniqueStems } from "../../src/pipelines/recurrent_vae/scan_names.ts";
 import { assert, assertEquals } from "../../src/deps/std.ts";
 
 const stems = (...ids: string[]) => uniqueStems(ids.map((id) => ({ id, label: "" })));

@@ -1,11 +1,12 @@
 /** What `--config` and config.json may hold, and what the program says to settings it cannot use. */
 import { ConfigError, type RecvaeError } from "../../src/base/errors.ts";
-import { COMMANDS } from "../../src/cli/commands.ts";
+import { allCommands } from "../../src/cli/commands.ts";
 import type { Command } from "../../src/cli/command.ts";
-import { readConfigFile } from "../../src/cli/config_file.ts";
-import { parseOptions, UsageError } from "../../src/cli/options.ts";
-import { configFromJson } from "../../src/cli/run_folder_layout.ts";
-import { planRun, TRAIN_OPTIONS } from "../../src/cli/train_options.ts";
+import { readConfigFile } from "../../src/pipelines/recurrent_vae/config_file.ts";
+import { parseOptions } from "../../src/cli/options.ts";
+import { UsageError } from "../../src/pipelines/option_table.ts";
+import { configFromJson } from "../../src/pipelines/recurrent_vae/run_config.ts";
+import { planRun, TRAIN_OPTIONS } from "../../src/pipelines/recurrent_vae/train_options.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../../src/deps/std.ts";
 import { resolveConfig } from "../../src/models/recurrent_vae/config.ts";
 import { inFolder } from "../support/folders.ts";
@@ -134,7 +135,7 @@ Deno.test("the tables and the options have the same words to choose from", () =>
 });
 
 Deno.test("every numeric option of every command says its range", () => {
-  const numeric = COMMANDS.flatMap((command: Command) => command.options)
+  const numeric = allCommands().flatMap((command: Command) => command.options)
     .filter(({ kind }) => kind === "number");
   assertEquals(numeric.filter(({ range }) => range === undefined).map(({ name }) => name), []);
 });

@@ -8,7 +8,7 @@ import {
   assertRejects,
   assertThrows,
 } from "../../src/deps/std.ts";
-import { compareWithBaselines, meanImage } from "../../src/evaluation/baselines.ts";
+import { compareWithBaselines, meanImage } from "../../src/pipelines/recurrent_vae/baselines.ts";
 import { scoreReconstruction } from "../../src/evaluation/reconstruction_score.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import { randomRuns } from "../support/random_model.ts";

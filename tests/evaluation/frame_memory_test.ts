@@ -5,12 +5,12 @@
 import { selectBackend } from "../../src/backends/registry.ts";
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import { type FloatArray } from "../../src/base/arrays.ts";
-import { rollOut } from "../../src/cli/rollouts.ts";
+import { rollOut } from "../../src/pipelines/recurrent_vae/rollouts.ts";
 import { buildDataLoader } from "../../src/data/loader.ts";
 import { syntheticCohort } from "../../src/data/synthetic.ts";
 import { assert, assertEquals } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
-import { compareWithBaselines } from "../../src/evaluation/baselines.ts";
+import { compareWithBaselines } from "../../src/pipelines/recurrent_vae/baselines.ts";
 import { fitPca, Pca } from "../../src/linalg/pca.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";

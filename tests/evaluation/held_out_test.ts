@@ -2,7 +2,7 @@
 import { selectBackend } from "../../src/backends/registry.ts";
 import { ConfigError } from "../../src/base/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../src/deps/std.ts";
-import { evaluateHeldOut, type HeldOutResult } from "../../src/evaluation/held_out.ts";
+import { evaluateHeldOut, type HeldOutResult } from "../../src/pipelines/recurrent_vae/held_out.ts";
 import { randomRuns } from "../support/random_model.ts";
 import { TINY_SHAPE, tinyModel } from "../support/tiny_training.ts";
 

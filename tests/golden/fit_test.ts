@@ -7,12 +7,12 @@ import type { FloatArray, NdArray } from "../../src/base/arrays.ts";
 import type { BatchLoader } from "../../src/base/batches.ts";
 import type { FrameBatch } from "../../src/base/frames.ts";
 import { assertEquals } from "../../src/deps/std.ts";
-import { evaluate } from "../../src/evaluation/evaluate.ts";
-import { evaluateHeldOut } from "../../src/evaluation/held_out.ts";
+import { evaluate } from "../../src/pipelines/recurrent_vae/evaluate.ts";
+import { evaluateHeldOut } from "../../src/pipelines/recurrent_vae/held_out.ts";
 import type { RecurrentVaeOptions } from "../../src/models/recurrent_vae/config.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import { fit } from "../../src/training/fit.ts";
+import { fit } from "../../src/pipelines/recurrent_vae/fit.ts";
 import { forEachBackend } from "../support/engines.ts";
 import { readFixture, readManifest } from "../support/fixture_tensors.ts";
 import {

@@ -7,17 +7,14 @@ import type { NdArray, NumericArray } from "../../src/base/arrays.ts";
 import { RecvaeError } from "../../src/base/errors.ts";
 import { RandomStream } from "../../src/base/random.ts";
 import { selectBackend } from "../../src/backends/registry.ts";
-import { encodeCommand } from "../../src/cli/encode.ts";
-import { evaluateCommand } from "../../src/cli/evaluate.ts";
-import { inspectCommand } from "../../src/cli/inspect.ts";
-import type { Command } from "../../src/cli/command.ts";
-import { parseOptions, UsageError } from "../../src/cli/options.ts";
-import { trainCommand } from "../../src/cli/train.ts";
-import { openRun } from "../../src/cli/trained_model.ts";
+import { allCommands } from "../../src/cli/commands.ts";
+import { parseOptions } from "../../src/cli/options.ts";
+import { UsageError } from "../../src/pipelines/option_table.ts";
+import { openRun } from "../../src/pipelines/recurrent_vae/trained_model.ts";
 import { assert, assertEquals, assertGreater } from "../../src/deps/std.ts";
 import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts";
-import { fit } from "../../src/training/fit.ts";
+import { fit } from "../../src/pipelines/recurrent_vae/fit.ts";
 import { createOptimiser } from "../../src/training/optimisers.ts";
 import { readRun, trainingStateOf } from "../../src/training/run_folder.ts";
 import { recvae } from "../cli/run_recvae.ts";
@@ -151,7 +148,8 @@ function editedTensors(bytes: Uint8Array, random: RandomStream): Uint8Array {
 }
 
 /** Runs a command in this process, without its output. */
-async function quietly(command: Command, args: readonly string[]): Promise<void> {
+async function quietly(name: string, args: readonly string[]): Promise<void> {
+  const command = allCommands().find((command) => command.name === name)!;
   const { log, error } = console;
   console.log = console.error = () => {};
   try {
@@ -179,16 +177,16 @@ async function goOn(folder: string): Promise<void> {
 /** Everything that reads a run. The last one writes into it. */
 const READERS: [name: string, read: (run: string, scan: string) => Promise<void>][] = [
   ["go on", (run) => goOn(run)],
-  ["inspect", (run) => quietly(inspectCommand, [run, "--json"])],
-  ["encode", (run, scan) => quietly(encodeCommand, [run, scan, "--json", "--backend=cpu"])],
+  ["inspect", (run) => quietly("inspect", [run, "--json"])],
+  ["encode", (run, scan) => quietly("encode", [run, scan, "--json", "--backend=cpu"])],
   [
     "evaluate",
-    (run) => quietly(evaluateCommand, [run, "--fit-offsets=0", "--json", "--backend=cpu"]),
+    (run) => quietly("evaluate", [run, "--fit-offsets=0", "--json", "--backend=cpu"]),
   ],
   [
     "resume",
     (run) =>
-      quietly(trainCommand, [
+      quietly("train", [
         `--resume=${run}`,
         "--epochs=2",
         "--quiet",

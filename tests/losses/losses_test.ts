@@ -8,19 +8,19 @@ import {
   offsetPenalty,
   offsetPenaltyGradient,
   transitionPenalty,
-} from "../../src/losses/penalties.ts";
+} from "../../src/models/recurrent_vae/losses/penalties.ts";
 import {
   clampSquaredError,
   reconstructionLoss,
   squaredErrorSum,
-} from "../../src/losses/reconstruction.ts";
+} from "../../src/models/recurrent_vae/losses/reconstruction.ts";
 import {
   klTemporalGradient,
   klTemporalLoss,
   squaredTemporalGradient,
   squaredTemporalLoss,
-} from "../../src/losses/temporal.ts";
-import { sumTerms } from "../../src/losses/terms.ts";
+} from "../../src/models/recurrent_vae/losses/temporal.ts";
+import { sumTerms } from "../../src/models/recurrent_vae/losses/terms.ts";
 import { assertClose } from "../support/closeness.ts";
 
 const SHAPE = [3, 2, 4];

@@ -15,11 +15,11 @@ import {
   assertRejects,
 } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
-import { evaluate } from "../../src/evaluation/evaluate.ts";
-import { evaluateHeldOut } from "../../src/evaluation/held_out.ts";
+import { evaluate } from "../../src/pipelines/recurrent_vae/evaluate.ts";
+import { evaluateHeldOut } from "../../src/pipelines/recurrent_vae/held_out.ts";
 import { frameBatchOf } from "../../src/models/recurrent_vae/inputs.ts";
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import { fit } from "../../src/training/fit.ts";
+import { fit } from "../../src/pipelines/recurrent_vae/fit.ts";
 import { createOptimiser } from "../../src/training/optimisers.ts";
 import { loadRun, saveRun } from "../../src/training/run_folder.ts";
 import { filesBelow, inTemporaryFolder } from "../training/temporary_folder.ts";

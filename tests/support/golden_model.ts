@@ -1,6 +1,6 @@
 /** Comparisons of a model's results with a fixture that several golden tests share. */
 import { toHost } from "../../src/backends/tensors.ts";
-import type { LossTerms } from "../../src/losses/terms.ts";
+import type { LossTerms } from "../../src/models/recurrent_vae/losses/terms.ts";
 import { describeArchitecture } from "../../src/models/recurrent_vae/architecture.ts";
 import { resolveConfig } from "../../src/models/recurrent_vae/config.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";

@@ -10,8 +10,8 @@ import type { BackendName } from "../../src/backends/engine.ts";
 import type { FloatArray, NdArray } from "../../src/base/arrays.ts";
 import { assert } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
-import { offsetPenaltyGradient } from "../../src/losses/penalties.ts";
-import { reconstructionFactor } from "../../src/losses/reconstruction.ts";
+import { offsetPenaltyGradient } from "../../src/models/recurrent_vae/losses/penalties.ts";
+import { reconstructionFactor } from "../../src/models/recurrent_vae/losses/reconstruction.ts";
 import {
   decoderBackward,
   decoderForward,

@@ -14,7 +14,7 @@ import {
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
 import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../../src/training/checkpoint.ts";
 import { EarlyStopping } from "../../src/training/early_stopping.ts";
-import { fit, type FitOptions } from "../../src/training/fit.ts";
+import { fit, type FitOptions } from "../../src/pipelines/recurrent_vae/fit.ts";
 import { loadRun, saveRun, trainingStateOf } from "../../src/training/run_folder.ts";
 import { tinyLoader, tinyModel } from "../support/tiny_training.ts";
 import { inTemporaryFolder } from "./temporary_folder.ts";

@@ -14,7 +14,7 @@ import {
 import { tf } from "../../src/deps/tfjs.ts";
 import { subjectNoise } from "../../src/models/recurrent_vae/inputs.ts";
 import type { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
-import { fit, type FitOptions } from "../../src/training/fit.ts";
+import { fit, type FitOptions } from "../../src/pipelines/recurrent_vae/fit.ts";
 import type { TrainingState } from "../../src/training/loop.ts";
 import { createOptimiser } from "../../src/training/optimisers.ts";
 import { createSchedule } from "../../src/training/schedules.ts";

@@ -5,7 +5,7 @@ import { RandomStream } from "../../src/base/random.ts";
 import { selectBackend } from "../../src/backends/registry.ts";
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
 import { CheckpointStore, loadCheckpoint, saveCheckpoint } from "../../src/training/checkpoint.ts";
-import { fit, type FitOptions } from "../../src/training/fit.ts";
+import { fit, type FitOptions } from "../../src/pipelines/recurrent_vae/fit.ts";
 import type { OptimiserKind } from "../../src/training/optimisers.ts";
 import { trainingStateOf } from "../../src/training/run_folder.ts";
 import { createSchedule } from "../../src/training/schedules.ts";

@@ -3,7 +3,7 @@
  * outlives the chunk (spec 12 step 3).
  */
 import { tf } from "../../deps/tfjs.ts";
-import { reconstructionFactor } from "../../losses/reconstruction.ts";
+import { reconstructionFactor } from "./losses/reconstruction.ts";
 import { decoderBackward, decoderForward, reconstructionError } from "./decoder.ts";
 import type { ModelParts } from "./model_parts.ts";
 import { type BatchStatistics, batchStatistics, type Network } from "./norm.ts";

@@ -6,7 +6,7 @@
  */
 import type { Triple } from "../../backends/kernel_contract.ts";
 import { tf } from "../../deps/tfjs.ts";
-import { CLAMP, clampSquaredError } from "../../losses/reconstruction.ts";
+import { CLAMP, clampSquaredError } from "./losses/reconstruction.ts";
 import {
   convTranspose3d,
   convTranspose3dFilterGradient,

@@ -8,7 +8,7 @@
 import { tf } from "../../deps/tfjs.ts";
 import type { ParameterStore } from "../../parameters/parameter_store.ts";
 import { latentRollout, latentRolloutGradient } from "../../ops/latent_recurrence.ts";
-import type { TemporalGradient, Trajectory } from "../../losses/temporal.ts";
+import type { TemporalGradient, Trajectory } from "./losses/temporal.ts";
 import { tidied } from "../../ops/tensor_scope.ts";
 
 /** The two heads, memory order. */

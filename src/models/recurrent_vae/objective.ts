@@ -3,8 +3,8 @@
  */
 import type { FloatArray } from "../../base/arrays.ts";
 import type { tf } from "../../deps/tfjs.ts";
-import { offsetPenalty, transitionPenalty } from "../../losses/penalties.ts";
-import { reconstructionLoss } from "../../losses/reconstruction.ts";
+import { offsetPenalty, transitionPenalty } from "./losses/penalties.ts";
+import { reconstructionLoss } from "./losses/reconstruction.ts";
 import {
   klTemporalGradient,
   klTemporalLoss,
@@ -12,8 +12,8 @@ import {
   squaredTemporalLoss,
   type TemporalGradient,
   type Trajectory,
-} from "../../losses/temporal.ts";
-import { type LossTerms, sumTerms } from "../../losses/terms.ts";
+} from "./losses/temporal.ts";
+import { type LossTerms, sumTerms } from "./losses/terms.ts";
 import type { RecurrentVaeConfig } from "./config.ts";
 
 /** What the loss of a batch is computed from, on the host. */

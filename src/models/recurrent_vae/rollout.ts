@@ -6,7 +6,7 @@ import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { toTensor } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
-import type { LossTerms } from "../../losses/terms.ts";
+import type { LossTerms } from "./losses/terms.ts";
 import { readBack } from "../../ops/read_back.ts";
 import { TensorScope, tidied } from "../../ops/tensor_scope.ts";
 import { activate, decoderForward, reconstructionError } from "./decoder.ts";

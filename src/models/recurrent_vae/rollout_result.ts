@@ -2,7 +2,7 @@
  * Result of a model's forward pass (spec 3.5).
  */
 import type { NdArray } from "../../base/arrays.ts";
-import type { LossTerms } from "../../losses/terms.ts";
+import type { LossTerms } from "./losses/terms.ts";
 import { emptyLike } from "./inputs.ts";
 import { inKind, type Like, type Values } from "./arrays_or_tensors.ts";
 

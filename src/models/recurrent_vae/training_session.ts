@@ -10,7 +10,7 @@ import { callback, checkOptions, number, other, record } from "../../base/fields
 import type { FrameBatch } from "../../base/frames.ts";
 import { RandomStream } from "../../base/random.ts";
 import type { tf } from "../../deps/tfjs.ts";
-import type { LossTerms } from "../../losses/terms.ts";
+import type { LossTerms } from "./losses/terms.ts";
 import type { RecurrentVae } from "./model.ts";
 import { GRADIENT_OPTIONS, type GradientOptions } from "./model_options.ts";
 import type { Gradients } from "./norm.ts";

@@ -6,7 +6,7 @@ import { syntheticCohort } from "../../../src/data/synthetic.ts";
 import { assert, assertEquals } from "../../../src/deps/std.ts";
 import { tf } from "../../../src/deps/tfjs.ts";
 import { RecurrentVae } from "../../../src/models/recurrent_vae/model.ts";
-import { fit } from "../../../src/training/fit.ts";
+import { fit } from "../../../src/pipelines/recurrent_vae/fit.ts";
 import { createOptimiser } from "../../../src/training/optimisers.ts";
 import { checkTensors } from "../../../src/training/watchdog.ts";
 import { tinyLoader, tinyModel } from "../../support/tiny_training.ts";

@@ -5,7 +5,7 @@ import { BackendError } from "../../../src/base/errors.ts";
 import { assertEquals, assertRejects } from "../../../src/deps/std.ts";
 import { tf } from "../../../src/deps/tfjs.ts";
 import type { StateDict } from "../../../src/parameters/state_dict.ts";
-import { fit, type FitOptions } from "../../../src/training/fit.ts";
+import { fit, type FitOptions } from "../../../src/pipelines/recurrent_vae/fit.ts";
 import type { TrainingState } from "../../../src/training/loop.ts";
 import { gpuTest } from "../../support/gpu.ts";
 import { tinyLoader, tinyModel } from "../../support/tiny_training.ts";

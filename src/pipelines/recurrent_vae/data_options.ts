@@ -1,0 +1,234 @@
+/** Options that say which scans to use, and the cohort they come to. */
+import type { GroupBy } from "../../data/bids.ts";
+import { type Cohort, cohortFromFiles, type CohortOptions } from "../../data/cohort.ts";
+import type { FileRecord } from "../../data/file_record.ts";
+import { joinPath, listSubjectFiles } from "../../data/listing.ts";
+import { SYNTHETIC_OPTIONS, syntheticCohort, type SyntheticOptions } from "../../data/synthetic.ts";
+import { spatialShapeOf } from "./model_options.ts";
+import { isAbsolute } from "../../deps/node_path.ts";
+import { listNamedScans } from "./named_scans.ts";
+import { type Option, UsageError, type Values } from "../option_table.ts";
+
+const GROUP = "Data";
+
+/** Most frames used of a run unless `--tol-time` says otherwise (the original's default). */
+const MOST_FRAMES = 120;
+
+/** Where the data that ship with the project lie. */
+const SHIPPED_FOLDER = new URL("../../../data/haxby2001", import.meta.url);
+
+/** Which scans. */
+export const SOURCE_OPTIONS = [
+  {
+    name: "cn",
+    kind: "texts",
+    value: "DIR",
+    help: "Folder of NIfTI files of the group CN; may be repeated",
+    group: GROUP,
+  },
+  {
+    name: "ad",
+    kind: "texts",
+    value: "DIR",
+    help: "Folder of NIfTI files of the group AD; may be repeated",
+    group: GROUP,
+  },
+  {
+    name: "group",
+    kind: "texts",
+    value: "NAME=DIR",
+    help: "Folder of any other group; may be repeated",
+    group: GROUP,
+  },
+  {
+    name: "data",
+    kind: "texts",
+    value: "PATH",
+    help: "Folder or file without a group; may be repeated",
+    group: GROUP,
+  },
+  {
+    name: "skip-prefix",
+    kind: "text",
+    value: "TEXT",
+    help: "Names that begin like this are left out of folders",
+    otherwise: "norm_",
+    group: GROUP,
+  },
+  {
+    name: "group-by",
+    kind: "choice",
+    choices: ["subject", "session", "scan"],
+    help: "What never straddles a split, read from BIDS names",
+    otherwise: "subject",
+    group: GROUP,
+  },
+  { name: "synthetic", kind: "flag", help: "Make a synthetic cohort instead", group: GROUP },
+  {
+    name: "subjects",
+    kind: "integer",
+    min: 2,
+    range: SYNTHETIC_OPTIONS.fields.nCn.range,
+    value: "N",
+    help: "Subjects of the synthetic cohort, half of them in each group",
+    otherwise: "8",
+    group: GROUP,
+  },
+  {
+    name: "spatial",
+    kind: "text",
+    value: "X,Y,Z",
+    help: "Size of the synthetic volumes",
+    otherwise: "91,109,91",
+    group: GROUP,
+  },
+] as const satisfies readonly Option[];
+
+/** Where the scans a run was trained on are now. */
+export const OWN_DATA_OPTIONS = [
+  {
+    name: "data-root",
+    kind: "text",
+    value: "DIR",
+    help: "Folder to which the scans the run was trained on have moved",
+    group: GROUP,
+  },
+  {
+    name: "accept-changed-data",
+    kind: "flag",
+    help: "Go on although scans the run was trained on hold something else now",
+    group: GROUP,
+  },
+] as const satisfies readonly Option[];
+
+/** A scan of a plan. */
+export interface ScanRecord extends FileRecord {
+  /** Diagnostic group or any other class. */
+  readonly label?: string;
+}
+
+/** The scans a run uses, as plain data that goes into its configuration. */
+export interface DataPlan {
+  /** Runs that ship with the project, the user's files, or synthetic ones. */
+  readonly kind: "shipped" | "files" | "synthetic";
+  /** Size and content are there once remembered; what ships with the project then has its name alone. */
+  readonly files?: readonly ScanRecord[];
+  readonly synthetic?: SyntheticOptions;
+  readonly groupBy: GroupBy;
+  readonly tolTime?: number;
+}
+
+/**
+ * What the options ask for; without any, the shipped runs.
+ *
+ * @param values Parsed options. @param files Positional arguments.
+ * @param more `tolTime` and `seed` (of a synthetic cohort), if given.
+ * @throws {UsageError} when synthetic and real data are mixed. @throws {FormatError} for whatever names no scan.
+ */
+export function planData(
+  values: Values<typeof SOURCE_OPTIONS>,
+  files: readonly string[],
+  more: { readonly tolTime?: number; readonly seed?: number } = {},
+): DataPlan {
+  const { tolTime, seed } = more;
+  const named = namesScans({ ...values, synthetic: false }, files);
+  if (values.synthetic) {
+    if (named) throw new UsageError("--synthetic makes its own data; leave out the files");
+    const subjects = values.subjects ?? 8;
+    const synthetic = {
+      nCn: Math.ceil(subjects / 2),
+      nAd: Math.floor(subjects / 2),
+      ...(tolTime === undefined ? {} : { frames: tolTime }),
+      ...(values.spatial === undefined ? {} : { spatialShape: spatialShapeOf(values.spatial) }),
+      ...(seed === undefined ? {} : { seed }),
+    };
+    return { kind: "synthetic", synthetic, groupBy: values["group-by"] ?? "subject" };
+  }
+  for (const name of ["subjects", "spatial"] as const) {
+    if (values[name] !== undefined) throw new UsageError(`--${name} goes with --synthetic`);
+  }
+  if (!named) return { kind: "shipped", groupBy: values["group-by"] ?? "scan", tolTime };
+  const scans = listNamedScans(values, files);
+  return { kind: "files", files: scans, groupBy: values["group-by"] ?? "subject", tolTime };
+}
+
+/**
+ * Whether a command line names scans of its own.
+ *
+ * @param values Parsed options. @param files Positional arguments.
+ */
+export function namesScans(
+  values: Values<typeof SOURCE_OPTIONS>,
+  files: readonly string[],
+): boolean {
+  const folders = [values.cn, values.ad, values.group, values.data];
+  return values.synthetic || files.length > 0 || folders.some((list) => list.length > 0);
+}
+
+/**
+ * Opens the planned scans (headers only).
+ *
+ * @param plan From {@link planData} or a run's configuration.
+ * @throws {FormatError} and {ShapeError} as `cohortFromFiles`.
+ */
+export async function openPlan(plan: DataPlan): Promise<Cohort> {
+  if (plan.kind === "synthetic") return syntheticCohort(plan.synthetic);
+  const options: CohortOptions = {
+    groupBy: plan.groupBy,
+    ...(plan.tolTime === undefined ? {} : { tolTime: plan.tolTime }),
+  };
+  const cohort = await cohortFromFiles(locatedScans(plan), options);
+  if (plan.tolTime !== undefined || cohort.frames <= MOST_FRAMES) return cohort;
+  return { ...cohort, frames: MOST_FRAMES };
+}
+
+/**
+ * The scans of a plan with paths that can be opened; none when they are synthetic.
+ *
+ * @param plan From {@link planData} or a run's configuration.
+ * @throws {UsageError} for shipped runs where they are not at hand.
+ */
+export function locatedScans(plan: DataPlan): ScanRecord[] {
+  if (plan.kind === "shipped" && !plan.files) {
+    const folder = shippedFolder();
+    return listSubjectFiles(folder).map((name) => ({ path: joinPath(folder, name) }));
+  }
+  return (plan.files ?? []).map(locatedFile);
+}
+
+/**
+ * A remembered file with a path that can be opened.
+ *
+ * @param record From a run's configuration, or just made.
+ * @throws {UsageError} for a file that ships with the project where it is not at hand.
+ */
+export function locatedFile<R extends FileRecord>(record: R): R {
+  const { path, fingerprint } = record;
+  // A run may have been made on another system.
+  const absolute = isAbsolute(path) || /^([A-Za-z]:|\\\\)/.test(path);
+  const ships = fingerprint !== undefined && !absolute;
+  return ships ? { ...record, path: joinPath(shippedFolder(), path) } : record;
+}
+
+/**
+ * The opposite of {@link locatedFile}: what ships with the project is remembered by its name alone, since where it lies
+ * is where the program lies. Everything else keeps its absolute path.
+ *
+ * @param record With an absolute path.
+ */
+export function portableFile<R extends FileRecord>(record: R): R {
+  if (SHIPPED_FOLDER.protocol !== "file:") return record;
+  const start = `${shippedFolder()}/`;
+  const { path } = record;
+  return path.startsWith(start) ? { ...record, path: path.slice(start.length) } : record;
+}
+
+function shippedFolder(): string {
+  if (SHIPPED_FOLDER.protocol !== "file:") {
+    throw new UsageError(
+      "The runs that ship with the project can be used from a copy of the repository only; " +
+        "name your own scans, or use --synthetic",
+    );
+  }
+  return decodeURIComponent(SHIPPED_FOLDER.pathname);
+}

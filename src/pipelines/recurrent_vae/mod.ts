@@ -1,0 +1,103 @@
+/** The recurrent VAE as a family of the program. */
+import { normalizationToJson } from "../../data/normalization.ts";
+import { resolveConfig } from "../../models/recurrent_vae/config.ts";
+import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import { UsageError } from "../option_table.ts";
+import type { OpenedRun, OpeningLimits, Pipeline, Plan } from "../pipeline.ts";
+import { NO_CONFIG, readConfigFile } from "./config_file.ts";
+import { OWN_DATA_OPTIONS } from "./data_options.ts";
+import { encodeVerb } from "./encode_verb.ts";
+import { evaluateVerb } from "./evaluate_verb.ts";
+import { ownDataOf } from "./own_data.ts";
+import { prepareData, type PreparedData } from "./prepared_data.ts";
+import { reconstructVerb } from "./reconstruct_verb.ts";
+import { reportRun } from "./report.ts";
+import { configFromJson, configToJson, type RunConfig } from "./run_config.ts";
+import { runFacts } from "./run_facts.ts";
+import { synthesizeVerb } from "./synthesize_verb.ts";
+import { CHANGEABLE, planRun, TRAIN_HELP, type TrainValues } from "./train_options.ts";
+import { checkTraining, trainModel } from "./training.ts";
+
+/** The row of the table. */
+export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
+  family: "recurrent-vae",
+  summary: "fMRI volumes: a latent state carried through time, decoded to volumes",
+  train: TRAIN_HELP,
+  changeable: CHANGEABLE,
+  plan,
+  async reopen({ folder, config, values }, limits) {
+    const data = await prepareData(ownDataOf({ folder, config }, values), {
+      ...limits,
+      batchSize: config.model.batchSize,
+      seed: config.model.seed,
+    });
+    return { config: { ...config, data: data.plan }, data };
+  },
+  configToJson,
+  configFromJson,
+  change,
+  view: ({ model: { epochs, seed, learningRate }, training: { clipNorm, checkpointEvery } }) => ({
+    epochs,
+    seed,
+    learningRate,
+    clipNorm,
+    checkpointEvery,
+  }),
+  check: checkTraining,
+  build: ({ model }, { train }) => new RecurrentVae(model, { subjects: train.subjects }),
+  fit: trainModel,
+  savedParts: ({ data }) => ({ normalisation: normalizationToJson(data.train.normalization) }),
+  report: reportRun,
+  inspect: runFacts,
+  verbs: { evaluate: evaluateVerb, encode: encodeVerb, reconstruct: reconstructVerb },
+  synthesize: synthesizeVerb,
+};
+
+function plan(values: TrainValues, files: readonly string[]): Plan<RunConfig, PreparedData> {
+  for (const { name } of OWN_DATA_OPTIONS) {
+    if (values[name]) throw new UsageError(`--${name} goes with --resume`);
+  }
+  const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
+  const planned = planRun(values, files, file);
+  const { kind } = planned.data;
+  return {
+    name: kind === "files" ? "run" : kind === "shipped" ? "haxby2001" : kind,
+    engine: file.engine,
+    async open(limits: OpeningLimits): Promise<OpenedRun<RunConfig, PreparedData>> {
+      const { batchSize, seed } = resolveConfig({
+        batchSize: planned.model.batchSize,
+        seed: planned.model.seed,
+      });
+      const data = await prepareData(planned.data, { ...limits, batchSize, seed });
+      try {
+        const model = resolveConfig({
+          ...planned.model,
+          spatialShape: data.cohort.spatialShape,
+          tolTime: data.cohort.frames,
+        });
+        return { config: { model, training: planned.training, data: data.plan }, data };
+      } catch (error) {
+        data.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Settings that may change when a run goes on; they stay changed. */
+function change({ model, training, data }: RunConfig, values: TrainValues): RunConfig {
+  return {
+    model: {
+      ...model,
+      epochs: values.epochs ?? model.epochs,
+      learningRate: values["learning-rate"] ?? model.learningRate,
+    },
+    training: {
+      ...training,
+      clipNorm: values["clip-norm"] ?? training.clipNorm,
+      patience: values.patience ?? training.patience,
+      checkpointEvery: values["checkpoint-every"] ?? training.checkpointEvery,
+    },
+    data,
+  };
+}

@@ -1,0 +1,197 @@
+/** Writes what a trained run leaves behind for people: latents, F, reconstructions, figures, the report page. */
+import type { NdArray } from "../../base/arrays.ts";
+import type { DataLoader } from "../../data/loader.ts";
+import { writeWhole } from "../../files/whole_file.ts";
+import { makeFolder } from "../../files/whole_folder.ts";
+import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
+import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
+import { latentTrajectories } from "../../reports/latent_trajectories.ts";
+import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
+import { reportPage } from "../../reports/page.ts";
+import { sliceComparison } from "../../reports/slice_comparison.ts";
+import type { PreparedData } from "./prepared_data.ts";
+import { toJson } from "../../files/json.ts";
+import { rollOut, scanSpace, type Trajectory, writeStates } from "./rollouts.ts";
+import { RUN_LAYOUT } from "../run_folder.ts";
+import { uniqueStems } from "./scan_names.ts";
+
+/** What the figures and the summary need. */
+export interface RunResults {
+  /** Of F, largest modulus first. */
+  readonly eigenvalues: readonly Eigenvalue[];
+  /** Seconds between frames of the first scan; null when nobody says. */
+  readonly repetitionTime: number | null;
+  /** States of the held-out runs (of all runs, if none are held out), `[N, T, D]`. */
+  readonly states: NdArray;
+  /** Posterior log-variances of these states, `[N, T, D]`. */
+  readonly logVar: NdArray;
+  /** First frames of the first of these runs. */
+  readonly example: Trajectory["firstFrames"];
+  /** File name of that run, without extension. */
+  readonly exampleName: string;
+  /** Whether these runs were held out. */
+  readonly heldOut: boolean;
+}
+
+/**
+ * Writes subjects.tsv, transition.json, latents of all runs and reconstructions of the held-out ones (of all
+ * runs, if none are held out).
+ *
+ * @param folder Of the run.
+ * @param model Trained.
+ * @param data Its data.
+ * @throws {WriteError} when a file cannot be written; those before it are whole. {@link writeReport} the same.
+ */
+export async function writeResults(
+  folder: string,
+  model: RecurrentVae,
+  data: PreparedData,
+): Promise<RunResults> {
+  for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
+    makeFolder(`${folder}/${name}`, { parents: false });
+  }
+  const stems = uniqueStems(data.cohort.subjects);
+  writeSubjects(folder, data, stems);
+  const table = await model.subjectOffsets();
+  const width = model.config.latentDim;
+  const trained = await rollOutAll(folder, model, {
+    loader: data.train,
+    stems: data.split.train.map((row) => stems[row]),
+    offset: (row) => Float32Array.from(table.data.subarray(row * width, (row + 1) * width)),
+    reconstruct: data.heldOut === null,
+  });
+  const heldOut = data.heldOut && await rollOutAll(folder, model, {
+    loader: data.heldOut,
+    stems: data.split.test.map((row) => stems[row]),
+    reconstruct: true,
+  });
+  const { repetitionTime } = await scanSpace(data.cohort.subjects[0]);
+  const spectrum = writeTransition(folder, model.transitionMatrix, repetitionTime);
+  const shown = heldOut ?? trained;
+  return {
+    eigenvalues: spectrum,
+    repetitionTime,
+    states: stack(shown.map(({ states }) => states)),
+    logVar: stack(shown.map(({ logVar }) => logVar)),
+    example: shown[0].firstFrames,
+    exampleName: stems[data.heldOut ? data.split.test[0] : data.split.train[0]],
+    heldOut: data.heldOut !== null,
+  };
+}
+
+interface RolloutPlan {
+  readonly loader: DataLoader;
+  readonly stems: readonly string[];
+  readonly offset?: (row: number) => Float32Array;
+  readonly reconstruct: boolean;
+}
+
+async function rollOutAll(
+  folder: string,
+  model: RecurrentVae,
+  plan: RolloutPlan,
+): Promise<Trajectory[]> {
+  const trajectories: Trajectory[] = [];
+  for (const [row, stem] of plan.stems.entries()) {
+    const path = `${folder}/${RUN_LAYOUT.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
+    const trajectory = await rollOut(model, plan.loader, {
+      row,
+      ...(plan.offset ? { offset: plan.offset(row) } : {}),
+      ...(plan.reconstruct ? { path } : {}),
+    });
+    writeStates(`${folder}/${RUN_LAYOUT.latents}/${stem}_latents.tsv`, trajectory.states);
+    trajectories.push(trajectory);
+  }
+  return trajectories;
+}
+
+function stack(arrays: readonly NdArray[]): NdArray {
+  const { shape } = arrays[0];
+  const size = shape[0] * shape[1];
+  const data = new Float32Array(arrays.length * size);
+  arrays.forEach((array, n) => data.set(array.data, n * size));
+  return { data, shape: [arrays.length, ...shape] };
+}
+
+/** One line a scan: which row of the offset table it has, and whether it was trained on. */
+function writeSubjects(folder: string, data: PreparedData, stems: readonly string[]): void {
+  const lines = ["name\tgroup\tpart\toffset_row\tfile"];
+  const trainRows = new Map(data.split.train.map((row, offset) => [row, offset]));
+  data.cohort.subjects.forEach(({ id, label }, row) => {
+    const offset = trainRows.get(row);
+    const part = offset === undefined ? "held-out\tn/a" : `training\t${offset}`;
+    const file = data.plan.files?.[row].path ?? id;
+    lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}`);
+  });
+  writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
+}
+
+function writeTransition(
+  folder: string,
+  { data, shape }: NdArray,
+  repetitionTime: number | null,
+): Eigenvalue[] {
+  const [width] = shape;
+  const spectrum = eigenvalues(data, width);
+  const rows = Array.from({ length: width }, (_, i) => data.slice(i * width, (i + 1) * width));
+  const content = { F: rows, repetitionTime, eigenvalues: spectrum };
+  writeWhole(`${folder}/${RUN_LAYOUT.transition}`, toJson(content) + "\n");
+  return spectrum;
+}
+
+/**
+ * Draws the figures and the page.
+ *
+ * @param folder Of the run. @param results From {@link writeResults}.
+ * @param more History, size of the volumes and the summary's text.
+ */
+export function writeReport(
+  folder: string,
+  results: RunResults,
+  more: {
+    readonly history: readonly EpochRecord[];
+    readonly spatialShape: readonly [number, number, number];
+    readonly summary: string;
+  },
+): void {
+  const which = results.heldOut ? "held-out" : "trained-on";
+  const { repetitionTime } = results;
+  const figures = {
+    loss: {
+      svg: lossCurve(more.history),
+      caption: "Training loss and its parts, mean over the batches of each epoch.",
+    },
+    slice: {
+      svg: sliceComparison({
+        ...results.example,
+        spatialShape: more.spatialShape,
+        title: `${results.exampleName}, first frame (${which})`,
+      }),
+      caption: "Middle axial slice in the units the model sees.",
+    },
+    latents: {
+      svg: latentTrajectories(results.states, {
+        ...(repetitionTime === null ? {} : { repetitionTime }),
+        title: `Latent state, mean of ${results.states.shape[0]} ${which} runs`,
+      }),
+      caption: "Posterior means of the latent state over time.",
+    },
+    eigenvalues: {
+      svg: eigenvaluePlot(
+        results.eigenvalues.map(({ real, imaginary }) => ({ re: real, im: imaginary })),
+      ),
+      caption: "Inside the circle a mode decays; off the real axis it oscillates.",
+    },
+  };
+  makeFolder(`${folder}/${RUN_LAYOUT.figures}`, { parents: false });
+  for (const [name, { svg }] of Object.entries(figures)) {
+    writeWhole(`${folder}/${RUN_LAYOUT.figures}/${name}.svg`, svg);
+  }
+  const page = reportPage({
+    title: `recvae run ${folder.split("/").at(-1)}`,
+    summary: more.summary,
+    figures: Object.values(figures),
+  });
+  writeWhole(`${folder}/${RUN_LAYOUT.report}`, page);
+}

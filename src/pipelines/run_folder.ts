@@ -1,0 +1,18 @@
+/** What lies where in the folder of a run, beside the files of src/training/run_folder.ts. */
+import { LOCK_FILE } from "../files/folder_lock.ts";
+
+/** Names inside a run folder. */
+export const RUN_LAYOUT = {
+  config: "config.json",
+  lock: LOCK_FILE,
+  checkpoints: "checkpoints",
+  log: "log.jsonl",
+  subjects: "subjects.tsv",
+  transition: "transition.json",
+  latents: "latents",
+  reconstructions: "reconstructions",
+  figures: "figures",
+  report: "report.html",
+  summaryText: "summary.txt",
+  summaryJson: "summary.json",
+} as const;

@@ -1,0 +1,161 @@
+/** From a command line to a run that can be trained: planned, its folder taken, its data open. */
+import { readRegularText } from "../data/openers/regular_file.ts";
+import { FolderLock } from "../files/folder_lock.ts";
+import { toJson } from "../files/json.ts";
+import { writeWhole } from "../files/whole_file.ts";
+import { makeFolder } from "../files/whole_folder.ts";
+import { fewOf } from "../base/lists.ts";
+import { familyOfRun, readRunOnDisk, runConfigToJson, type RunOnDisk } from "./families.ts";
+import { removeRun, removeUnfinished, requireFree } from "./old_run.ts";
+import { UsageError } from "./option_table.ts";
+import { requireReadableOrNew, temporaryFolder } from "./output_permissions.ts";
+import type { OpenedData, OpenedRun, Pipeline, Plan } from "./pipeline.ts";
+import { RUN_LAYOUT } from "./run_folder.ts";
+import { CHANGEABLE_RUN_OPTIONS, type RunValues } from "./run_options.ts";
+import { nothingTrained, safeTraining, sayingWhatIsSafe } from "./safe_outputs.ts";
+import { say } from "./terminal.ts";
+
+const MEBIBYTE = 2 ** 20;
+
+/** A run that is this process's own until it is disposed. */
+export interface StartedRun extends OpenedRun<unknown, OpenedData>, Disposable {
+  readonly pipeline: Pipeline;
+  readonly folder: string;
+  readonly lock: FolderLock;
+  /** Choices of a configuration file; options win over them. */
+  readonly engine?: Plan<unknown, OpenedData>["engine"];
+}
+
+/** What was typed: the values of the family's table. */
+export interface TrainArguments {
+  readonly values: RunValues & { readonly memory?: number };
+  readonly files: readonly string[];
+}
+
+/**
+ * Plans a new run, opens its data, and only then makes its folder.
+ *
+ * @param pipeline The family.
+ * @param typed Options and files.
+ * @throws {UsageError} {FormatError} {ConfigError} as the family's plan does, or when the folder is not free.
+ * @throws {CheckpointError} when another program is at work in the folder.
+ * @throws {WriteError} when it cannot be written to.
+ */
+export async function startRun(
+  pipeline: Pipeline,
+  { values, files }: TrainArguments,
+): Promise<StartedRun> {
+  const plan: Plan<unknown, OpenedData> = pipeline.plan(values, files);
+  const folder = values.out ?? defaultFolder(plan.name);
+  requireReadableOrNew(folder);
+  FolderLock.refuseHeld(folder);
+  requireFree(folder, values.force);
+  const { config, data } = await plan.open(limitsOf(values, folder));
+  let lock: FolderLock | undefined;
+  try {
+    pipeline.check(config);
+    await sayingWhatIsSafe(() => nothingTrained(folder), () => {
+      makeFolder(folder);
+      lock = takeLock(folder);
+      // Opening the data may have taken minutes, in which another program may have come and gone.
+      requireFree(folder, values.force);
+      if (values.force) removeRun(folder);
+      writeConfig(folder, toJson(runConfigToJson(pipeline, config)));
+    });
+    return started({ pipeline, folder, lock: lock!, config, data, engine: plan.engine });
+  } catch (error) {
+    lock?.[Symbol.dispose]();
+    data.close();
+    throw error;
+  }
+}
+
+/**
+ * Reads the configuration of a run that was begun and opens the same data.
+ *
+ * @param typed Options, `resume` among them.
+ * @throws {UsageError} for options that cannot be changed. @throws as {@link startRun}.
+ */
+export async function reopenRun({ values, files }: TrainArguments): Promise<StartedRun> {
+  const folder = values.resume!.replace(/[\\/]+$/, "");
+  requireChangeable(familyOfRun(folder), { values, files });
+  readRunOnDisk(folder);
+  const lock = takeLock(folder);
+  let data: OpenedData | undefined;
+  try {
+    const saved = readRunOnDisk(folder);
+    const { pipeline } = saved;
+    const changed = pipeline.change(saved.config, values);
+    pipeline.check(changed);
+    const limits = limitsOf(values, folder);
+    const opened = await pipeline.reopen({ folder, config: changed, values }, limits);
+    data = opened.data as OpenedData;
+    removeUnfinished(folder);
+    await sayingWhatIsSafe(
+      () => safeTraining(folder, pipeline.view(changed).epochs),
+      () => rewriteConfig(folder, saved, opened.config),
+    );
+    return started({ pipeline, folder, lock, ...opened });
+  } catch (error) {
+    data?.close();
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function started(run: Omit<StartedRun, typeof Symbol.dispose>): StartedRun {
+  return {
+    ...run,
+    [Symbol.dispose]() {
+      run.data.close();
+      run.lock[Symbol.dispose]();
+    },
+  };
+}
+
+/** Makes the folder this program's own. */
+function takeLock(folder: string): FolderLock {
+  const lock = FolderLock.take(folder);
+  if (!lock.keepsOthersOut) {
+    say(
+      `Note: the file system of "${folder}" locks no files; see that no other program writes to this folder.`,
+    );
+  }
+  return lock;
+}
+
+function requireChangeable(pipeline: Pipeline, { values, files }: TrainArguments): void {
+  const allowed = [...CHANGEABLE_RUN_OPTIONS, ...pipeline.changeable, "debug", "help"];
+  const extra = Object.entries(values).filter(([name, value]) =>
+    !allowed.includes(name) &&
+    (Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false)
+  ).map(([name]) => `--${name}`);
+  if (extra.length === 0 && files.length === 0) return;
+  throw new UsageError(
+    `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
+  );
+}
+
+/** Settings that were changed on going on stay changed. The epoch that the file may hold belongs to the last save. */
+function rewriteConfig(folder: string, { pipeline, config: before }: RunOnDisk, config: unknown) {
+  const json = runConfigToJson(pipeline, config);
+  if (toJson(runConfigToJson(pipeline, before)) === toJson(json)) return;
+  const { __epoch__ } = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.config}`));
+  writeConfig(folder, toJson({ ...json, ...(__epoch__ === undefined ? {} : { __epoch__ }) }));
+}
+
+function writeConfig(folder: string, text: string): void {
+  writeWhole(`${folder}/${RUN_LAYOUT.config}`, text + "\n");
+}
+
+function limitsOf({ memory }: TrainArguments["values"], folder: string) {
+  return {
+    ...(memory === undefined ? {} : { memoryBudget: memory * MEBIBYTE }),
+    ...temporaryFolder(folder),
+  };
+}
+
+function defaultFolder(name: string): string {
+  const time = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
+  return `runs/${name}-${time}`;
+}
