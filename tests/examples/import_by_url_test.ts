@@ -63,7 +63,11 @@ Deno.test("a program may import mod.ts by URL without computing, and prints noth
   await using server = serveRepository();
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/import.ts`, `import "http://${server.address}/mod.ts";`);
-    const flags = [...ALONE, `--allow-import=${server.address}`];
+    const flags = [
+      ...ALONE,
+      `--allow-import=${server.address}`,
+      `--reload=http://${server.address}/`,
+    ];
     const { code, stdout, stderr } = await runDeno([...flags, "import.ts"], folder);
     assertEquals({ code, stdout, stderr }, { code: 0, stdout: "", stderr: "" });
   });
@@ -73,7 +77,11 @@ Deno.test("the program runs by URL: help without permission, training where it m
   await using server = serveRepository();
   await inFolder(async (folder) => {
     const main = `http://${server.address}/src/cli/main.ts`;
-    const flags = [...ALONE, `--allow-import=${server.address}`];
+    const flags = [
+      ...ALONE,
+      `--allow-import=${server.address}`,
+      `--reload=http://${server.address}/`,
+    ];
     for (const args of [["--help"], ["train", "--help"], ["--version"]]) {
       const { code, stdout, stderr } = await runDeno([...flags, main, ...args], folder);
       assertEquals(code, 0, stderr);
