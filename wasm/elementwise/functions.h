@@ -150,4 +150,16 @@ RECVAE_INLINE v128_t softplus4(v128_t x) {
   return wasm_f32x4_add(wasm_f32x4_max(x, zero4()), wasm_v128_bitselect(t, tail, wasm_f32x4_eq(u, one)));
 }
 
+/* eˣ − 1, without cancellation near 0: tanh(x/2)·(eˣ + 1). */
+RECVAE_INLINE v128_t expm1_4(v128_t x) {
+  const v128_t half = wasm_f32x4_mul(x, constant4(0.5f));
+  return wasm_f32x4_mul(tanh4(half), wasm_f32x4_add(exp4(x), constant4(1.0f)));
+}
+
+/* x where x > 0, else alpha·(eˣ − 1). */
+RECVAE_INLINE v128_t elu4(v128_t x, v128_t alpha) {
+  const v128_t below = wasm_f32x4_mul(alpha, expm1_4(wasm_f32x4_pmin(x, zero4())));
+  return wasm_v128_bitselect(x, below, wasm_f32x4_gt(x, zero4()));
+}
+
 }  // namespace recvae
