@@ -8,7 +8,8 @@
 /**
  * erf x = 2/√π·∫₀ˣ e^(−t²) dt.
  *
- * @param x Any number. @returns Within about 1e-15 of the value, relative.
+ * @param x Any number.
+ * @returns Within about 1e-15 of the value, relative.
  */
 export function erf(x: number): number {
   // Beyond 6 the rest, 2e-17, is below half a unit of 1.

@@ -25,7 +25,8 @@ export interface Weights {
 /**
  * Weights of values of a shape.
  *
- * @param shape Of the values. @param options Mask and reduction.
+ * @param shape Of the values.
+ * @param options Mask and reduction.
  * @param doing Of messages, e.g. `"Huber loss"`.
  * @throws {ShapeError} when the mask does not fit.
  */

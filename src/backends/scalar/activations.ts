@@ -57,7 +57,9 @@ function geluArgument(x: number): number {
 /**
  * Softmax of rows, or its logarithm.
  *
- * @param y Overwritten, same length as x. @param x `[rows, columns]`. @param shape Columns and kind.
+ * @param y Overwritten, same length as x.
+ * @param x `[rows, columns]`.
+ * @param shape Columns and kind.
  */
 export function softmaxRows(
   y: FloatArray,
@@ -78,7 +80,9 @@ export function softmaxRows(
 /**
  * Gradient of {@link softmaxRows} from its result.
  *
- * @param dx Overwritten, same length as y. @param inputs dy and y. @param shape Columns and kind.
+ * @param dx Overwritten, same length as y.
+ * @param inputs dy and y.
+ * @param shape Columns and kind.
  */
 export function softmaxRowsGradient(
   dx: FloatArray,
@@ -97,7 +101,9 @@ export function softmaxRowsGradient(
 /**
  * Dropout by the words of a Philox sequence.
  *
- * @param y Overwritten, same length as x. @param x Values. @param attributes Stream, threshold, factor.
+ * @param y Overwritten, same length as x.
+ * @param x Values.
+ * @param attributes Stream, threshold, factor.
  */
 export function dropValues(y: FloatArray, x: FloatArray, attributes: DropoutAttributes): void {
   const { identity, threshold, scale } = attributes;

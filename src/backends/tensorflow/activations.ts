@@ -49,7 +49,12 @@ const FUNCTIONS: Readonly<
   },
 };
 
-/** y = f(x). @param inputs x. @param attributes Which activation. */
+/**
+ * y = f(x).
+ *
+ * @param inputs x.
+ * @param attributes Which activation.
+ */
 export function activation(
   { x }: { readonly x: tf.Tensor },
   { activation, alpha }: ActivationAttributes,
@@ -57,7 +62,12 @@ export function activation(
   return FUNCTIONS[activation].value(x, alpha);
 }
 
-/** dx = dy·f′(x). @param inputs dy and x. @param attributes Which activation. */
+/**
+ * dx = dy·f′(x).
+ *
+ * @param inputs dy and x.
+ * @param attributes Which activation.
+ */
 export function activationGradient(
   { dy, x }: { readonly dy: tf.Tensor; readonly x: tf.Tensor },
   { activation, alpha }: ActivationAttributes,
@@ -65,7 +75,12 @@ export function activationGradient(
   return tf.mul(dy, FUNCTIONS[activation].slope(x, alpha));
 }
 
-/** Softmax over the last axis, or its logarithm. @param inputs x. @param attributes Kind. */
+/**
+ * Softmax over the last axis, or its logarithm.
+ *
+ * @param inputs x.
+ * @param attributes Kind.
+ */
 export function softmax(
   { x }: { readonly x: tf.Tensor },
   { logarithmic }: SoftmaxAttributes,
@@ -75,7 +90,12 @@ export function softmax(
   return tf.sub(centred, tf.log(tf.sum(tf.exp(centred), -1, true)));
 }
 
-/** Gradient of {@link softmax} from its result. @param inputs dy and y. @param attributes Kind. */
+/**
+ * Gradient of {@link softmax} from its result.
+ *
+ * @param inputs dy and y.
+ * @param attributes Kind.
+ */
 export function softmaxGradient(
   { dy, y }: { readonly dy: tf.Tensor; readonly y: tf.Tensor },
   { logarithmic }: SoftmaxAttributes,
@@ -84,7 +104,12 @@ export function softmaxGradient(
   return tf.mul(y, tf.sub(dy, tf.sum(tf.mul(dy, y), -1, true)));
 }
 
-/** y[i] = scale·x[i] or 0; the mask is made on the host. @param inputs x. @param attributes Stream, threshold, factor. */
+/**
+ * y[i] = scale·x[i] or 0; the mask is made on the host.
+ *
+ * @param inputs x.
+ * @param attributes Stream, threshold, factor.
+ */
 export function dropout(
   { x }: { readonly x: tf.Tensor },
   attributes: DropoutAttributes,

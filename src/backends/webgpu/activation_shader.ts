@@ -65,7 +65,11 @@ const EXPRESSIONS: Readonly<
   },
 };
 
-/** y = f(x) of every value. @param name Which activation. */
+/**
+ * y = f(x) of every value.
+ *
+ * @param name Which activation.
+ */
 export function activationValues(name: ActivationName) {
   return makeShader({
     label: `activation ${name}`,
@@ -81,7 +85,11 @@ export function activationValues(name: ActivationName) {
   });
 }
 
-/** dx = dy·f′(x) of every value. @param name Which activation. */
+/**
+ * dx = dy·f′(x) of every value.
+ *
+ * @param name Which activation.
+ */
 export function activationSlopes(name: ActivationName) {
   return makeShader({
     label: `activation gradient ${name}`,

@@ -11,7 +11,13 @@ import { bindValues, type BoundItems, splitItems } from "./parts.ts";
 import { WORKGROUP } from "./row_units.ts";
 import { softmaxGradientRows, softmaxRows } from "./softmax_shader.ts";
 
-/** y = f(x). @param backend Of the device. @param inputs x. @param attributes Which activation. */
+/**
+ * y = f(x).
+ *
+ * @param backend Of the device.
+ * @param inputs x.
+ * @param attributes Which activation.
+ */
 export function activation(
   backend: DeviceBackend,
   { x }: { readonly x: tf.TensorInfo },
@@ -28,7 +34,13 @@ export function activation(
   return y;
 }
 
-/** dx = dy·f′(x). @param backend Of the device. @param inputs dy and x. @param attributes Which activation. */
+/**
+ * dx = dy·f′(x).
+ *
+ * @param backend Of the device.
+ * @param inputs dy and x.
+ * @param attributes Which activation.
+ */
 export function activationGradient(
   backend: DeviceBackend,
   { dy, x }: { readonly dy: tf.TensorInfo; readonly x: tf.TensorInfo },
@@ -51,7 +63,13 @@ export function activationGradient(
   return dx;
 }
 
-/** Softmax over the last axis, or its logarithm. @param backend Of the device. @param inputs x. @param attributes Kind. */
+/**
+ * Softmax over the last axis, or its logarithm.
+ *
+ * @param backend Of the device.
+ * @param inputs x.
+ * @param attributes Kind.
+ */
 export function softmax(
   backend: DeviceBackend,
   { x }: { readonly x: tf.TensorInfo },
@@ -69,7 +87,13 @@ export function softmax(
   return y;
 }
 
-/** Gradient of {@link softmax}. @param backend Of the device. @param inputs dy and y. @param attributes Kind. */
+/**
+ * Gradient of {@link softmax}.
+ *
+ * @param backend Of the device.
+ * @param inputs dy and y.
+ * @param attributes Kind.
+ */
 export function softmaxGradient(
   backend: DeviceBackend,
   { dy, y }: { readonly dy: tf.TensorInfo; readonly y: tf.TensorInfo },
@@ -98,7 +122,13 @@ export function softmaxGradient(
   return dx;
 }
 
-/** y[i] = scale·x[i] or 0. @param backend Of the device. @param inputs x. @param attributes Stream, threshold, factor. */
+/**
+ * y[i] = scale·x[i] or 0.
+ *
+ * @param backend Of the device.
+ * @param inputs x.
+ * @param attributes Stream, threshold, factor.
+ */
 export function dropout(
   backend: DeviceBackend,
   { x }: { readonly x: tf.TensorInfo },

@@ -5,7 +5,11 @@ import { makeShader } from "./shader.ts";
 const LANES = `var<workgroup> lanes: array<f32, ${JOIN_WORKGROUP}>;`;
 const EACH_COLUMN = `for (var i = lane; i < u.columns; i += ${JOIN_WORKGROUP}u)`;
 
-/** y of every row. @param logarithmic Whether y is the logarithm. */
+/**
+ * y of every row.
+ *
+ * @param logarithmic Whether y is the logarithm.
+ */
 export function softmaxRows(logarithmic: boolean) {
   return makeShader({
     label: logarithmic ? "log softmax" : "softmax",
@@ -39,7 +43,11 @@ ${sumLanes("sum")}
   });
 }
 
-/** dx of every row from dy and y. @param logarithmic Whether y is the logarithm. */
+/**
+ * dx of every row from dy and y.
+ *
+ * @param logarithmic Whether y is the logarithm.
+ */
 export function softmaxGradientRows(logarithmic: boolean) {
   return makeShader({
     label: logarithmic ? "log softmax gradient" : "softmax gradient",
