@@ -72,6 +72,14 @@ export class RandomStream {
     return new RandomStream(absorbNumber(this.#identity, KIND.number, name));
   }
 
+  /**
+   * The 128 bits that this stream is a function of, however far it has advanced: two words of Philox key, two of
+   * the upper half of its counter. For kernels that make the stream's numbers themselves, such as dropout's.
+   */
+  identity(): number[] {
+    return [...this.#identity];
+  }
+
   /** Uniform on [0, 1), a multiple of 2⁻⁵³, in float64. */
   uniform(): number {
     return this.#next(21) / 2 ** 53;

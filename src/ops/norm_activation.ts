@@ -1,5 +1,6 @@
 /**
- * Batch or group normalisation with LeakyReLU behind it (spec 3.2, 3.3, section 8 "GroupNorm"), fused.
+ * Batch or group normalisation with an activation behind it (spec 3.2, 3.3, section 8 "GroupNorm"), fused:
+ * LeakyReLU, ReLU or none.
  *
  * Several frames of one batch go through in one call: `sampleGroups` says into how many runs of
  * consecutive samples the statistics fall, one per frame, never pooled (spec section 12).
@@ -37,9 +38,14 @@ export interface Statistics {
 export interface NormConstants {
   /** Added to the variance. Default 1e-5, as in PyTorch. */
   readonly epsilon?: number;
-  /** LeakyReLU: v if v > 0, else slope·v. Default 0.2; 1 means no activation. */
+  /** What stands behind the normalisation. Default `"leakyRelu"`. */
+  readonly activation?: NormActivation;
+  /** Of leakyRelu: v if v > 0, else slope·v. Default 0.2; 1 means no activation. */
   readonly slope?: number;
 }
+
+/** Activations a normalisation can have behind it in the same pass. */
+export type NormActivation = "leakyRelu" | "relu" | "none";
 
 /** Blocks over which statistics are taken. */
 export interface NormBlocks extends NormConstants {
@@ -50,7 +56,7 @@ export interface NormBlocks extends NormConstants {
 }
 
 /**
- * Training mode: y = leaky(γ·(x − m)/√(v + epsilon) + β) with mean and biased variance of each block.
+ * Training mode: y = f(γ·(x − m)/√(v + epsilon) + β), f the activation, with mean and biased variance of each block.
  * Differentiable in x, gamma and beta, through the statistics as well; the returned statistics themselves
  * are meant for running buffers and carry no gradient.
  *
@@ -101,7 +107,8 @@ export function fixedNormActivation(
   affine: Affine,
   options: Statistics & NormConstants,
 ): tf.Tensor {
-  const attributes = resolve(x, affine, { epsilon: options.epsilon, slope: options.slope });
+  const { epsilon, activation, slope } = options;
+  const attributes = resolve(x, affine, { epsilon, activation, slope });
   const channels = attributes.channelGroups;
   for (const name of ["mean", "variance"] as const) {
     requireShape("Normalising", name, {
@@ -122,7 +129,7 @@ export function fixedNormActivation(
 }
 
 /**
- * Group normalisation (PyTorch's GroupNorm) with LeakyReLU: statistics per sample and channel group, the
+ * Group normalisation (PyTorch's GroupNorm) with an activation: statistics per sample and channel group, the
  * same in training and evaluation.
  *
  * @param x `[N, ...voxels, C]` float32. @param affine gamma and beta `[C]`.
@@ -205,8 +212,20 @@ function resolve(x: tf.Tensor, affine: Affine, blocks: NormBlocks): NormAttribut
     sampleGroups,
     channelGroups,
     epsilon: blocks.epsilon ?? 1e-5,
-    slope: blocks.slope ?? 0.2,
+    slope: slopeOf(blocks),
   };
+}
+
+/** The slope below 0 that makes LeakyReLU the activation asked for. */
+function slopeOf({ activation = "leakyRelu", slope }: NormConstants): number {
+  if (activation === "none") return 1;
+  if (activation === "relu") return 0;
+  if (activation === "leakyRelu") return slope ?? 0.2;
+  throw new ConfigError(
+    "activation",
+    `Normalising: activation is ${activation}, needs leakyRelu, relu or none; ` +
+      "put another one behind the normalisation as an operation of its own",
+  );
 }
 
 function requireDivisor(field: string, groups: number, count: number): void {

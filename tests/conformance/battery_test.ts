@@ -2,6 +2,12 @@ import { selectBackend } from "../../src/backends/registry.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
 import { batchNormActivation } from "../../src/ops/norm_activation.ts";
+import {
+  ACTIVATION_FAMILY,
+  DROPOUT_FAMILY,
+  LAYER_NORM_FAMILY,
+  SOFTMAX_FAMILY,
+} from "./activation_families.ts";
 import { type Case, type CaseTensors, compareFamily, type Family, judge } from "./battery.ts";
 import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_families.ts";
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
@@ -17,6 +23,10 @@ const FLOAT_FAMILIES = [
   NORM_GRADIENT,
   TANH_ERROR_FAMILY,
   LINEAR,
+  ACTIVATION_FAMILY,
+  SOFTMAX_FAMILY,
+  DROPOUT_FAMILY,
+  LAYER_NORM_FAMILY,
 ];
 
 /** The family with its operation replaced wherever float64 is not stored, that is on the engine under test. */

@@ -1,5 +1,11 @@
 /** All families of the battery, and the whole battery in one call. */
 import type { BackendName } from "../../src/backends/engine.ts";
+import {
+  ACTIVATION_FAMILY,
+  DROPOUT_FAMILY,
+  LAYER_NORM_FAMILY,
+  SOFTMAX_FAMILY,
+} from "./activation_families.ts";
 import { compareFamily, type Comparison, type Family } from "./battery.ts";
 import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_families.ts";
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
@@ -17,6 +23,10 @@ export const FAMILIES: readonly Family[] = [
   NORM_GRADIENT,
   TANH_ERROR_FAMILY,
   LINEAR,
+  ACTIVATION_FAMILY,
+  SOFTMAX_FAMILY,
+  DROPOUT_FAMILY,
+  LAYER_NORM_FAMILY,
   ELEMENTWISE_FAMILY,
   REDUCTION_FAMILY,
   MOVEMENT_FAMILY,

@@ -222,3 +222,36 @@ Deno.test("normalisation leaves no tensors behind, on and off the tape", async (
   assert(tf.memory().numTensors === before);
   tf.dispose([x, affine.gamma, affine.beta]);
 });
+
+Deno.test("the activation behind a normalisation is LeakyReLU, ReLU or none", async () => {
+  await selectBackend("reference");
+  const random = RandomStream.fromSeed(29);
+  const x = normalArray(random, [4, 3, 2, 6]);
+  const { gamma, beta } = affineOf(random, 6);
+  const run = (options: Parameters<typeof groupNormActivation>[2]) =>
+    tf.tidy(() => {
+      const [tx, tg, tb] = [x, gamma, beta].map((a) => toTensor(a.data, a.shape));
+      return [...groupNormActivation(tx, { gamma: tg, beta: tb }, options).y.dataSync()];
+    });
+  const plain = run({ groups: 2, activation: "none" });
+  assertEquals(plain, run({ groups: 2, slope: 1 }));
+  const leaky = (slope: number) => plain.map((v) => v > 0 ? v : slope * v);
+  assertEquals(run({ groups: 2 }), leaky(0.2));
+  assertEquals(run({ groups: 2, activation: "leakyRelu", slope: 0.01 }), leaky(0.01));
+  assertEquals(run({ groups: 2, activation: "relu" }), leaky(0));
+  for (const activation of ["none", "relu"] as const) {
+    assertGradientsMatchDifferences(
+      ([x, gamma, beta]) => groupNormActivation(x, { gamma, beta }, { groups: 2, activation }).y,
+      { x, gamma, beta },
+    );
+    assertGradientsMatchDifferences(
+      ([x, gamma, beta]) => {
+        const [mean, variance] = [tf.zeros([6]), tf.ones([6])];
+        return fixedNormActivation(x, { gamma, beta }, { mean, variance, activation });
+      },
+      { x, gamma, beta },
+    );
+  }
+  const wrong = { groups: 2, activation: "gelu" } as unknown as { groups: number };
+  assertThrows(() => run(wrong), ConfigError, "activation is gelu");
+});

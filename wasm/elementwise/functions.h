@@ -72,6 +72,23 @@ RECVAE_INLINE v128_t log4(v128_t x) {
   return wasm_v128_bitselect(constant4(__builtin_nanf("")), result, bad);
 }
 
+/* 2^(factor·c) − 1 without cancellation, for |factor·c| ≤ 27.5; see tanh4, where factor is 2·log₂e. */
+RECVAE_INLINE v128_t power2_minus_one4(v128_t c, v128_t factor) {
+  const v128_t shifter = constant4(12582912.0f);
+  const v128_t t = fma(c, factor, shifter);
+  const v128_t n = wasm_f32x4_sub(t, shifter);
+  const v128_t f = fma(c, factor, wasm_f32x4_neg(n));
+  v128_t p = constant4(1.5403512225e-4f);
+  p = fma(p, f, constant4(1.3391884276e-3f));
+  p = fma(p, f, constant4(9.6182422713e-3f));
+  p = fma(p, f, constant4(5.5503550917e-2f));
+  p = fma(p, f, constant4(2.4022649229e-1f));
+  p = fma(p, f, constant4(6.9314718246e-1f));
+  const v128_t one = constant4(1.0f);
+  const v128_t s = wasm_i32x4_add(wasm_i32x4_shl(t, 23), one);
+  return fma(s, wasm_f32x4_mul(p, f), wasm_f32x4_sub(s, one));
+}
+
 /*
  * tanh x = m/(m + 2), m = e²ˣ − 1 without cancellation: with 2x·log₂e = n + f, |f| ≤ ½, and s = 2ⁿ,
  * m = s·(2ᶠ − 1) + (s − 1), where 2ᶠ − 1 = f·polynomial of degree 5 (minimax, relative error 1.1e-8). n is read off the
@@ -81,19 +98,7 @@ RECVAE_INLINE v128_t log4(v128_t x) {
  */
 RECVAE_INLINE v128_t tanh4(v128_t x) {
   const v128_t c = wasm_f32x4_pmax(wasm_f32x4_pmin(x, constant4(9.5f)), constant4(-9.5f));
-  const v128_t shifter = constant4(12582912.0f);
-  const v128_t t = fma(c, constant4(2.885390081777927f), shifter);
-  const v128_t n = wasm_f32x4_sub(t, shifter);
-  const v128_t f = fma(c, constant4(2.885390081777927f), wasm_f32x4_neg(n));
-  v128_t p = constant4(1.5403512225e-4f);
-  p = fma(p, f, constant4(1.3391884276e-3f));
-  p = fma(p, f, constant4(9.6182422713e-3f));
-  p = fma(p, f, constant4(5.5503550917e-2f));
-  p = fma(p, f, constant4(2.4022649229e-1f));
-  p = fma(p, f, constant4(6.9314718246e-1f));
-  const v128_t one = constant4(1.0f);
-  const v128_t s = wasm_i32x4_add(wasm_i32x4_shl(t, 23), one);
-  const v128_t m = fma(s, wasm_f32x4_mul(p, f), wasm_f32x4_sub(s, one));
+  const v128_t m = power2_minus_one4(c, constant4(2.885390081777927f));
   return wasm_f32x4_div(m, wasm_f32x4_add(m, constant4(2.0f)));
 }
 
@@ -141,13 +146,34 @@ RECVAE_INLINE v128_t gelu_tanh4(v128_t x) {
   return wasm_f32x4_mul(fma(x, tanh4(inner), x), constant4(0.5f));
 }
 
-/* ln(1 + eˣ) = max(x, 0) + ln(1 + t), t = e^−|x|; ln(1 + t) keeps its small values as t·ln(u)/(u − 1), u = 1 + t rounded. */
+/*
+ * ln(1 + eˣ) = max(x, 0) + ln(1 + t), t = e^−|x|. ln(1 + t) = 2·artanh z with z = t/(2 + t) ≤ ⅓, a series that keeps
+ * small values.
+ */
 RECVAE_INLINE v128_t softplus4(v128_t x) {
-  const v128_t one = constant4(1.0f);
   const v128_t t = exp4(wasm_f32x4_neg(wasm_f32x4_abs(x)));
-  const v128_t u = wasm_f32x4_add(one, t);
-  const v128_t tail = wasm_f32x4_div(wasm_f32x4_mul(t, log4(u)), wasm_f32x4_sub(u, one));
-  return wasm_f32x4_add(wasm_f32x4_max(x, zero4()), wasm_v128_bitselect(t, tail, wasm_f32x4_eq(u, one)));
+  const v128_t z = wasm_f32x4_div(t, wasm_f32x4_add(t, constant4(2.0f)));
+  const v128_t s = wasm_f32x4_mul(z, z);
+  v128_t p = constant4(6.6666666667e-2f);
+  p = fma(p, s, constant4(7.6923076923e-2f));
+  p = fma(p, s, constant4(9.0909090909e-2f));
+  p = fma(p, s, constant4(1.1111111111e-1f));
+  p = fma(p, s, constant4(1.4285714286e-1f));
+  p = fma(p, s, constant4(2.0e-1f));
+  p = fma(p, s, constant4(3.3333333333e-1f));
+  const v128_t twice = wasm_f32x4_add(z, z);
+  return wasm_f32x4_add(wasm_f32x4_max(x, zero4()), fma(wasm_f32x4_mul(p, s), twice, twice));
+}
+
+/* eˣ − 1 for x ≤ 0, without cancellation: the m of tanh4. */
+RECVAE_INLINE v128_t expm1_below_4(v128_t x) {
+  return power2_minus_one4(wasm_f32x4_pmax(x, constant4(-19.0f)), constant4(1.4426950408889634f));
+}
+
+/* x where x > 0, else alpha·(eˣ − 1). */
+RECVAE_INLINE v128_t elu4(v128_t x, v128_t alpha) {
+  const v128_t below = wasm_f32x4_mul(alpha, expm1_below_4(wasm_f32x4_pmin(x, zero4())));
+  return wasm_v128_bitselect(x, below, wasm_f32x4_gt(x, zero4()));
 }
 
 }  // namespace recvae

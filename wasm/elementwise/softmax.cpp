@@ -34,16 +34,28 @@ RECVAE_INLINE float largest(const float* x, int32_t count) {
   return wasm_f32x4_extract_lane(most, 0);
 }
 
+RECVAE_INLINE v128_t upper(v128_t v) { return wasm_i32x4_shuffle(v, v, 2, 3, 2, 3); }
+
 void softmax_row(const float* x, float* y, int32_t count) {
   const v128_t most = wasm_f32x4_splat(largest(x, count));
   v128_t low = wasm_f64x2_const_splat(0.0), high = low;
   double sum = 0.0;
   int32_t i = 0;
+  /* Two vectors at a time: exp4 is bound by latency. */
+  RECVAE_NO_UNROLL
+  for (; i + 8 <= count; i += 8) {
+    const v128_t e = exp4(wasm_f32x4_sub(load(x + i), most)), f = exp4(wasm_f32x4_sub(load(x + i + 4), most));
+    store(y + i, e);
+    store(y + i + 4, f);
+    low = wasm_f64x2_add(wasm_f64x2_add(low, wasm_f64x2_promote_low_f32x4(e)), wasm_f64x2_promote_low_f32x4(f));
+    high = wasm_f64x2_add(wasm_f64x2_add(high, wasm_f64x2_promote_low_f32x4(upper(e))),
+                          wasm_f64x2_promote_low_f32x4(upper(f)));
+  }
   for (; i + 4 <= count; i += 4) {
     const v128_t e = exp4(wasm_f32x4_sub(load(x + i), most));
     store(y + i, e);
     low = wasm_f64x2_add(low, wasm_f64x2_promote_low_f32x4(e));
-    high = wasm_f64x2_add(high, wasm_f64x2_promote_low_f32x4(wasm_i32x4_shuffle(e, e, 2, 3, 2, 3)));
+    high = wasm_f64x2_add(high, wasm_f64x2_promote_low_f32x4(upper(e)));
   }
   for (; i < count; ++i) {
     y[i] = wasm_f32x4_extract_lane(exp4(wasm_f32x4_sub(splat(x + i), most)), 0);

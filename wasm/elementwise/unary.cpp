@@ -8,7 +8,7 @@ struct UnaryParams {
   float* y;       /*  4 */
   int32_t count;  /*  8 */
   int32_t op;     /* 12  see below */
-  float alpha;    /* 16  slope of leaky, value of fill, lower bound of clip */
+  float alpha;    /* 16  slope of leaky, factor of elu, value of fill, lower bound of clip */
   float beta;     /* 20  upper bound of clip */
 }; /* 24 bytes */
 
@@ -62,6 +62,13 @@ struct Clip {
 struct Copy { static v128_t of(v128_t x, v128_t, v128_t) { return x; } };
 struct FromInteger { static v128_t of(v128_t x, v128_t, v128_t) { return wasm_f32x4_convert_i32x4(x); } };
 
+struct ErrorFunction { static v128_t of(v128_t x, v128_t, v128_t) { return erf4(x); } };
+struct Softplus { static v128_t of(v128_t x, v128_t, v128_t) { return softplus4(x); } };
+struct Elu { static v128_t of(v128_t x, v128_t alpha, v128_t) { return elu4(x, alpha); } };
+struct Silu { static v128_t of(v128_t x, v128_t, v128_t) { return silu4(x); } };
+struct Gelu { static v128_t of(v128_t x, v128_t, v128_t) { return gelu4(x); } };
+struct GeluTanh { static v128_t of(v128_t x, v128_t, v128_t) { return gelu_tanh4(x); } };
+
 template <class Op>
 void run(const UnaryParams* p, int32_t from, int32_t to) {
   const v128_t alpha = wasm_f32x4_splat(p->alpha), beta = wasm_f32x4_splat(p->beta);
@@ -114,6 +121,12 @@ void f32_unary(const UnaryParams* p, int32_t begin, int32_t end, char* scratch) 
     case 15: return run<Copy>(p, from, to);
     case 16: return run<FromInteger>(p, from, to);
     case 17: return fill(p, from, to);
+    case 18: return run<ErrorFunction>(p, from, to);
+    case 19: return run<Softplus>(p, from, to);
+    case 20: return run<Elu>(p, from, to);
+    case 21: return run<Silu>(p, from, to);
+    case 22: return run<Gelu>(p, from, to);
+    case 23: return run<GeluTanh>(p, from, to);
   }
 }
 

@@ -5,7 +5,19 @@
 import type { FloatArray } from "../../base/arrays.ts";
 import { ShapeError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
+import {
+  ACTIVATION_KERNEL,
+  type ActivationAttributes,
+  type DropoutAttributes,
+  type SoftmaxAttributes,
+} from "../activation_contract.ts";
 import { KERNEL, type NormAttributes, type Triple } from "../kernel_contract.ts";
+import {
+  ACTIVATION_FUNCTIONS,
+  dropValues,
+  softmaxRows,
+  softmaxRowsGradient,
+} from "./activations.ts";
 import { type AxisGeometry, forwardTaps, outputLength, transposedTaps } from "./axis_taps.ts";
 import { filterGradient } from "./filter_gradient.ts";
 import { gatherConvolution, type GatherPlan, packFilter } from "./gather_convolution.ts";
@@ -32,10 +44,15 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: squaredError,
+  [ACTIVATION_KERNEL.activation]: activation,
+  [ACTIVATION_KERNEL.activationGradient]: activationGradient,
+  [ACTIVATION_KERNEL.softmax]: softmax,
+  [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
+  [ACTIVATION_KERNEL.dropout]: dropout,
 };
 
 /**
- * Registers the six kernels, unless they are registered already.
+ * Registers the kernels, unless they are registered already.
  *
  * @param backendName Name of the TensorFlow.js backend.
  * @param storageOf Gives the storage of the backend instance a kernel is called on.
@@ -213,6 +230,64 @@ function squaredError(
     storage.wrap(narrow(sums, storage), [attributes.sampleGroups]),
     storage.wrap(derivative, a.shape),
   ];
+}
+
+function activation(
+  { x }: Inputs,
+  { activation, alpha }: ActivationAttributes,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const values = storage.read(x);
+  const y = storage.allocate(values.length);
+  const { value } = ACTIVATION_FUNCTIONS[activation];
+  for (let i = 0; i < y.length; i++) y[i] = value(values[i], alpha);
+  return [storage.wrap(y, x.shape)];
+}
+
+function activationGradient(
+  { dy, x }: Inputs,
+  { activation, alpha }: ActivationAttributes,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const [values, gradient] = [storage.read(x), storage.read(dy)];
+  const dx = storage.allocate(values.length);
+  const { slope } = ACTIVATION_FUNCTIONS[activation];
+  for (let i = 0; i < dx.length; i++) dx[i] = gradient[i] * slope(values[i], alpha);
+  return [storage.wrap(dx, x.shape)];
+}
+
+function softmax(
+  { x }: Inputs,
+  { logarithmic }: SoftmaxAttributes,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const values = storage.read(x);
+  const y = storage.allocate(values.length);
+  softmaxRows(y, values, { columns: x.shape[x.shape.length - 1], logarithmic });
+  return [storage.wrap(y, x.shape)];
+}
+
+function softmaxGradient(
+  { dy, y }: Inputs,
+  { logarithmic }: SoftmaxAttributes,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const values = storage.read(y);
+  const dx = storage.allocate(values.length);
+  const columns = y.shape[y.shape.length - 1];
+  softmaxRowsGradient(dx, { dy: storage.read(dy), y: values }, { columns, logarithmic });
+  return [storage.wrap(dx, y.shape)];
+}
+
+function dropout(
+  { x }: Inputs,
+  attributes: DropoutAttributes,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const values = storage.read(x);
+  const y = storage.allocate(values.length);
+  dropValues(y, values, attributes);
+  return [storage.wrap(y, x.shape)];
 }
 
 function axesOf(size: Triple, kernel: Triple, { stride, padding }: Geometry): Axes {

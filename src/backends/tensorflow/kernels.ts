@@ -1,6 +1,14 @@
 /** The table of kernels this engine adds to TensorFlow's (kernel_contract.ts), each composed of those. */
 import { tf } from "../../deps/tfjs.ts";
+import { ACTIVATION_KERNEL } from "../activation_contract.ts";
 import { KERNEL } from "../kernel_contract.ts";
+import {
+  activation,
+  activationGradient,
+  dropout,
+  softmax,
+  softmaxGradient,
+} from "./activations.ts";
 import { conv3d, conv3dFilterGradient, conv3dInputGradient } from "./convolutions.ts";
 import { normActivation, normActivationGradient } from "./norm_activation.ts";
 import { tanhSquaredError } from "./tanh_error.ts";
@@ -14,6 +22,11 @@ const KERNELS: Readonly<Record<string, Composition>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: tanhSquaredError,
+  [ACTIVATION_KERNEL.activation]: activation,
+  [ACTIVATION_KERNEL.activationGradient]: activationGradient,
+  [ACTIVATION_KERNEL.softmax]: softmax,
+  [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
+  [ACTIVATION_KERNEL.dropout]: dropout,
 };
 
 /**

@@ -1,7 +1,15 @@
 /** The table of kernels this engine adds to the stock WebGPU ones (kernel_contract.ts). */
 import { tf } from "../../deps/tfjs.ts";
+import { ACTIVATION_KERNEL } from "../activation_contract.ts";
 import { KERNEL } from "../kernel_contract.ts";
 import { RECURRENCE_KERNEL } from "../recurrence_contract.ts";
+import {
+  activation,
+  activationGradient,
+  dropout,
+  softmax,
+  softmaxGradient,
+} from "./activations.ts";
 import { conv3dFilterGradient } from "./conv_filter_gradient.ts";
 import { conv3d } from "./conv_forward.ts";
 import { conv3dInputGradient } from "./conv_input_gradient.ts";
@@ -24,6 +32,11 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: tanhSquaredError,
+  [ACTIVATION_KERNEL.activation]: activation,
+  [ACTIVATION_KERNEL.activationGradient]: activationGradient,
+  [ACTIVATION_KERNEL.softmax]: softmax,
+  [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
+  [ACTIVATION_KERNEL.dropout]: dropout,
   [tf.Tanh]: tanh,
   [RECURRENCE_KERNEL.rollout]: latentRollout,
   [RECURRENCE_KERNEL.rolloutGradient]: latentRolloutGradient,

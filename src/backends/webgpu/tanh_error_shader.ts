@@ -6,7 +6,8 @@
 import { makeShader } from "./shader.ts";
 import { FIND_PLACE, sumSlots, UNIT_FIELDS, WORKGROUP } from "./row_units.ts";
 
-const TANH = `
+/** WGSL of `tanhOf`. */
+export const TANH = `
 fn tanhOf(a: f32) -> f32 {
   let size = abs(a);
   if (size < 0.625) {

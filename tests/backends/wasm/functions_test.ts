@@ -1,5 +1,6 @@
 /** Largest errors of the elementary functions, in units of the last place, against float64. */
 import { startWasm } from "../../../src/backends/wasm/mod.ts";
+import { erf } from "../../../src/base/erf.ts";
 import { assert, assertEquals } from "../../../src/deps/std.ts";
 import { tf } from "../../../src/deps/tfjs.ts";
 
@@ -23,6 +24,15 @@ const CASES: readonly FunctionCase[] = [
     range: [-80, 30],
     ulp: 3,
   },
+  { name: "erf", run: tf.erf, exact: erf, range: [-5, 5], ulp: 7 },
+  {
+    name: "softplus",
+    run: tf.softplus,
+    exact: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    range: [-80, 80],
+    ulp: 4,
+  },
+  { name: "elu", run: tf.elu, exact: (x) => x > 0 ? x : Math.expm1(x), range: [-20, 20], ulp: 5 },
 ];
 
 for (const build of ["relaxed", "simd128"] as const) {
@@ -56,6 +66,9 @@ Deno.test("elementary functions at the ends of the range", async () => {
   ]);
   assertEquals(at(tf.log, [0, -1, 1, Infinity, NaN]), [-Infinity, NaN, 0, Infinity, NaN]);
   assertEquals(at(tf.tanh, [-Infinity, -50, 0, 50, Infinity, NaN]), [-1, -1, 0, 1, 1, NaN]);
+  assertEquals(at(tf.erf, [-Infinity, 0, Infinity, NaN]), [-1, 0, 1, NaN]);
+  assertEquals(at(tf.softplus, [-Infinity, Infinity, NaN]), [0, Infinity, NaN]);
+  assertEquals(at(tf.elu, [-Infinity, 0, Infinity, NaN]), [-1, 0, Infinity, NaN]);
   assertEquals(at(tf.sigmoid, [-Infinity, 0, Infinity, NaN]), [0, 0.5, 1, NaN]);
   const subnormal = 2 ** -140;
   assert(Math.abs(at(tf.log, [subnormal])[0] - Math.log(subnormal)) < 1e-5);

@@ -1,5 +1,12 @@
-/** Elementwise kernels of TensorFlow.js, on `wasm/elementwise/unary.cpp` and `binary.cpp`. */
+/** Elementwise kernels of TensorFlow.js and of the contract, on `unary`, `binary`, `activation_gradient` and `dropout` of `wasm/elementwise`. */
 import { tf } from "../../../deps/tfjs.ts";
+import {
+  ACTIVATION_KERNEL,
+  type ActivationAttributes,
+  type ActivationName,
+  ACTIVATIONS,
+  type DropoutAttributes,
+} from "../../activation_contract.ts";
 import type { WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
 import { broadcastRows } from "./broadcast.ts";
@@ -51,6 +58,44 @@ const COPY = 15;
 const FROM_INTEGER = 16;
 const FILL = 17;
 
+const ERF = 18;
+
+/** Operation numbers of activations. */
+const ACTIVATION_OPERATIONS: Readonly<Record<ActivationName, number>> = {
+  relu: 10,
+  leakyRelu: 11,
+  elu: 20,
+  tanh: 8,
+  sigmoid: 9,
+  silu: 21,
+  softplus: 19,
+  gelu: 22,
+  geluTanh: 23,
+};
+
+/** Mirror of ActivationGradientParams. */
+const ACTIVATION_GRADIENT = new ParameterLayout({
+  dy: "int",
+  x: "int",
+  dx: "int",
+  count: "int",
+  op: "int",
+  alpha: "float",
+});
+
+/** Mirror of DropoutParams. */
+const DROPOUT = new ParameterLayout({
+  x: "int",
+  y: "int",
+  count: "int",
+  key0: "int",
+  key1: "int",
+  upper0: "int",
+  upper1: "int",
+  threshold: "int",
+  scale: "float",
+});
+
 /** Names of TensorFlow.js in the order of the operation numbers in binary.cpp. */
 const BINARY_OPERATIONS = [
   "Add",
@@ -70,6 +115,46 @@ function unary(op: number): Kernel {
     return runUnary(backend, x, { op, alpha: attrs?.alpha ?? 0 });
   };
 }
+
+/** tf.elu has the factor 1 and no attribute for it. */
+const elu: Kernel = ({ inputs: { x }, backend }) =>
+  x.dtype === "float32" ? runUnary(backend, x, { op: ACTIVATION_OPERATIONS.elu, alpha: 1 }) : null;
+
+const activation: Kernel = (
+  { inputs: { x }, attrs, backend }: KernelCall<ActivationAttributes>,
+) => runUnary(backend, x, { op: ACTIVATION_OPERATIONS[attrs.activation], alpha: attrs.alpha });
+
+const activationGradient: Kernel = (
+  { inputs: { dy, x }, attrs, backend }: KernelCall<ActivationAttributes>,
+) => {
+  const dx = backend.output(x.shape);
+  backend.launch("f32_activation_gradient", ACTIVATION_GRADIENT, {
+    dy: backend.addressOf(dy),
+    x: backend.addressOf(x),
+    dx: dx.address,
+    count: sizeOf(x.shape),
+    op: ACTIVATIONS.indexOf(attrs.activation),
+    alpha: attrs.alpha,
+  });
+  return dx.info;
+};
+
+const dropout: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<DropoutAttributes>) => {
+  const y = backend.output(x.shape);
+  const [key0, key1, upper0, upper1] = attrs.identity;
+  backend.launch("f32_dropout", DROPOUT, {
+    x: backend.addressOf(x),
+    y: y.address,
+    count: sizeOf(x.shape),
+    key0,
+    key1,
+    upper0,
+    upper1,
+    threshold: attrs.threshold,
+    scale: attrs.scale,
+  });
+  return y.info;
+};
 
 function runUnary(
   backend: WasmBackend,
@@ -178,6 +263,12 @@ export function copyTensor(backend: WasmBackend, x: tf.TensorInfo): tf.TensorInf
 export const ELEMENTWISE_KERNELS: KernelTable = {
   ...Object.fromEntries(UNARY_OPERATIONS.map((name, op) => [name, unary(op)])),
   ...Object.fromEntries(BINARY_OPERATIONS.map((name, op) => [name, binary(op)])),
+  [tf.Erf]: unary(ERF),
+  [tf.Softplus]: unary(ACTIVATION_OPERATIONS.softplus),
+  [tf.Elu]: elu,
+  [ACTIVATION_KERNEL.activation]: activation,
+  [ACTIVATION_KERNEL.activationGradient]: activationGradient,
+  [ACTIVATION_KERNEL.dropout]: dropout,
   [tf.AddN]: addN,
   [tf.ClipByValue]: clip,
   [tf.Cast]: cast,

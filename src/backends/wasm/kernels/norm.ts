@@ -1,4 +1,4 @@
-/** The normalisation kernels of the contract, on `wasm/norm/norm.h`. */
+/** The normalisation kernels of the contract, on `wasm/norm`. */
 import type { tf } from "../../../deps/tfjs.ts";
 import { KERNEL, type NormAttributes } from "../../kernel_contract.ts";
 import type { WasmBackend } from "../backend.ts";
@@ -48,9 +48,13 @@ const forward: Kernel = ({ inputs, attrs, backend }: KernelCall<NormAttributes>)
       mean: mean.address,
       variance: variance.address,
     };
-    if (inputs.mean === undefined) backend.launch("f32_norm_statistics", LAYOUT, parameters);
-    backend.launch("f32_norm_scale", LAYOUT, parameters);
-    backend.launch("f32_norm_apply", LAYOUT, parameters);
+    if (inputs.mean === undefined && isLayerNorm(parameters)) {
+      backend.launch("f32_layer_norm", LAYOUT, parameters);
+    } else {
+      if (inputs.mean === undefined) backend.launch("f32_norm_statistics", LAYOUT, parameters);
+      backend.launch("f32_norm_scale", LAYOUT, parameters);
+      backend.launch("f32_norm_apply", LAYOUT, parameters);
+    }
   }
   return [y.info, mean.info, variance.info];
 };
@@ -82,9 +86,13 @@ const gradient: Kernel = (
     dBeta: dBeta.address,
     fixed: attrs.fixedStatistics ? 1 : 0,
   };
-  backend.launch("f32_norm_scale", LAYOUT, parameters);
-  backend.launch("f32_norm_gradient_sums", LAYOUT, parameters);
-  backend.launch("f32_norm_gradient_apply", LAYOUT, parameters);
+  if (!attrs.fixedStatistics && isLayerNorm(parameters)) {
+    backend.launch("f32_layer_norm_gradient", LAYOUT, parameters);
+  } else {
+    backend.launch("f32_norm_scale", LAYOUT, parameters);
+    backend.launch("f32_norm_gradient_sums", LAYOUT, parameters);
+    backend.launch("f32_norm_gradient_apply", LAYOUT, parameters);
+  }
   return [dx.info, dGamma.info, dBeta.info];
 };
 
@@ -104,6 +112,11 @@ function geometry(x: tf.TensorInfo, attributes: NormAttributes) {
     epsilon: attributes.epsilon,
     slope: attributes.slope,
   };
+}
+
+/** Whether every row of channels is a block of its own, with no activation behind: `wasm/norm/layer.cpp`. */
+function isLayerNorm({ rows, channelGroups, slope }: ReturnType<typeof geometry>): boolean {
+  return rows === 1 && channelGroups === 1 && slope === 1;
 }
 
 /** Room for the `[S, C]` coefficients, which live as long as the kernel. */

@@ -1,5 +1,7 @@
-/** Sums, means, extrema and softmax of TensorFlow.js, on `wasm/elementwise/reduce.cpp` and `softmax.cpp`. */
+/** Sums, means, extrema and softmax of TensorFlow.js, on `reduce` and `softmax` of `wasm/elementwise`, with its gradient. */
 import { tf } from "../../../deps/tfjs.ts";
+import { ACTIVATION_KERNEL, type SoftmaxAttributes } from "../../activation_contract.ts";
+import type { WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
 import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
 
@@ -14,8 +16,18 @@ const LAYOUT = new ParameterLayout({
   op: "int",
 });
 
-/** Mirror of SoftmaxParams. */
+/** Mirror of SoftmaxParams and LogSoftmaxParams. */
 const SOFTMAX = new ParameterLayout({ x: "int", y: "int", rows: "int", columns: "int" });
+
+/** Mirror of SoftmaxGradientParams. */
+const SOFTMAX_GRADIENT = new ParameterLayout({
+  dy: "int",
+  y: "int",
+  dx: "int",
+  rows: "int",
+  columns: "int",
+  logarithmic: "int",
+});
 
 interface Attributes {
   readonly axis?: number | number[];
@@ -52,16 +64,39 @@ function reduction(op: number): Kernel {
 
 /** Over the last axis, the only one TensorFlow.js asks for. */
 const softmax: Kernel = ({ inputs: { logits }, attrs, backend }: KernelCall<{ dim: number }>) => {
-  const columns = logits.shape[logits.shape.length - 1] ?? 1;
   if (logits.dtype !== "float32" || attrs.dim !== logits.shape.length - 1) return null;
-  const y = backend.output(logits.shape);
-  backend.launch("f32_softmax", SOFTMAX, {
-    x: backend.addressOf(logits),
-    y: y.address,
-    rows: sizeOf(logits.shape) / Math.max(1, columns),
-    columns,
-  });
+  return softmaxRows(backend, logits, "f32_softmax");
+};
+
+function softmaxRows(backend: WasmBackend, x: tf.TensorInfo, kernel: string): tf.TensorInfo {
+  const y = backend.output(x.shape);
+  const parameters = { x: backend.addressOf(x), y: y.address, ...rowsOf(x) };
+  backend.launch(kernel, SOFTMAX, parameters);
   return y.info;
+}
+
+/** Rows of the last axis. */
+function rowsOf({ shape }: tf.TensorInfo): { rows: number; columns: number } {
+  const columns = shape[shape.length - 1] ?? 1;
+  return { rows: sizeOf(shape) / Math.max(1, columns), columns };
+}
+
+const softmaxOrLog: Kernel = (
+  { inputs: { x }, attrs, backend }: KernelCall<SoftmaxAttributes>,
+) => softmaxRows(backend, x, attrs.logarithmic ? "f32_log_softmax" : "f32_softmax");
+
+const softmaxGradient: Kernel = (
+  { inputs: { dy, y }, attrs, backend }: KernelCall<SoftmaxAttributes>,
+) => {
+  const dx = backend.output(y.shape);
+  backend.launch("f32_softmax_gradient", SOFTMAX_GRADIENT, {
+    dy: backend.addressOf(dy),
+    y: backend.addressOf(y),
+    dx: dx.address,
+    ...rowsOf(y),
+    logarithmic: attrs.logarithmic ? 1 : 0,
+  });
+  return dx.info;
 };
 
 /** Kernels of this file by the name of TensorFlow.js. */
@@ -71,4 +106,6 @@ export const REDUCE_KERNELS: KernelTable = {
   [tf.Max]: reduction(2),
   [tf.Min]: reduction(3),
   [tf.Softmax]: softmax,
+  [ACTIVATION_KERNEL.softmax]: softmaxOrLog,
+  [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
 };
