@@ -6,11 +6,13 @@ import type { FloatArray } from "../../base/arrays.ts";
 import { ShapeError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { KERNEL, type NormAttributes, type Triple } from "../kernel_contract.ts";
+import { TAP_KERNEL, type TapMap } from "../tap_contract.ts";
 import { type AxisGeometry, forwardTaps, outputLength, transposedTaps } from "./axis_taps.ts";
 import { filterGradient } from "./filter_gradient.ts";
 import { gatherConvolution, type GatherPlan, packFilter } from "./gather_convolution.ts";
 import { blockStatistics, normalise, normaliseGradient, type NormPlan } from "./norm_activation.ts";
 import { tanhSquaredError } from "./tanh_squared_error.ts";
+import { tapMaximum, tapMaximumGradient, tapSum } from "./taps.ts";
 
 /** How the kernels reach the storage of one TensorFlow.js backend. */
 export interface HostStorage {
@@ -32,10 +34,13 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: squaredError,
+  [TAP_KERNEL.sum]: sumOfTaps,
+  [TAP_KERNEL.maximum]: largestTaps,
+  [TAP_KERNEL.maximumGradient]: largestTapsGradient,
 };
 
 /**
- * Registers the six kernels, unless they are registered already.
+ * Registers the kernels, unless they are registered already.
  *
  * @param backendName Name of the TensorFlow.js backend.
  * @param storageOf Gives the storage of the backend instance a kernel is called on.
@@ -213,6 +218,29 @@ function squaredError(
     storage.wrap(narrow(sums, storage), [attributes.sampleGroups]),
     storage.wrap(derivative, a.shape),
   ];
+}
+
+function sumOfTaps({ x }: Inputs, map: TapMap, storage: HostStorage): tf.TensorInfo[] {
+  const y = storage.allocate(product(map.outputShape));
+  tapSum(y, storage.read(x), map);
+  return [storage.wrap(y, map.outputShape)];
+}
+
+function largestTaps({ x }: Inputs, map: TapMap, storage: HostStorage): tf.TensorInfo[] {
+  const y = storage.allocate(product(map.outputShape));
+  const winner = storage.allocate(y.length);
+  tapMaximum({ y, winner }, storage.read(x), map);
+  return [storage.wrap(y, map.outputShape), storage.wrap(winner, map.outputShape)];
+}
+
+function largestTapsGradient(
+  { x, winner }: Inputs,
+  map: TapMap,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const dx = storage.allocate(product(map.outputShape));
+  tapMaximumGradient(dx, { dy: storage.read(x), winner: storage.read(winner) }, map);
+  return [storage.wrap(dx, map.outputShape)];
 }
 
 function axesOf(size: Triple, kernel: Triple, { stride, padding }: Geometry): Axes {

@@ -1,9 +1,11 @@
-/** The table of kernels this engine adds to TensorFlow's (kernel_contract.ts), each composed of those. */
+/** The table of kernels this engine adds to TensorFlow's (kernel_contract.ts), composed of those or, for taps, on the host. */
 import { tf } from "../../deps/tfjs.ts";
 import { KERNEL } from "../kernel_contract.ts";
+import { TAP_KERNEL } from "../tap_contract.ts";
 import { conv3d, conv3dFilterGradient, conv3dInputGradient } from "./convolutions.ts";
 import { normActivation, normActivationGradient } from "./norm_activation.ts";
 import { tanhSquaredError } from "./tanh_error.ts";
+import { largestTaps, largestTapsGradient, sumOfTaps } from "./taps.ts";
 
 type Composition = (inputs: never, attributes: never) => tf.Tensor | tf.Tensor[];
 
@@ -14,6 +16,9 @@ const KERNELS: Readonly<Record<string, Composition>> = {
   [KERNEL.normActivation]: normActivation,
   [KERNEL.normActivationGradient]: normActivationGradient,
   [KERNEL.tanhSquaredError]: tanhSquaredError,
+  [TAP_KERNEL.sum]: sumOfTaps,
+  [TAP_KERNEL.maximum]: largestTaps,
+  [TAP_KERNEL.maximumGradient]: largestTapsGradient,
 };
 
 /**
