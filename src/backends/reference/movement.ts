@@ -1,6 +1,8 @@
 /** Kernels that move values without computing: reshape, transpose, slice, join, tile, pad, gather, scatter. */
 import { BackendError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
+import { mirrorMaps, type MirrorPadAttributes } from "../mirror_pad.ts";
+import { tapSum } from "../scalar/taps.ts";
 import type { Call, Kernel, KernelTable } from "./kernel_table.ts";
 import { denseStrides, emptyLike, readView, sizeOf, type View, writeView } from "./views.ts";
 
@@ -37,6 +39,7 @@ export const MOVEMENT: KernelTable = {
   Concat: concat,
   Pack: pack,
   PadV2: pad,
+  MirrorPad: mirrorPad,
   GatherV2: gather,
   GatherNd: gatherNd,
   ScatterNd: scatterNd,
@@ -163,6 +166,17 @@ function pad({ inputs: { x }, attrs, backend }: Call): tf.TensorInfo {
   const target = emptyLike(values, sizeOf(out)).fill(attrs.constantValue);
   writeView(target, values, box(out, paddings.map(([before]) => before), x.shape));
   return backend.output(target, out, x.dtype);
+}
+
+function mirrorPad({ inputs: { x }, attrs, backend }: Call): tf.TensorInfo {
+  let values = backend.floats(x);
+  let shape: readonly number[] = x.shape;
+  for (const map of mirrorMaps(x.shape, attrs as MirrorPadAttributes)) {
+    const padded = new Float64Array(sizeOf(map.outputShape));
+    tapSum(padded, values, map);
+    [values, shape] = [padded, map.outputShape];
+  }
+  return backend.output(values, shape, x.dtype);
 }
 
 function gather({ inputs: { x, indices }, attrs, backend }: Call): tf.TensorInfo {

@@ -1,6 +1,6 @@
 /** Kernels of TensorFlow.js that cut, repeat and mirror tensors, as strided copies and taps. */
 import { tf } from "../../../deps/tfjs.ts";
-import { identityAxis, listedAxis, type TapMap } from "../../tap_contract.ts";
+import { mirrorMaps, type MirrorPadAttributes } from "../../mirror_pad.ts";
 import type { WasmBackend } from "../backend.ts";
 import { isMovable, type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
 import { copy, fitsCopy, stridesOf } from "./strided_copy.ts";
@@ -109,41 +109,16 @@ const reverse: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<{ dims: n
   });
 };
 
-/** One axis after the other; `mode` says whether the value at the edge is repeated. */
 const mirrorPad: Kernel = (
-  { inputs: { x }, attrs, backend }: KernelCall<
-    { paddings: [number, number][]; mode: "reflect" | "symmetric" }
-  >,
+  { inputs: { x }, attrs, backend }: KernelCall<MirrorPadAttributes>,
 ) => {
   if (x.dtype !== "float32") return null;
-  const edge = attrs.mode === "reflect" ? 0 : 1;
-  let result = backend.alias(x);
-  attrs.paddings.forEach(([before, after], axis) => {
-    if (before + after === 0) return;
-    const padded = tapSum(backend, result, mirrored(result.shape, { axis, before, after, edge }));
-    backend.disposeData(result.dataId);
-    result = padded;
-  });
-  return result;
+  return mirrorMaps(x.shape, attrs).reduce((source, map) => {
+    const padded = tapSum(backend, source, map);
+    backend.disposeData(source.dataId);
+    return padded;
+  }, backend.alias(x));
 };
-
-function mirrored(
-  shape: readonly number[],
-  padding: { axis: number; before: number; after: number; edge: number },
-): TapMap {
-  const { axis, before, after, edge } = padding;
-  const length = shape[axis];
-  const source = (p: number) => p < 0 ? -p - edge : p >= length ? 2 * (length - 1) - p + edge : p;
-  const lists = Array.from({ length: before + length + after }, (_, p) => [source(p - before)]);
-  const inner = sizeOf(shape.slice(axis + 1));
-  return {
-    axes: [identityAxis(), identityAxis(), listedAxis(lists, { length, step: inner })],
-    samples: sizeOf(shape.slice(0, axis)),
-    inner,
-    inputShape: shape,
-    outputShape: shape.map((n, a) => a === axis ? lists.length : n),
-  };
-}
 
 /** Kernels of this file by the name of TensorFlow.js. */
 export const PART_KERNELS: KernelTable = {
