@@ -7,6 +7,7 @@ import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_fami
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
 import { LINEAR } from "./linear_family.ts";
 import { FIXED_NORM, NORM, NORM_GRADIENT } from "./norm_families.ts";
+import { PLANE_CONVOLUTION, TAP_FAMILY } from "./plane_families.ts";
 
 const FLOAT_FAMILIES = [
   CONVOLUTION,
@@ -17,6 +18,8 @@ const FLOAT_FAMILIES = [
   NORM_GRADIENT,
   TANH_ERROR_FAMILY,
   LINEAR,
+  PLANE_CONVOLUTION,
+  TAP_FAMILY,
 ];
 
 /** The family with its operation replaced wherever float64 is not stored, that is on the engine under test. */
