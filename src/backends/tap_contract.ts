@@ -82,15 +82,21 @@ export function runTapMaximumGradient(
   return run(TAP_KERNEL.maximumGradient, { x: dy, winner }, transposed)[0];
 }
 
+const transposes = new WeakMap<TapMap, TapMap>();
+
 /** The map from results to sources with the same weights: the gradient of {@link runTapSum}. */
 export function transposedMap(map: TapMap): TapMap {
+  const known = transposes.get(map);
+  if (known !== undefined) return known;
   const [z, y, x] = map.axes;
-  return {
+  const transposed: TapMap = {
     ...map,
     axes: [transposedAxis(z), transposedAxis(y), transposedAxis(x)],
     inputShape: map.outputShape,
     outputShape: map.inputShape,
   };
+  transposes.set(map, transposed);
+  return transposed;
 }
 
 function transposedAxis({ first, source, weight, at, to }: AxisTaps): AxisTaps {
@@ -129,16 +135,31 @@ export function listedAxis(
   lists: readonly (readonly Tap[])[],
   sides: { readonly length: number; readonly step: number; readonly to?: Int32Array },
 ): AxisTaps {
+  let taps = 0;
+  for (const list of lists) taps += list.length;
   const first = new Int32Array(lists.length + 1);
-  lists.forEach((taps, p) => first[p + 1] = first[p] + taps.length);
-  const taps = lists.flat();
-  return {
-    first,
-    source: Int32Array.from(taps, (tap) => typeof tap === "number" ? tap : tap[0]),
-    weight: Float64Array.from(taps, (tap) => typeof tap === "number" ? 1 : tap[1]),
-    at: Int32Array.from({ length: sides.length }, (_, q) => q * sides.step),
-    to: sides.to ?? Int32Array.from(lists, (_, p) => p * sides.step),
-  };
+  const source = new Int32Array(taps);
+  const weight = new Float64Array(taps).fill(1);
+  for (let p = 0, t = 0; p < lists.length; p++) {
+    for (const tap of lists[p]) {
+      if (typeof tap === "number") source[t] = tap;
+      else {
+        source[t] = tap[0];
+        weight[t] = tap[1];
+      }
+      t++;
+    }
+    first[p + 1] = t;
+  }
+  const { length, step, to = multiples(lists.length, step) } = sides;
+  return { first, source, weight, at: multiples(length, step), to };
+}
+
+/** 0, step, 2·step, … */
+export function multiples(count: number, step: number): Int32Array {
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i * step;
+  return numbers;
 }
 
 /** Values per sample on the two sides of a map. */

@@ -1,7 +1,14 @@
 /** Padding by reflection and by repeating the edge, in one to three spatial axes. */
 import { ConfigError } from "../base/errors.ts";
 import type { tf } from "../deps/tfjs.ts";
-import { applyTaps, type PerAxis, perAxis, spatialLengths, spatialMap } from "./tap_maps.ts";
+import {
+  applyTaps,
+  type PerAxis,
+  perAxis,
+  rememberedMap,
+  spatialLengths,
+  spatialMap,
+} from "./tap_maps.ts";
 
 /** What stands outside a tensor: zeros, its mirror image without the edge, or its edge repeated. */
 export type PaddingMode = "zero" | "reflect" | "replicate";
@@ -48,13 +55,15 @@ function pad(x: tf.Tensor, padding: number | PadOptions, mode: PaddingMode): tf.
   const before = perAxis(doing, "before", { given: sides.before, ...shared });
   const after = perAxis(doing, "after", { given: sides.after ?? sides.before, ...shared });
   requireRoom(doing, mode, { lengths, padding: before.map((n, a) => Math.max(n, after[a])) });
-  const lists = lengths.map((length, axis) =>
-    Array.from(
-      { length: before[axis] + length + after[axis] },
-      (_, p) => [placeInside(p - before[axis], length, mode)],
-    )
-  );
-  return applyTaps(x, spatialMap(x.shape, lists));
+  const map = rememberedMap([mode, x.shape, before, after], () => {
+    const places = (length: number, axis: number) =>
+      Array.from(
+        { length: before[axis] + length + after[axis] },
+        (_, p) => [placeInside(p - before[axis], length, mode)],
+      );
+    return spatialMap(x.shape, lengths.map(places));
+  });
+  return applyTaps(x, map);
 }
 
 /**

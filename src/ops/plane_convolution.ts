@@ -21,7 +21,7 @@ import {
 } from "../backends/tap_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 import { type PaddingMode, placeInside } from "./padding.ts";
-import { threeAxes } from "./tap_maps.ts";
+import { rememberedMap, threeAxes } from "./tap_maps.ts";
 
 /** Everything that decides a convolution of `[B, …, Ci]` with `[…, Ci, Co]`; one number per spatial axis. */
 export interface PlaneSizes {
@@ -168,8 +168,13 @@ function unfolded(x: tf.Tensor, sizes: PlaneSizes): tf.Tensor {
   return runTapSum(x, unfoldMap(x.shape[0], sizes));
 }
 
-/** Places of an axis are pairs (output, tap of the kernel), which stand apart in the result. */
+/** The map from x to its windows. */
 function unfoldMap(samples: number, sizes: PlaneSizes): TapMap {
+  return rememberedMap(["windows", samples, sizes], () => newUnfoldMap(samples, sizes));
+}
+
+/** Places of an axis are pairs (output, tap of the kernel), which stand apart in the result. */
+function newUnfoldMap(samples: number, sizes: PlaneSizes): TapMap {
   const { input, kernel, output, stride, dilation, padding, mode, channels: [ci] } = sizes;
   const columns = product(kernel) * ci;
   const axes = input.map((length, a) => {
@@ -185,7 +190,7 @@ function unfoldMap(samples: number, sizes: PlaneSizes): TapMap {
       }
     }
     const step = product(input.slice(a + 1)) * ci;
-    return listedAxis(lists, { length, step, to: Int32Array.from(to) });
+    return listedAxis(lists, { length, step, to: new Int32Array(to) });
   });
   return {
     axes: threeAxes(axes),

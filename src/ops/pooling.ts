@@ -12,6 +12,7 @@ import {
   applyTaps,
   type PerAxis,
   perAxis,
+  rememberedMap,
   spatialLengths,
   spatialMap,
   type TapLists,
@@ -44,12 +45,16 @@ export interface AveragePoolOptions extends PoolingOptions {
  */
 export function averagePool(x: tf.Tensor, options: AveragePoolOptions): tf.Tensor {
   const { countPadding = true } = options;
-  const lists = windows("Average pooling", x, options).map(({ places, kernel }) =>
-    places.map((inside) =>
-      inside.map(({ place }): Tap => [place, 1 / (countPadding ? kernel : inside.length)])
-    )
-  );
-  return applyTaps(x, spatialMap(x.shape, lists));
+  const sizes = windowSizes("Average pooling", x, options);
+  const map = rememberedMap(["average", x.shape, sizes, countPadding], () => {
+    const lists = sizes.map((axis) =>
+      insideWindows(axis).map((inside) =>
+        inside.map(({ place }): Tap => [place, 1 / (countPadding ? axis.kernel : inside.length)])
+      )
+    );
+    return spatialMap(x.shape, lists);
+  });
+  return applyTaps(x, map);
 }
 
 /**
@@ -63,13 +68,17 @@ export function averagePool(x: tf.Tensor, options: AveragePoolOptions): tf.Tenso
  * @throws {ShapeError} when x has other axes or is smaller than a window.
  */
 export function maxPool(x: tf.Tensor, options: PoolingOptions): tf.Tensor {
-  const axes = windows("Max pooling", x, options);
-  // The weights number the taps of a window: kernels of the axes behind multiply.
-  const lists: TapLists[] = axes.map(({ places }, axis) => {
-    const step = axes.slice(axis + 1).reduce((product, { kernel }) => product * kernel, 1);
-    return places.map((inside) => inside.map(({ place, tap }): Tap => [place, tap * step]));
+  const sizes = windowSizes("Max pooling", x, options);
+  const map = rememberedMap(["largest", x.shape, sizes], () => {
+    // The weights number the taps of a window: kernels of the axes behind multiply.
+    const lists = sizes.map((axis, a): TapLists => {
+      const step = sizes.slice(a + 1).reduce((product, { kernel }) => product * kernel, 1);
+      return insideWindows(axis).map((inside) =>
+        inside.map(({ place, tap }): Tap => [place, tap * step])
+      );
+    });
+    return spatialMap(x.shape, lists);
   });
-  const map = spatialMap(x.shape, lists);
   return runDifferentiable([x], {
     forward([source], save) {
       const { y, winner } = runTapMaximum(source, map);
@@ -80,13 +89,29 @@ export function maxPool(x: tf.Tensor, options: PoolingOptions): tf.Tensor {
   });
 }
 
+/** The windows of one axis. */
 interface AxisWindows {
+  readonly length: number;
   readonly kernel: number;
-  /** By place of the result: the places inside its window, and which tap of the window each is. */
-  readonly places: readonly (readonly { place: number; tap: number }[])[];
+  readonly stride: number;
+  readonly padding: number;
+  /** Number of windows. */
+  readonly count: number;
 }
 
-function windows(doing: string, x: tf.Tensor, options: PoolingOptions): AxisWindows[] {
+/** By window: the places inside, and which tap of the window each is. */
+function insideWindows(axis: AxisWindows): { place: number; tap: number }[][] {
+  return Array.from({ length: axis.count }, (_, o) => {
+    const inside: { place: number; tap: number }[] = [];
+    for (let tap = 0; tap < axis.kernel; tap++) {
+      const place = o * axis.stride - axis.padding + tap;
+      if (place >= 0 && place < axis.length) inside.push({ place, tap });
+    }
+    return inside;
+  });
+}
+
+function windowSizes(doing: string, x: tf.Tensor, options: PoolingOptions): AxisWindows[] {
   const lengths = spatialLengths(doing, x);
   const axes = lengths.length;
   const kernel = perAxis(doing, "kernel", { given: options.kernel, otherwise: 1, axes, least: 1 });
@@ -117,13 +142,6 @@ function windows(doing: string, x: tf.Tensor, options: PoolingOptions): AxisWind
         "spatial lengths of at least a window",
       );
     }
-    return {
-      kernel: kernel[a],
-      places: Array.from({ length: count }, (_, o) => {
-        const taps = Array.from({ length: kernel[a] }, (_, tap) => tap);
-        return taps.map((tap) => ({ place: o * stride[a] - padding[a] + tap, tap }))
-          .filter(({ place }) => place >= 0 && place < length);
-      }),
-    };
+    return { length, kernel: kernel[a], stride: stride[a], padding: padding[a], count };
   });
 }

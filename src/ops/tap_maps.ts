@@ -4,6 +4,7 @@ import {
   type AxisTaps,
   identityAxis,
   listedAxis,
+  multiples,
   runTapSum,
   type Tap,
   type TapMap,
@@ -72,6 +73,29 @@ export function perAxis(
   );
 }
 
+/** Maps that were made last, by what decides them: a training step asks for the same ones every time. */
+const remembered = new Map<string, TapMap>();
+
+/** Maps kept; an axis of a thousand places takes some 50 KiB. */
+const MOST_REMEMBERED = 64;
+
+/**
+ * The map that `make` gives, or the same one made before.
+ *
+ * @param key Everything that decides the map.
+ * @param make Called for a new key.
+ */
+export function rememberedMap(key: readonly unknown[], make: () => TapMap): TapMap {
+  const text = JSON.stringify(key);
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  const map = make();
+  const oldest = remembered.keys().next();
+  if (remembered.size >= MOST_REMEMBERED && !oldest.done) remembered.delete(oldest.value);
+  remembered.set(text, map);
+  return map;
+}
+
 /**
  * The map of a channels-last tensor whose spatial axes have these taps.
  *
@@ -84,8 +108,7 @@ export function spatialMap(shape: readonly number[], lists: readonly TapLists[])
   const axes = lists.map((places, axis) => {
     const after = (lengths: readonly number[]) =>
       lengths.slice(axis + 1).reduce((product, n) => product * n, channels);
-    const step = after(outputs);
-    const to = Int32Array.from(places, (_, p) => p * step);
+    const to = multiples(places.length, after(outputs));
     return listedAxis(places, { length: shape[axis + 1], step: after(shape.slice(1, -1)), to });
   });
   return {

@@ -1,7 +1,14 @@
 /** Up-sampling by whole factors along one to three spatial axes, with gradients. */
 import type { Tap } from "../backends/tap_contract.ts";
 import type { tf } from "../deps/tfjs.ts";
-import { applyTaps, type PerAxis, perAxis, spatialLengths, spatialMap } from "./tap_maps.ts";
+import {
+  applyTaps,
+  type PerAxis,
+  perAxis,
+  rememberedMap,
+  spatialLengths,
+  spatialMap,
+} from "./tap_maps.ts";
 
 /**
  * Repeats every place `factor` times along each spatial axis: place p of the result is place ⌊p/factor⌋ of x.
@@ -17,10 +24,12 @@ export function upsampleNearest(x: tf.Tensor, factor: PerAxis): tf.Tensor {
   const doing = "Up-sampling";
   const lengths = spatialLengths(doing, x);
   const factors = perAxis(doing, "factor", factorOf(factor, lengths));
-  const lists = lengths.map((length, axis) =>
-    Array.from({ length: length * factors[axis] }, (_, p) => [Math.floor(p / factors[axis])])
-  );
-  return applyTaps(x, spatialMap(x.shape, lists));
+  const map = rememberedMap(["nearest", x.shape, factors], () => {
+    const places = (length: number, axis: number) =>
+      Array.from({ length: length * factors[axis] }, (_, p) => [Math.floor(p / factors[axis])]);
+    return spatialMap(x.shape, lengths.map(places));
+  });
+  return applyTaps(x, map);
 }
 
 /** Options of {@link upsampleLinear}. */
@@ -52,16 +61,18 @@ export function upsampleLinear(
   const doing = "Up-sampling";
   const lengths = spatialLengths(doing, x);
   const factors = perAxis(doing, "factor", factorOf(factor, lengths));
-  const lists = lengths.map((length, axis) =>
-    Array.from({ length: length * factors[axis] }, (_, p) => {
-      const places = length * factors[axis];
-      const at = options.alignCorners
-        ? p * (length - 1) / Math.max(1, places - 1)
-        : (p + 0.5) / factors[axis] - 0.5;
-      return neighbours(at, length);
-    })
-  );
-  return applyTaps(x, spatialMap(x.shape, lists));
+  const { alignCorners = false } = options;
+  const map = rememberedMap(["linear", x.shape, factors, alignCorners], () => {
+    const places = (length: number, axis: number) =>
+      Array.from({ length: length * factors[axis] }, (_, p) => {
+        const at = alignCorners
+          ? p * (length - 1) / Math.max(1, length * factors[axis] - 1)
+          : (p + 0.5) / factors[axis] - 0.5;
+        return neighbours(at, length);
+      });
+    return spatialMap(x.shape, lengths.map(places));
+  });
+  return applyTaps(x, map);
 }
 
 function factorOf(given: PerAxis, lengths: readonly number[]) {

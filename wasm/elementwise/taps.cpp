@@ -49,13 +49,13 @@ RECVAE_INLINE Plan plan_of(const TapParams* p) {
   return {places, pieces, lines, larger(1, kSliceFloats / larger(1, places * p->inner))};
 }
 
-/* One place: its taps on each axis. */
-struct Place {
-  int32_t begin[3], end[3];
-  const float* x; /* of the sample */
-  float* y;       /* of the place */
-  const float* read_winner;
-  float* write_winner;
+/* The taps of one place, all axes multiplied out. */
+struct Taps {
+  const float* x;      /* what `from` counts from */
+  const float* winner; /* the same, for the gradient of the largest */
+  const int32_t* from; /* [count] */
+  const float* weight; /* [count] products, or sums where they number the taps */
+  int32_t count;
 };
 
 RECVAE_INLINE void copy_values(float* to, const float* from, int32_t count) {
@@ -81,61 +81,82 @@ RECVAE_INLINE void put(float* p, v128_t v) {
   else wasm_v128_store32_lane(p, v, 0);
 }
 
-/* VECTORS·LANES values of a place, from value c on. */
+/* VECTORS·LANES values of a place, from value c on; `winner` is written with the largest. */
 template <Mode MODE, int VECTORS, int LANES>
-RECVAE_INLINE void block(const TapParams* p, const Place& at, int32_t c) {
-  v128_t result[VECTORS], winner[VECTORS];
+RECVAE_INLINE void block(const Taps& taps, float* y, float* winner, int32_t c) {
+  v128_t result[VECTORS], best[VECTORS];
   RECVAE_UNROLL
   for (int v = 0; v < VECTORS; ++v) {
-    result[v] = MODE == kLargest ? wasm_f32x4_const_splat(-__builtin_inff()) : zero4();
-    winner[v] = wasm_f32x4_const_splat(-1.0f);
+    result[v] = zero4();
+    best[v] = wasm_f32x4_const_splat(-1.0f);
   }
   RECVAE_NO_UNROLL
-  for (int32_t i = at.begin[0]; i < at.end[0]; ++i) {
-    RECVAE_NO_UNROLL
-    for (int32_t j = at.begin[1]; j < at.end[1]; ++j) {
-      const int32_t outer = p->from[0][i] + p->from[1][j] + c;
-      const float u = p->weight[0][i], w = p->weight[1][j];
-      RECVAE_NO_UNROLL
-      for (int32_t k = at.begin[2]; k < at.end[2]; ++k) {
-        const int32_t from = outer + p->from[2][k];
-        const float last = p->weight[2][k];
-        const v128_t weight = wasm_f32x4_splat(MODE == kSum ? u * w * last : u + w + last);
-        RECVAE_UNROLL
-        for (int v = 0; v < VECTORS; ++v) {
-          const v128_t value = get<LANES>(at.x + from + v * LANES);
-          if (MODE == kSum) {
-            result[v] = fma(weight, value, result[v]);
-          } else if (MODE == kLargest) {
-            const v128_t better = wasm_v128_or(
-                wasm_v128_or(wasm_f32x4_gt(value, result[v]), wasm_f32x4_ne(value, value)),
-                wasm_f32x4_lt(winner[v], zero4()));
-            result[v] = wasm_v128_bitselect(value, result[v], better);
-            winner[v] = wasm_v128_bitselect(weight, winner[v], better);
-          } else {
-            const v128_t won = wasm_f32x4_eq(get<LANES>(at.read_winner + from + v * LANES), weight);
-            result[v] = wasm_f32x4_add(result[v], wasm_v128_and(value, won));
-          }
-        }
+  for (int32_t k = 0; k < taps.count; ++k) {
+    const int32_t from = taps.from[k] + c;
+    const v128_t weight = splat(taps.weight + k);
+    RECVAE_UNROLL
+    for (int v = 0; v < VECTORS; ++v) {
+      const v128_t value = get<LANES>(taps.x + from + v * LANES);
+      if (MODE == kSum) {
+        result[v] = fma(weight, value, result[v]);
+      } else if (MODE == kLargest) {
+        const v128_t better =
+            wasm_v128_or(wasm_v128_or(wasm_f32x4_gt(value, result[v]), wasm_f32x4_ne(value, value)),
+                         wasm_f32x4_lt(best[v], zero4()));
+        result[v] = wasm_v128_bitselect(value, result[v], better);
+        best[v] = wasm_v128_bitselect(weight, best[v], better);
+      } else {
+        const v128_t won = wasm_f32x4_eq(get<LANES>(taps.winner + from + v * LANES), weight);
+        result[v] = wasm_f32x4_add(result[v], wasm_v128_and(value, won));
       }
     }
   }
   RECVAE_UNROLL
   for (int v = 0; v < VECTORS; ++v) {
-    put<LANES>(at.y + c + v * LANES, result[v]);
-    if (MODE == kLargest) put<LANES>(at.write_winner + c + v * LANES, winner[v]);
+    put<LANES>(y + c + v * LANES, result[v]);
+    if (MODE == kLargest) put<LANES>(winner + c + v * LANES, best[v]);
   }
 }
 
 template <Mode MODE>
-void place(const TapParams* p, const Place& at) {
+RECVAE_INLINE void place(const Taps& taps, int32_t inner, float* y, float* winner) {
   int32_t c = 0;
   RECVAE_NO_UNROLL
-  for (; c + 16 <= p->inner; c += 16) block<MODE, 4, 4>(p, at, c);
+  for (; c + 32 <= inner; c += 32) block<MODE, 8, 4>(taps, y, winner, c);
   RECVAE_NO_UNROLL
-  for (; c + 4 <= p->inner; c += 4) block<MODE, 1, 4>(p, at, c);
+  for (; c + 4 <= inner; c += 4) block<MODE, 1, 4>(taps, y, winner, c);
   RECVAE_NO_UNROLL
-  for (; c < p->inner; ++c) block<MODE, 1, 1>(p, at, c);
+  for (; c < inner; ++c) block<MODE, 1, 1>(taps, y, winner, c);
+}
+
+/* Most taps of a place of an axis. */
+RECVAE_INLINE int32_t most_taps(const TapParams* p, int axis) {
+  int32_t most = 0;
+  for (int32_t i = 0; i < p->places[axis]; ++i) most = larger(most, p->first[axis][i + 1] - p->first[axis][i]);
+  return most;
+}
+
+/* Most taps of a place; scratch holds as many offsets and as many weights. */
+RECVAE_INLINE int32_t room(const TapParams* p) { return most_taps(p, 0) * most_taps(p, 1) * most_taps(p, 2); }
+
+/* Multiplies out the taps of place (a, b, r) into scratch. */
+template <Mode MODE>
+RECVAE_INLINE int32_t multiplied(const TapParams* p, int32_t a, int32_t b, int32_t r, int32_t* from, float* weight) {
+  int32_t count = 0;
+  RECVAE_NO_UNROLL
+  for (int32_t i = p->first[0][a]; i < p->first[0][a + 1]; ++i) {
+    RECVAE_NO_UNROLL
+    for (int32_t j = p->first[1][b]; j < p->first[1][b + 1]; ++j) {
+      const int32_t outer = p->from[0][i] + p->from[1][j];
+      const float u = p->weight[0][i], w = p->weight[1][j];
+      RECVAE_NO_UNROLL
+      for (int32_t k = p->first[2][r]; k < p->first[2][r + 1]; ++k, ++count) {
+        from[count] = outer + p->from[2][k];
+        weight[count] = MODE == kSum ? u * w * p->weight[2][k] : u + w + p->weight[2][k];
+      }
+    }
+  }
+  return count;
 }
 
 /* How many places from r on are single taps of weight 1 whose values lie side by side in source and result. */
@@ -153,46 +174,54 @@ RECVAE_INLINE int32_t contiguous(const TapParams* p, int32_t r, int32_t stop) {
 }
 
 template <Mode MODE>
-void piece(const TapParams* p, int32_t line, int32_t start, int32_t stop) {
+void piece(const TapParams* p, int32_t line, int32_t start, int32_t stop, int32_t most, char* scratch) {
   const int32_t b = line % p->places[1], rest = line / p->places[1];
   const int32_t a = rest % p->places[0], n = rest / p->places[0];
-  Place at;
-  at.begin[0] = p->first[0][a];
-  at.end[0] = p->first[0][a + 1];
-  at.begin[1] = p->first[1][b];
-  at.end[1] = p->first[1][b + 1];
-  at.x = p->x + n * p->from_sample;
-  if (MODE == kLargestGradient) at.read_winner = p->winner + n * p->from_sample;
+  const int32_t i = p->first[0][a], j = p->first[1][b];
+  const float* x = p->x + n * p->from_sample;
   const int32_t to = n * p->to_sample + p->to[0][a] + p->to[1][b];
-  const bool single = MODE == kSum && at.end[0] - at.begin[0] == 1 && at.end[1] - at.begin[1] == 1 &&
-                      p->weight[0][at.begin[0]] * p->weight[1][at.begin[1]] == 1.0f;
-  const float* base = single ? at.x + p->from[0][at.begin[0]] + p->from[1][at.begin[1]] : nullptr;
+  /* Where the first two axes have one tap of weight 1 between them, the tables of the last are the taps. */
+  const bool plain = MODE == kSum && p->first[0][a + 1] - i == 1 && p->first[1][b + 1] - j == 1 &&
+                     p->weight[0][i] * p->weight[1][j] == 1.0f;
+  int32_t* from = (int32_t*)scratch;
+  float* weight = (float*)(scratch + 4 * most);
+  Taps taps;
+  taps.x = plain ? x + p->from[0][i] + p->from[1][j] : x;
+  taps.winner = MODE == kLargestGradient ? p->winner + n * p->from_sample : nullptr;
+  taps.from = from;
+  taps.weight = weight;
   for (int32_t r = start; r < stop;) {
-    at.begin[2] = p->first[2][r];
-    at.end[2] = p->first[2][r + 1];
-    at.y = p->y + to + p->to[2][r];
-    if (single && at.end[2] - at.begin[2] == 1) {
-      const int32_t count = contiguous(p, r, stop);
-      if (count > 0) {
-        copy_values(at.y, base + p->from[2][at.begin[2]], count * p->inner);
-        r += count;
+    const int32_t first = p->first[2][r], count = p->first[2][r + 1] - first;
+    float* y = p->y + to + p->to[2][r];
+    if (plain && count == 1) {
+      const int32_t copies = contiguous(p, r, stop);
+      if (copies > 0) {
+        copy_values(y, taps.x + p->from[2][first], copies * p->inner);
+        r += copies;
         continue;
       }
     }
-    if (MODE == kLargest) at.write_winner = p->winner + to + p->to[2][r];
-    place<MODE>(p, at);
+    if (plain) {
+      taps.from = p->from[2] + first;
+      taps.weight = p->weight[2] + first;
+      taps.count = count;
+    } else {
+      taps.count = multiplied<MODE>(p, a, b, r, from, weight);
+    }
+    place<MODE>(taps, p->inner, y, MODE == kLargest ? p->winner + to + p->to[2][r] : nullptr);
     ++r;
   }
 }
 
 template <Mode MODE>
-RECVAE_INLINE void run(const TapParams* p, int32_t begin, int32_t end) {
+RECVAE_INLINE void run(const TapParams* p, int32_t begin, int32_t end, char* scratch) {
   const Plan plan = plan_of(p);
+  const int32_t most = room(p);
   const int32_t last = smaller(end * plan.per_slice, plan.lines * plan.pieces);
   for (int32_t i = begin * plan.per_slice; i < last; ++i) {
     const int32_t line = i / plan.pieces;
     const int32_t start = (i - line * plan.pieces) * plan.places;
-    piece<MODE>(p, line, start, smaller(p->places[2], start + plan.places));
+    piece<MODE>(p, line, start, smaller(p->places[2], start + plan.places), most, scratch);
   }
 }
 
@@ -206,21 +235,30 @@ RECVAE_INLINE int32_t slices(const TapParams* p) {
 RECVAE_EXPORT(f32_tap_sum__slices)
 int32_t f32_tap_sum__slices(const TapParams* p) { return slices(p); }
 
+RECVAE_EXPORT(f32_tap_sum__scratch)
+int32_t f32_tap_sum__scratch(const TapParams* p) { return 8 * room(p); }
+
 RECVAE_EXPORT(f32_tap_sum)
-void f32_tap_sum(const TapParams* p, int32_t begin, int32_t end, char* scratch) { run<kSum>(p, begin, end); }
+void f32_tap_sum(const TapParams* p, int32_t begin, int32_t end, char* scratch) { run<kSum>(p, begin, end, scratch); }
 
 RECVAE_EXPORT(f32_tap_largest__slices)
 int32_t f32_tap_largest__slices(const TapParams* p) { return slices(p); }
 
+RECVAE_EXPORT(f32_tap_largest__scratch)
+int32_t f32_tap_largest__scratch(const TapParams* p) { return 8 * room(p); }
+
 RECVAE_EXPORT(f32_tap_largest)
-void f32_tap_largest(const TapParams* p, int32_t begin, int32_t end, char* scratch) { run<kLargest>(p, begin, end); }
+void f32_tap_largest(const TapParams* p, int32_t begin, int32_t end, char* scratch) { run<kLargest>(p, begin, end, scratch); }
 
 RECVAE_EXPORT(f32_tap_largest_gradient__slices)
 int32_t f32_tap_largest_gradient__slices(const TapParams* p) { return slices(p); }
 
+RECVAE_EXPORT(f32_tap_largest_gradient__scratch)
+int32_t f32_tap_largest_gradient__scratch(const TapParams* p) { return 8 * room(p); }
+
 RECVAE_EXPORT(f32_tap_largest_gradient)
 void f32_tap_largest_gradient(const TapParams* p, int32_t begin, int32_t end, char* scratch) {
-  run<kLargestGradient>(p, begin, end);
+  run<kLargestGradient>(p, begin, end, scratch);
 }
 
 }  // namespace recvae

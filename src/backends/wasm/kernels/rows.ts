@@ -1,6 +1,6 @@
 /** Kernels of TensorFlow.js that pick, add up and mark rows by int32 indices. */
 import { tf } from "../../../deps/tfjs.ts";
-import { identityAxis } from "../../tap_contract.ts";
+import { identityAxis, multiples } from "../../tap_contract.ts";
 import type { WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
 import { isMovable, type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
@@ -70,11 +70,10 @@ const scatter: Kernel = (
     indices,
     attrs.shape,
   );
-  const targets = Int32Array.from({ length: numUpdates }, (_, i) => {
-    let row = 0;
-    for (let r = 0; r < sliceRank; r++) row += places[i * sliceRank + r] * strides[r];
-    return row;
-  });
+  const targets = new Int32Array(numUpdates);
+  for (let i = 0; i < numUpdates; i++) {
+    for (let r = 0; r < sliceRank; r++) targets[i] += places[i * sliceRank + r] * strides[r];
+  }
   for (let i = 0; i < places.length; i++) {
     if (places[i] < 0 || places[i] >= attrs.shape[i % sliceRank]) return null; // The CPU kernel says why.
   }
@@ -105,8 +104,8 @@ function rowSums(backend: WasmBackend, x: tf.TensorInfo, task: RowSums): tf.Tens
     first,
     source,
     weight: new Float64Array(source.length).fill(1),
-    at: Int32Array.from(targets, (_, i) => i * inner),
-    to: Int32Array.from({ length: rows }, (_, row) => row * inner),
+    at: multiples(targets.length, inner),
+    to: multiples(rows, inner),
   };
   return tapSum(backend, x, {
     axes: [identityAxis(), identityAxis(), axis],
