@@ -61,11 +61,12 @@ export function product(numbers: readonly number[]): number {
  *
  * | channels | forward | input gradient | filter gradient |
  * | --- | --- | --- | --- |
- * | 1 → 16 | 0.3–0.6 | 0.9–4.4 | 0.5–1.0 |
- * | 3 → 32 | 0.7–1.0 | 1.2–2.1 | 1.0–2.7 |
- * | 16 → 16 | 0.6–1.7 | 0.9–1.7 | 0.4–0.6 |
- * | 16 → 1 and 32 → 3 | 0.3–1.3 | 0.2–1.1 | 1.0–3.1 |
- * | 32 → 32 | 1.2–2.0 | 0.8–2.0 | 0.9–1.3 |
+ * | 1 → 16 | 0.5–1.0 | 1.1–4.2 | 0.9–1.3 |
+ * | 3 → 32 | 0.9–1.5 | 1.8–3.7 | 2.0–7.0 |
+ * | 8 → 8 | 0.4–1.7 | 1.0–2.4 | 0.3–0.5 |
+ * | 16 → 16 and 16 → 32 | 0.7–2.3 | 0.9–2.6 | 0.3–1.3 |
+ * | 16 → 1 and 32 → 3 | 0.6–1.4 | 0.3–1.3 | 1.1–4.7 |
+ * | 32 → 32 | 1.3–1.6 | 1.0–1.8 | 0.7–1.1 |
  * | 64 → 64 to 256 → 256 | 1.3–4.0 | 1.1–4.5 | 0.9–6.3 |
  * | any, kernel 1 | 1.5–4.3 | 1.7–3.5 | 0.7–3.9 |
  *
@@ -77,15 +78,19 @@ export function chooseConvolution(sizes: PlaneSizes): PlaneConvolution {
   const known = mode === "zero" && dilation.every((n) => n === 1) && kernel.some((k) => k > 1);
   if (!known) return unfolded;
   const direct = directConvolution(sizes);
-  const filterDirect = ci * co <= 256 && co >= 4 && (ci === 1 || ci % 4 === 0);
+  const inFours = ci % 4 === 0 && co % 4 === 0;
   return {
-    forward: (Math.min(ci, co) < 16 ? direct : unfolded).forward,
+    forward: (ci === 1 || co < 8 ? direct : unfolded).forward,
     inputGradient: (co < 8 ? direct : unfolded).inputGradient,
-    filterGradient: (filterDirect ? direct : unfolded).filterGradient,
+    filterGradient: (inFours && ci * co <= 512 ? direct : unfolded).filterGradient,
   };
 }
 
-/** Windows as rows, then matrix products. @param sizes Of the convolution. */
+/**
+ * Windows as rows, then matrix products.
+ *
+ * @param sizes Of the convolution.
+ */
 export function unfoldedConvolution(sizes: PlaneSizes): PlaneConvolution {
   const { samples, input, kernel, output, channels: [ci, co] } = sizes;
   const columns = product(kernel) * ci;
@@ -124,7 +129,11 @@ export function unfoldedConvolution(sizes: PlaneSizes): PlaneConvolution {
   };
 }
 
-/** The direct kernels of the 3-D convolutions on volumes of one plane. @param sizes Zero padding, dilation 1. */
+/**
+ * The direct kernels of the 3-D convolutions on volumes of one plane.
+ *
+ * @param sizes Zero padding, dilation 1.
+ */
 export function directConvolution(sizes: PlaneSizes): PlaneConvolution {
   const { samples, input, kernel, stride, padding, channels: [ci, co] } = sizes;
   const geometry = { stride: volume(stride, 1), padding: volume(padding, 0) };

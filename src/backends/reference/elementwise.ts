@@ -80,7 +80,12 @@ export const ELEMENTWISE: KernelTable = {
   },
 };
 
-/** A kernel of one input. @param of Value by value. @param dtype Of the result, if not the input's. */
+/**
+ * A kernel of one input.
+ *
+ * @param of Value by value.
+ * @param dtype Of the result, if not the input's.
+ */
 export function unary(of: (value: number, attrs: Call["attrs"]) => number, dtype?: "bool"): Kernel {
   return ({ inputs: { x, a }, attrs, backend }) => {
     const input = x ?? a;
@@ -91,7 +96,12 @@ export function unary(of: (value: number, attrs: Call["attrs"]) => number, dtype
   };
 }
 
-/** A kernel of two inputs with broadcasting. @param of Value by value. @param dtype Of the result, if not a's. */
+/**
+ * A kernel of two inputs with broadcasting.
+ *
+ * @param of Value by value.
+ * @param dtype Of the result, if not a's.
+ */
 export function binary(of: (a: number, b: number) => number, dtype?: string): Kernel {
   return ({ inputs: { a, b }, backend }) => combine(backend, { a, b, of, dtype: dtype ?? a.dtype });
 }

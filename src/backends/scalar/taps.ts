@@ -4,9 +4,14 @@ import { sampleValues, type TapMap } from "../tap_contract.ts";
 
 /** Calls `place` for every place of the result and `tap` for each of its taps. */
 interface Walk {
-  /** @param to First value of the place in the result. */
+  /**
+   * @param to First value of the place in the result.
+   */
   place(to: number): void;
-  /** @param from First value in the source. @param weights Of the three axes. */
+  /**
+   * @param from First value in the source.
+   * @param weights Of the three axes.
+   */
   tap(to: number, from: number, weights: readonly [number, number, number]): void;
 }
 
@@ -33,7 +38,13 @@ function walk(map: TapMap, visit: Walk): void {
   }
 }
 
-/** Σ of weighted taps. @param y Zeroed, filled. @param x The source. @param map The taps. */
+/**
+ * Σ of weighted taps.
+ *
+ * @param y Zeroed, filled.
+ * @param x The source.
+ * @param map The taps.
+ */
 export function tapSum(y: FloatArray, x: FloatArray, map: TapMap): void {
   const sums = new Float64Array(map.inner);
   let last = -1;
@@ -54,7 +65,13 @@ export function tapSum(y: FloatArray, x: FloatArray, map: TapMap): void {
   flush();
 }
 
-/** The largest tap and which it was. @param results Filled. @param x The source. @param map The taps. */
+/**
+ * The largest tap and which it was.
+ *
+ * @param results Filled.
+ * @param x The source.
+ * @param map The taps.
+ */
 export function tapMaximum(
   results: { readonly y: FloatArray; readonly winner: FloatArray },
   x: FloatArray,
@@ -78,7 +95,13 @@ export function tapMaximum(
   });
 }
 
-/** Σ dy of the places that a value won. @param dx Zeroed, filled. @param task dy and winners. @param map Transposed. */
+/**
+ * Σ dy of the places that a value won.
+ *
+ * @param dx Zeroed, filled.
+ * @param task dy and winners.
+ * @param map Transposed.
+ */
 export function tapMaximumGradient(
   dx: FloatArray,
   task: { readonly dy: FloatArray; readonly winner: FloatArray },

@@ -6,7 +6,13 @@ import { bindValues, splitItems } from "./parts.ts";
 import { WORKGROUP } from "./row_units.ts";
 import { segmentSumShader, type TapMode, tapShader } from "./taps_shader.ts";
 
-/** Σ of weighted taps (`runTapSum`). @param backend Of the device. @param inputs `x`. @param map The taps. */
+/**
+ * Σ of weighted taps (`runTapSum`).
+ *
+ * @param backend Of the device.
+ * @param inputs `x`.
+ * @param map The taps.
+ */
 export function tapSum(
   backend: DeviceBackend,
   { x }: { x: tf.TensorInfo },
@@ -17,7 +23,12 @@ export function tapSum(
   return y;
 }
 
-/** The largest taps and which they were (`runTapMaximum`). @param backend Of the device. @param inputs `x`. */
+/**
+ * The largest taps and which they were (`runTapMaximum`).
+ *
+ * @param backend Of the device.
+ * @param inputs `x`.
+ */
 export function tapMaximum(
   backend: DeviceBackend,
   { x }: { x: tf.TensorInfo },
@@ -29,7 +40,12 @@ export function tapMaximum(
   return [y, winner];
 }
 
-/** Gradient of {@link tapMaximum}. @param backend Of the device. @param inputs dy as `x`, and `winner`. */
+/**
+ * Gradient of {@link tapMaximum}.
+ *
+ * @param backend Of the device.
+ * @param inputs dy as `x`, and `winner`.
+ */
 export function tapMaximumGradient(
   backend: DeviceBackend,
   { x, winner }: { x: tf.TensorInfo; winner: tf.TensorInfo },

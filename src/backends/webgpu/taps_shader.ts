@@ -52,7 +52,11 @@ const TAKE: Readonly<Record<TapMode, string>> = {
   gradient: "if (winner[u.winnerBase + at] == u0 + u1 + u2) { result += v; }",
 };
 
-/** One invocation per value of the result. @param mode What to do with the taps. */
+/**
+ * One invocation per value of the result.
+ *
+ * @param mode What to do with the taps.
+ */
 export function tapShader(mode: TapMode): Shader<typeof TAP_FIELDS> {
   const x = { x: ["f32", "read"], table: ["i32", "read"] } as const;
   const y = { y: ["f32", "write"] } as const;
