@@ -6,7 +6,7 @@ import { assertEquals, assertThrows } from "../../src/deps/std.ts";
 import { tf } from "../../src/deps/tfjs.ts";
 import { embedding } from "../../src/ops/embedding.ts";
 import { concatenate, gather, slice, split } from "../../src/ops/parts.ts";
-import { forEachBackend } from "../support/engines.ts";
+import { FLOAT32_ENGINES, forEachBackend } from "../support/engines.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { normalArray } from "../support/random_arrays.ts";
 import "../support/stock_gradients.ts";
@@ -49,6 +49,20 @@ await forEachBackend("a part that nobody used has a gradient of zeros", async ()
   assertEquals([...await dx.data()], [0, 7, 8, 0, 0, 0]);
   dx.dispose();
 });
+
+await forEachBackend("nothing gathered and nothing embedded have gradients of zeros", async () => {
+  const gradients = tf.tidy(() => {
+    const x = tf.ones([2, 3]);
+    const none = tf.zeros([0], "int32");
+    return [
+      tf.grad((v: tf.Tensor) => gather(v, [], { axis: 1 }))(x, tf.zeros([2, 0])),
+      tf.grad((v: tf.Tensor) => gather(v, none))(x, tf.zeros([0, 3])),
+      tf.grad((v: tf.Tensor) => embedding(none, v))(x, tf.zeros([0, 3])),
+    ];
+  });
+  for (const gradient of gradients) assertEquals([...await gradient.data()], [0, 0, 0, 0, 0, 0]);
+  tf.dispose(gradients);
+}, { engines: ["reference", ...FLOAT32_ENGINES] });
 
 Deno.test("the tape's gradients of parts equal finite differences along every axis", async () => {
   await selectBackend("reference");

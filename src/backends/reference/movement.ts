@@ -244,7 +244,7 @@ function scatterNd({ inputs: { indices, updates }, attrs, backend }: Call): tf.T
 function segmentSum({ inputs: { x, segmentIds }, attrs, backend }: Call): tf.TensorInfo {
   const segments = backend.values(segmentIds);
   const values = backend.values(x);
-  const inner = values.length / Math.max(1, segments.length);
+  const inner = sizeOf(x.shape.slice(segmentIds.shape.length));
   const target = emptyLike(values, attrs.numSegments * inner);
   segments.forEach((segment: number, row: number) => {
     if (segment < 0) return;
