@@ -13,6 +13,7 @@ import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_fami
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
 import { LINEAR } from "./linear_family.ts";
 import { FIXED_NORM, NORM, NORM_GRADIENT } from "./norm_families.ts";
+import { PLANE_CONVOLUTION, TAP_FAMILY } from "./plane_families.ts";
 
 const FLOAT_FAMILIES = [
   CONVOLUTION,
@@ -27,6 +28,8 @@ const FLOAT_FAMILIES = [
   SOFTMAX_FAMILY,
   DROPOUT_FAMILY,
   LAYER_NORM_FAMILY,
+  PLANE_CONVOLUTION,
+  TAP_FAMILY,
 ];
 
 /** The family with its operation replaced wherever float64 is not stored, that is on the engine under test. */

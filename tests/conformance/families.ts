@@ -11,6 +11,7 @@ import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_fami
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
 import { LINEAR } from "./linear_family.ts";
 import { FIXED_NORM, NORM, NORM_GRADIENT } from "./norm_families.ts";
+import { PLANE_CONVOLUTION, TAP_FAMILY } from "./plane_families.ts";
 import { ELEMENTWISE_FAMILY, MOVEMENT_FAMILY, REDUCTION_FAMILY } from "./stock_families.ts";
 
 /** Every family, in the order of running. */
@@ -30,6 +31,8 @@ export const FAMILIES: readonly Family[] = [
   ELEMENTWISE_FAMILY,
   REDUCTION_FAMILY,
   MOVEMENT_FAMILY,
+  PLANE_CONVOLUTION,
+  TAP_FAMILY,
 ];
 
 /**

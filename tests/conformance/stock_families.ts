@@ -180,6 +180,40 @@ const MOVEMENTS: Readonly<Record<string, Movement>> = {
     const rows = Array.from({ length: 5 }, () => random.integer(shape[axis]));
     return [tf.gather(x, tf.tensor1d(rows, "int32"), axis)];
   },
+  gatherBatches: (x, shape, random) => {
+    const [samples, length] = [shape[0], shape[1] ?? 1];
+    const batches = tf.reshape(x, [samples, length, -1]);
+    const rows = Array.from({ length: samples * 4 }, () => random.integer(length));
+    return [tf.gather(batches, tf.tensor2d(rows, [samples, 4], "int32"), 1, 1)];
+  },
+  stridedSliceBackwards: (x, shape, random) => {
+    const begin = shape.map((n) => random.integer(n));
+    const steps = shape.map(() => pick(random, [-1, -2, -3]));
+    // Bits of the end mask: every axis runs to its first place.
+    return [tf.stridedSlice(x, begin, shape.map(() => 0), steps, 0, 2 ** shape.length - 1)];
+  },
+  stridedSliceMasks: (x, shape) => [
+    tf.stridedSlice(x, [0], [1], [1], 0, 0, 0, 0, 1),
+    tf.stridedSlice(x, shape.map(() => 0), [...shape], shape.map(() => 3), 1, 1),
+  ],
+  mirrorPad: (x, shape, random) => [
+    tf.mirrorPad(x, shape.map((n) => [random.integer(n), random.integer(n)]), "reflect"),
+    tf.mirrorPad(x, shape.map((n) => [random.integer(n + 1), 0]), "symmetric"),
+  ],
+  segments: (x, shape, random) => {
+    // Every row in a segment of its own, one dropped: sums are exact.
+    const rows = tf.tensor1d([...random.permutation(shape[0])].map((s) => s - 1), "int32");
+    return [tf.unsortedSegmentSum(x, rows, shape[0] + 1)];
+  },
+  scatter: (x, shape, random) => {
+    const rows = [...random.permutation(shape[0] + 2)].slice(0, shape[0]);
+    const places = tf.tensor2d(rows, [shape[0], 1], "int32");
+    return [tf.scatterND(places, x, [shape[0] + 2, ...shape.slice(1)])];
+  },
+  oneHot: (_, shape, random) => {
+    const places = shape.map((n) => random.integer(n + 2) - 1);
+    return [tf.cast(tf.oneHot(tf.tensor1d(places, "int32"), 5, 2, -1), "float32")];
+  },
   reverse: (x, shape, random) => [tf.reverse(x, random.integer(shape.length))],
   expandDims: (x, shape, random) => [tf.expandDims(x, random.integer(shape.length + 1))],
   broadcastTo: (x, shape) => [tf.broadcastTo(x, [2, ...shape])],

@@ -33,6 +33,17 @@ const X = { inputs: ["x"] };
 const Y = { output: true };
 gradient("Abs", X, (dy, [x]) => ({ x: () => tf.mul(dy, tf.sign(x)) }));
 gradient("Exp", Y, (dy, [y]) => ({ x: () => tf.mul(dy, y) }));
+gradient("Relu", X, (dy, [x]) => ({ x: () => tf.mul(dy, tf.step(x)) }));
+gradient("Rsqrt", X, (dy, [x]) => ({
+  x: () => tf.div(dy, tf.mul(tf.mul(x, tf.sqrt(x)), -2)),
+}));
+gradient("Sigmoid", Y, (dy, [y]) => ({ x: () => tf.mul(dy, tf.mul(y, tf.sub(1, y))) }));
+gradient("Softmax", Y, (dy, [y]) => ({
+  logits: () => {
+    const weighted = tf.mul(dy, y);
+    return tf.sub(weighted, tf.mul(tf.sum(weighted, -1, true), y));
+  },
+}));
 gradient("Square", X, (dy, [x]) => ({ x: () => tf.mul(dy, tf.mul(x, 2)) }));
 gradient("Tanh", Y, (dy, [y]) => ({ x: () => tf.mul(dy, tf.sub(1, tf.square(y))) }));
 gradient("LeakyRelu", X, (dy, [x], { alpha }) => ({
@@ -48,6 +59,15 @@ gradient("Identity", {}, (dy) => ({ x: () => dy }));
 gradient("Reshape", X, (dy, [x]) => ({ x: () => tf.reshape(dy, x.shape) }));
 gradient("PadV2", X, (dy, [x], { paddings }) => ({
   x: () => tf.slice(dy, paddings.map(([before]: [number, number]) => before), x.shape),
+}));
+gradient("Slice", X, (dy, [x], { begin, size }) => ({
+  x: () => {
+    const [from, lengths] = tf.slice_util.parseSliceParams(x, begin, size);
+    return tf.pad(dy, x.shape.map((n, a) => [from[a], n - from[a] - lengths[a]]));
+  },
+}));
+gradient("Transpose", {}, (dy, _, { perm }) => ({
+  x: () => tf.transpose(dy, tf.backend_util.getUndoAxesPermutation(perm)),
 }));
 gradient("Sum", X, (dy, [x], { axis }) => ({ x: () => spread(dy, x.shape, axis) }));
 gradient("Mean", X, (dy, [x], { axis }) => ({
@@ -91,6 +111,10 @@ tf.registerGradient({
     const gradients = tf.split(dy as tf.Tensor, sizes, axis as number);
     return Object.fromEntries(gradients.map((part, i) => [i, () => part]));
   },
+});
+tf.registerGradient({
+  kernelName: "SplitV",
+  gradFunc: (dy, _, { axis }) => ({ x: () => tf.concat(dy as tf.Tensor[], axis as number) }),
 });
 tf.registerGradient({
   kernelName: "Unpack",

@@ -22,15 +22,16 @@ static_assert(sizeof(CopyParams) == 80, "the host mirrors this layout");
 
 struct GatherParams {
   const int32_t* from;  /*  0  [outer, axis, inner] */
-  const int32_t* index; /*  4  [batch or 1, count] */
+  const int32_t* index; /*  4  [batches, count]; outer is a multiple of batches */
   int32_t* to;          /*  8  [outer, count, inner] */
-  int32_t outer;        /* 12 */
-  int32_t axis;         /* 16 */
-  int32_t count;        /* 20 */
-  int32_t inner;        /* 24 */
-}; /* 28 bytes */
+  int32_t batches;      /* 12 */
+  int32_t outer;        /* 16 */
+  int32_t axis;         /* 20 */
+  int32_t count;        /* 24 */
+  int32_t inner;        /* 28 */
+}; /* 32 bytes */
 
-static_assert(sizeof(GatherParams) == 28, "the host mirrors this layout");
+static_assert(sizeof(GatherParams) == 32, "the host mirrors this layout");
 
 namespace {
 
@@ -105,9 +106,10 @@ RECVAE_EXPORT(u32_gather)
 void u32_gather(const GatherParams* p, int32_t begin, int32_t end, char* scratch) {
   const int32_t per_slice = plan_of(p->inner).rows;
   const int32_t last = smaller(end * per_slice, p->outer * p->count);
+  const int32_t per_batch = p->outer / larger(1, p->batches);
   for (int32_t row = begin * per_slice; row < last; ++row) {
     const int32_t o = row / p->count;
-    const int32_t index = p->index[row - o * p->count];
+    const int32_t index = p->index[o / per_batch * p->count + row - o * p->count];
     copy_row(p->from + (o * p->axis + index) * p->inner, p->to + row * p->inner, p->inner, 1, 1);
   }
 }

@@ -83,7 +83,13 @@ export const ELEMENTWISE: KernelTable = {
   },
 };
 
-function unary(of: (value: number, attrs: Call["attrs"]) => number, dtype?: "bool"): Kernel {
+/**
+ * A kernel of one input.
+ *
+ * @param of Value by value.
+ * @param dtype Of the result, if not the input's.
+ */
+export function unary(of: (value: number, attrs: Call["attrs"]) => number, dtype?: "bool"): Kernel {
   return ({ inputs: { x, a }, attrs, backend }) => {
     const input = x ?? a;
     const values = backend.values(input);
@@ -93,7 +99,13 @@ function unary(of: (value: number, attrs: Call["attrs"]) => number, dtype?: "boo
   };
 }
 
-function binary(of: (a: number, b: number) => number, dtype?: string): Kernel {
+/**
+ * A kernel of two inputs with broadcasting.
+ *
+ * @param of Value by value.
+ * @param dtype Of the result, if not a's.
+ */
+export function binary(of: (a: number, b: number) => number, dtype?: string): Kernel {
   return ({ inputs: { a, b }, backend }) => combine(backend, { a, b, of, dtype: dtype ?? a.dtype });
 }
 

@@ -12,6 +12,7 @@ import type { ActiveEngine, Engine, ProbeResult } from "../engine.ts";
 import { type HostStorage, registerScalarKernels } from "../scalar/registration.ts";
 import { CONVOLUTIONS } from "./convolutions.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
+import { FURTHER } from "./further.ts";
 import { Float64Backend } from "./float64_backend.ts";
 import { registerTable } from "./kernel_table.ts";
 import { MATRIX } from "./matrix.ts";
@@ -41,7 +42,7 @@ export const engine: Engine = {
 async function start(): Promise<ActiveEngine> {
   if (tf.findBackend(TF_NAME) == null) tf.registerBackend(TF_NAME, () => new Float64Backend(), 0);
   registerScalarKernels(TF_NAME, storageOf);
-  for (const table of [ELEMENTWISE, REDUCTIONS, MOVEMENT, MATRIX, CONVOLUTIONS]) {
+  for (const table of [ELEMENTWISE, REDUCTIONS, MOVEMENT, MATRIX, CONVOLUTIONS, FURTHER]) {
     registerTable(table, TF_NAME);
   }
   if (!await tf.setBackend(TF_NAME)) {

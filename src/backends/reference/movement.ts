@@ -1,6 +1,8 @@
 /** Kernels that move values without computing: reshape, transpose, slice, join, tile, pad, gather, scatter. */
 import { BackendError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
+import { mirrorMaps, type MirrorPadAttributes } from "../mirror_pad.ts";
+import { tapSum } from "../scalar/taps.ts";
 import type { Call, Kernel, KernelTable } from "./kernel_table.ts";
 import { denseStrides, emptyLike, readView, sizeOf, type View, writeView } from "./views.ts";
 
@@ -37,6 +39,7 @@ export const MOVEMENT: KernelTable = {
   Concat: concat,
   Pack: pack,
   PadV2: pad,
+  MirrorPad: mirrorPad,
   GatherV2: gather,
   GatherNd: gatherNd,
   ScatterNd: scatterNd,
@@ -165,6 +168,17 @@ function pad({ inputs: { x }, attrs, backend }: Call): tf.TensorInfo {
   return backend.output(target, out, x.dtype);
 }
 
+function mirrorPad({ inputs: { x }, attrs, backend }: Call): tf.TensorInfo {
+  let values = backend.floats(x);
+  let shape: readonly number[] = x.shape;
+  for (const map of mirrorMaps(x.shape, attrs as MirrorPadAttributes)) {
+    const padded = new Float64Array(sizeOf(map.outputShape));
+    tapSum(padded, values, map);
+    [values, shape] = [padded, map.outputShape];
+  }
+  return backend.output(values, shape, x.dtype);
+}
+
 function gather({ inputs: { x, indices }, attrs, backend }: Call): tf.TensorInfo {
   const axis = tf.util.parseAxisParam(attrs.axis, x.shape)[0];
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } = tf.backend_util.segment_util
@@ -230,7 +244,7 @@ function scatterNd({ inputs: { indices, updates }, attrs, backend }: Call): tf.T
 function segmentSum({ inputs: { x, segmentIds }, attrs, backend }: Call): tf.TensorInfo {
   const segments = backend.values(segmentIds);
   const values = backend.values(x);
-  const inner = values.length / Math.max(1, segments.length);
+  const inner = sizeOf(x.shape.slice(segmentIds.shape.length));
   const target = emptyLike(values, attrs.numSegments * inner);
   segments.forEach((segment: number, row: number) => {
     if (segment < 0) return;

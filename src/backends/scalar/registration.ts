@@ -18,11 +18,13 @@ import {
   softmaxRows,
   softmaxRowsGradient,
 } from "./activations.ts";
+import { TAP_KERNEL, type TapMap } from "../tap_contract.ts";
 import { type AxisGeometry, forwardTaps, outputLength, transposedTaps } from "./axis_taps.ts";
 import { filterGradient } from "./filter_gradient.ts";
 import { gatherConvolution, type GatherPlan, packFilter } from "./gather_convolution.ts";
 import { blockStatistics, normalise, normaliseGradient, type NormPlan } from "./norm_activation.ts";
 import { tanhSquaredError } from "./tanh_squared_error.ts";
+import { tapMaximum, tapMaximumGradient, tapSum } from "./taps.ts";
 
 /** How the kernels reach the storage of one TensorFlow.js backend. */
 export interface HostStorage {
@@ -49,6 +51,9 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [ACTIVATION_KERNEL.softmax]: softmax,
   [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
   [ACTIVATION_KERNEL.dropout]: dropout,
+  [TAP_KERNEL.sum]: sumOfTaps,
+  [TAP_KERNEL.maximum]: largestTaps,
+  [TAP_KERNEL.maximumGradient]: largestTapsGradient,
 };
 
 /**
@@ -288,6 +293,29 @@ function dropout(
   const y = storage.allocate(values.length);
   dropValues(y, values, attributes);
   return [storage.wrap(y, x.shape)];
+}
+
+function sumOfTaps({ x }: Inputs, map: TapMap, storage: HostStorage): tf.TensorInfo[] {
+  const y = storage.allocate(product(map.outputShape));
+  tapSum(y, storage.read(x), map);
+  return [storage.wrap(y, map.outputShape)];
+}
+
+function largestTaps({ x }: Inputs, map: TapMap, storage: HostStorage): tf.TensorInfo[] {
+  const y = storage.allocate(product(map.outputShape));
+  const winner = storage.allocate(y.length);
+  tapMaximum({ y, winner }, storage.read(x), map);
+  return [storage.wrap(y, map.outputShape), storage.wrap(winner, map.outputShape)];
+}
+
+function largestTapsGradient(
+  { x, winner }: Inputs,
+  map: TapMap,
+  storage: HostStorage,
+): tf.TensorInfo[] {
+  const dx = storage.allocate(product(map.outputShape));
+  tapMaximumGradient(dx, { dy: storage.read(x), winner: storage.read(winner) }, map);
+  return [storage.wrap(dx, map.outputShape)];
 }
 
 function axesOf(size: Triple, kernel: Triple, { stride, padding }: Geometry): Axes {

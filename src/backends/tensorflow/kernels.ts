@@ -1,4 +1,4 @@
-/** The table of kernels this engine adds to TensorFlow's (kernel_contract.ts), each composed of those. */
+/** The table of kernels this engine adds to TensorFlow's (kernel_contract.ts), composed of those or, for taps, on the host. */
 import { tf } from "../../deps/tfjs.ts";
 import { ACTIVATION_KERNEL } from "../activation_contract.ts";
 import { KERNEL } from "../kernel_contract.ts";
@@ -9,9 +9,11 @@ import {
   softmax,
   softmaxGradient,
 } from "./activations.ts";
+import { TAP_KERNEL } from "../tap_contract.ts";
 import { conv3d, conv3dFilterGradient, conv3dInputGradient } from "./convolutions.ts";
 import { normActivation, normActivationGradient } from "./norm_activation.ts";
 import { tanhSquaredError } from "./tanh_error.ts";
+import { largestTaps, largestTapsGradient, sumOfTaps } from "./taps.ts";
 
 type Composition = (inputs: never, attributes: never) => tf.Tensor | tf.Tensor[];
 
@@ -27,6 +29,9 @@ const KERNELS: Readonly<Record<string, Composition>> = {
   [ACTIVATION_KERNEL.softmax]: softmax,
   [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
   [ACTIVATION_KERNEL.dropout]: dropout,
+  [TAP_KERNEL.sum]: sumOfTaps,
+  [TAP_KERNEL.maximum]: largestTaps,
+  [TAP_KERNEL.maximumGradient]: largestTapsGradient,
 };
 
 /**

@@ -17,7 +17,9 @@ import type { DeviceBackend } from "./device_backend.ts";
 import { normActivation, normActivationGradient } from "./norm_activation.ts";
 import { matMul } from "./matmul.ts";
 import { latentRollout, latentRolloutGradient } from "./recurrence.ts";
+import { TAP_KERNEL } from "../tap_contract.ts";
 import { tanh, tanhSquaredError } from "./tanh_error.ts";
+import { tapMaximum, tapMaximumGradient, tapSum, unsortedSegmentSum } from "./taps.ts";
 
 type Kernel = (
   backend: DeviceBackend,
@@ -38,6 +40,10 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   [ACTIVATION_KERNEL.softmaxGradient]: softmaxGradient,
   [ACTIVATION_KERNEL.dropout]: dropout,
   [tf.Tanh]: tanh,
+  [tf.UnsortedSegmentSum]: unsortedSegmentSum,
+  [TAP_KERNEL.sum]: tapSum,
+  [TAP_KERNEL.maximum]: tapMaximum,
+  [TAP_KERNEL.maximumGradient]: tapMaximumGradient,
   [RECURRENCE_KERNEL.rollout]: latentRollout,
   [RECURRENCE_KERNEL.rolloutGradient]: latentRolloutGradient,
 };
@@ -50,7 +56,9 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
 export function registerGpuKernels(tfName: string): void {
   if (tf.getKernel(KERNEL.conv3d, tfName) != null) return;
   tf.copyRegisteredKernels("webgpu", tfName);
-  for (const kernelName of [tf.BatchMatMul, tf.Tanh]) tf.unregisterKernel(kernelName, tfName);
+  for (const kernelName of [tf.BatchMatMul, tf.Tanh, tf.UnsortedSegmentSum]) {
+    tf.unregisterKernel(kernelName, tfName);
+  }
   tf.registerKernel({
     kernelName: tf.BatchMatMul,
     backendName: tfName,

@@ -30,3 +30,11 @@ export function sizeOf(shape: readonly number[]): number {
   for (const n of shape) size *= n;
   return size;
 }
+
+/** Most axes that a movement of values can have. */
+export const AXES = 6;
+
+/** Whether x holds four-byte numbers on few enough axes to be moved by our kernels. */
+export function isMovable(x: tf.TensorInfo): x is tf.TensorInfo & { dtype: "float32" | "int32" } {
+  return (x.dtype === "float32" || x.dtype === "int32") && x.shape.length <= AXES;
+}

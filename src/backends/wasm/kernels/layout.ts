@@ -1,25 +1,8 @@
 /** Kernels of TensorFlow.js that only move values, on `wasm/elementwise/copy.cpp`. */
 import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
-import { ParameterLayout } from "../parameters.ts";
-import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
-import { AXES, copy, stridesOf } from "./strided_copy.ts";
-
-/** Mirror of GatherParams. */
-const GATHER = new ParameterLayout({
-  from: "int",
-  index: "int",
-  to: "int",
-  outer: "int",
-  axis: "int",
-  count: "int",
-  inner: "int",
-});
-
-/** Tensors of four-byte numbers with few enough axes. */
-function isMovable(x: tf.TensorInfo): x is tf.TensorInfo & { dtype: "float32" | "int32" } {
-  return (x.dtype === "float32" || x.dtype === "int32") && x.shape.length <= AXES;
-}
+import { isMovable, type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
+import { copy, stridesOf } from "./strided_copy.ts";
 
 const reshape: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<{ shape: number[] }>) => {
   if (x.dtype === "complex64") return null;
@@ -157,29 +140,6 @@ const pad: Kernel = (
   return y.info;
 };
 
-/** Rows picked by int32 indices, without batch axes; other cases are left to the CPU kernel. */
-const gather: Kernel = (
-  { inputs: { x, indices }, attrs, backend }: KernelCall<{ axis: number; batchDims: number }>,
-) => {
-  if (!isMovable(x) || indices.dtype !== "int32" || (attrs.batchDims ?? 0) !== 0) return null;
-  const [axis] = tf.util.parseAxisParam(attrs.axis, x.shape);
-  const length = x.shape[axis];
-  const picked = backend.data.get(indices.dataId).values as Int32Array;
-  if (picked.some((index) => index < 0 || index >= length)) return null;
-  const [before, after] = [x.shape.slice(0, axis), x.shape.slice(axis + 1)];
-  const y = backend.output([...before, ...indices.shape, ...after], x.dtype);
-  backend.launch("u32_gather", GATHER, {
-    from: backend.addressOf(x),
-    index: backend.addressOf(indices),
-    to: y.address,
-    outer: sizeOf(before),
-    axis: length,
-    count: sizeOf(indices.shape),
-    inner: sizeOf(after),
-  });
-  return y.info;
-};
-
 /** Kernels of this file by the name of TensorFlow.js. */
 export const LAYOUT_KERNELS: KernelTable = {
   [tf.Identity]: identity,
@@ -190,5 +150,4 @@ export const LAYOUT_KERNELS: KernelTable = {
   [tf.Unpack]: unpack,
   [tf.Transpose]: transpose,
   [tf.PadV2]: pad,
-  [tf.GatherV2]: gather,
 };

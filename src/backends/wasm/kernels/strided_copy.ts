@@ -1,9 +1,7 @@
 /** Copies between strided layouts of a few axes, on `wasm/elementwise/copy.cpp`. */
 import type { WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
-
-/** Most axes that a copy can have. */
-export const AXES = 6;
+import { AXES } from "./kernel.ts";
 
 /** Mirror of CopyParams. */
 const COPY = new ParameterLayout({
@@ -38,6 +36,11 @@ export function copy(backend: WasmBackend, task: StridedCopy): void {
     values[`toStride${a}`] = axis?.toStride ?? 0;
   }
   backend.launch("u32_copy", COPY, values);
+}
+
+/** Whether a copy has at most {@link AXES} axes after merging those that are contiguous on both sides. */
+export function fitsCopy(task: Omit<StridedCopy, "from" | "to">): boolean {
+  return mergedAxes(task).length <= AXES;
 }
 
 interface Axis {

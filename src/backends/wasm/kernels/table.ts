@@ -1,6 +1,7 @@
 /** All kernels of the wasm engine, and their registration with TensorFlow.js. */
 import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
+import { counted } from "../kernel_profile.ts";
 import { CONVOLUTION_KERNELS } from "./convolution.ts";
 import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import type { Inputs, Kernel, KernelTable } from "./kernel.ts";
@@ -8,8 +9,11 @@ import { LAYOUT_KERNELS } from "./layout.ts";
 import { LINEAR_KERNELS } from "./linear.ts";
 import { NORM_KERNELS } from "./norm.ts";
 import { RECURRENCE_KERNELS } from "./recurrence.ts";
+import { PART_KERNELS } from "./parts.ts";
 import { REDUCE_KERNELS } from "./reduce.ts";
+import { ROW_KERNELS } from "./rows.ts";
 import { TANH_ERROR_KERNELS } from "./tanh_error.ts";
+import { TAP_KERNELS } from "./taps.ts";
 
 /** Kernels of ours by the name TensorFlow.js knows them by. */
 export const KERNELS: KernelTable = {
@@ -21,6 +25,9 @@ export const KERNELS: KernelTable = {
   ...ELEMENTWISE_KERNELS,
   ...REDUCE_KERNELS,
   ...LAYOUT_KERNELS,
+  ...PART_KERNELS,
+  ...ROW_KERNELS,
+  ...TAP_KERNELS,
 };
 
 /**
@@ -33,21 +40,30 @@ export function registerKernels(backendName: string): void {
     tf.getKernelsForBackend("cpu").map((config) => [config.kernelName, config]),
   );
   for (const config of stock.values()) {
-    if (!(config.kernelName in KERNELS)) tf.registerKernel({ ...config, backendName });
+    const { kernelName, kernelFunc } = config;
+    if (kernelName in KERNELS) continue;
+    tf.registerKernel({
+      ...config,
+      backendName,
+      kernelFunc: (call) => counted(kernelName, true, () => kernelFunc(call)),
+    });
   }
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     const fallback = stock.get(kernelName)?.kernelFunc;
-    tf.registerKernel({ kernelName, backendName, kernelFunc: scoped(kernel, fallback) });
+    const kernelFunc = withFallback(kernelName, kernel, fallback);
+    tf.registerKernel({ kernelName, backendName, kernelFunc });
   }
 }
 
-function scoped(kernel: Kernel, fallback: tf.KernelFunc | undefined): tf.KernelFunc {
+function withFallback(
+  name: string,
+  kernel: Kernel,
+  fallback: tf.KernelFunc | undefined,
+): tf.KernelFunc {
   return (call) => {
     const backend = call.backend as WasmBackend;
-    const result = backend.scoped(() =>
-      kernel({ inputs: call.inputs as Inputs, attrs: call.attrs, backend })
-    );
-    if (result !== null) return result;
-    return fallback!(call);
+    const ours = () =>
+      backend.scoped(() => kernel({ inputs: call.inputs as Inputs, attrs: call.attrs, backend }));
+    return counted(name, false, ours) ?? counted(name, true, () => fallback!(call));
   };
 }
