@@ -1,4 +1,5 @@
 /** Elementwise kernels in float64: one or two inputs with broadcasting, comparisons, selection, casts. */
+import { erf } from "../../base/erf.ts";
 import { tf } from "../../deps/tfjs.ts";
 import type { Float64Backend, Values } from "./float64_backend.ts";
 import type { Call, Kernel, KernelTable } from "./kernel_table.ts";
@@ -9,6 +10,7 @@ export const ELEMENTWISE: KernelTable = {
   Abs: unary(Math.abs),
   Ceil: unary(Math.ceil),
   Cos: unary(Math.cos),
+  Erf: unary(erf),
   Exp: unary(Math.exp),
   Expm1: unary(Math.expm1),
   Floor: unary(Math.floor),
