@@ -5,6 +5,7 @@
 import type { FloatArray, NdArray } from "../base/arrays.ts";
 import { CheckpointError, ConfigError, ShapeError } from "../base/errors.ts";
 import { toHost, toTensor } from "../backends/tensors.ts";
+import { runUpdate, type UpdateRule } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 
 /** Names of the optimisers. */
@@ -96,12 +97,44 @@ export abstract class SlotOptimiser implements Optimiser {
     learningRate: number,
   ): (target: UpdateTarget) => void;
 
+  /**
+   * The same update for an engine that makes it for all variables in one call: its numbers, and the slots that are `first` and
+   * `second` in it are those named in the constructor, in this order.
+   *
+   * @param stepNumber 1 for the first update. @param learningRate Step size.
+   */
+  protected abstract fused(stepNumber: number, learningRate: number): UpdateRule;
+
   get stepCount(): number {
     return this.#stepCount;
   }
 
   step(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): void {
     for (const [name, variable] of this.#variables) checkGradient(name, variable, gradients);
+    if (!this.#stepInOneCall(gradients, learningRate)) this.#stepEach(gradients, learningRate);
+    this.#stepCount++;
+  }
+
+  /** False when the engine has no kernel for it. */
+  #stepInOneCall(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): boolean {
+    const [first, second] = this.slotNames;
+    const targets = [...this.#variables].map(([name, value]) => ({
+      value,
+      gradient: gradients.get(name)!,
+      first: this.#slots.get(`${first}.${name}`),
+      second: this.#slots.get(`${second}.${name}`),
+    }));
+    const rule = this.fused(this.#stepCount + 1, learningRate);
+    const fresh = runUpdate({ targets, rule });
+    fresh?.forEach((tensor, i) => {
+      if (tensor === null) return;
+      targets[i].value.assign(tensor);
+      tensor.dispose();
+    });
+    return fresh !== null;
+  }
+
+  #stepEach(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): void {
     tf.tidy(() => {
       const update = this.rule(this.#stepCount + 1, learningRate);
       for (const [name, variable] of this.#variables) {
@@ -109,7 +142,6 @@ export abstract class SlotOptimiser implements Optimiser {
         update({ variable, gradient: gradients.get(name)!, slot });
       }
     });
-    this.#stepCount++;
   }
 
   async state(): Promise<OptimiserState> {

@@ -1,6 +1,8 @@
 /** All kernels of the wasm engine, and their registration with TensorFlow.js. */
 import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
+import { ATTENTION_KERNELS } from "./attention.ts";
+import { CELL_KERNELS } from "./cells.ts";
 import { CONVOLUTION_KERNELS } from "./convolution.ts";
 import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import type { Inputs, Kernel, KernelTable } from "./kernel.ts";
@@ -10,6 +12,7 @@ import { NORM_KERNELS } from "./norm.ts";
 import { RECURRENCE_KERNELS } from "./recurrence.ts";
 import { REDUCE_KERNELS } from "./reduce.ts";
 import { TANH_ERROR_KERNELS } from "./tanh_error.ts";
+import { UPDATE_KERNELS } from "./update.ts";
 
 /** Kernels of ours by the name TensorFlow.js knows them by. */
 export const KERNELS: KernelTable = {
@@ -18,6 +21,9 @@ export const KERNELS: KernelTable = {
   ...TANH_ERROR_KERNELS,
   ...RECURRENCE_KERNELS,
   ...LINEAR_KERNELS,
+  ...ATTENTION_KERNELS,
+  ...CELL_KERNELS,
+  ...UPDATE_KERNELS,
   ...ELEMENTWISE_KERNELS,
   ...REDUCE_KERNELS,
   ...LAYOUT_KERNELS,
