@@ -92,7 +92,7 @@ function attentionCase(i: number): Case {
       withGradients(given, [dy], ({ query, key, value }) => [
         attention({ query, key, value }, { heads, causal, mask: masked ? mask : null, dropout }),
       ]),
-    tolerances: (results) => relativeToSize(results, 40 * u * Math.sqrt(depth + keys)),
+    tolerances: (results) => relativeToSize(results, 16 * u * Math.sqrt(depth + keys)),
   };
 }
 
@@ -127,7 +127,7 @@ function cellCase(i: number): Case {
         );
       }),
     // Every step rounds a sum of features + width products; what a step errs by passes through those after it.
-    tolerances: (results) => relativeToSize(results, 40 * u * steps * Math.sqrt(features + width)),
+    tolerances: (results) => relativeToSize(results, 16 * u * steps * Math.sqrt(features + width)),
   };
 }
 

@@ -13,7 +13,7 @@ import type { WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
 import { addTo } from "./elementwise.ts";
 import { multiply } from "./gemm.ts";
-import { type Inputs, type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
+import type { Inputs, Kernel, KernelCall, KernelTable } from "./kernel.ts";
 
 /** Mirror of AttentionParams. */
 const LAYOUT = new ParameterLayout({
@@ -182,80 +182,96 @@ const attention: Kernel = ({ inputs, attrs, backend }: KernelCall<AttentionAttri
   return [y.info, statistics.info];
 };
 
+/** Where everything lies that the way back through a block touches. */
+interface Backward {
+  readonly attrs: AttentionAttributes;
+  readonly sizes: Sizes;
+  readonly query: Operand;
+  readonly key: Operand;
+  readonly value: Operand;
+  readonly dy: Operand;
+  readonly dQuery: Operand;
+  readonly dKey: Operand;
+  readonly dValue: Operand;
+  readonly pass: { readonly mask: number; readonly statistics: number };
+  /** Scores, and their gradients, of a block. */
+  readonly room: number;
+  readonly gradientRoom: number;
+  /** What a later block of rows adds to the gradients of key or value. */
+  readonly more: number;
+}
+
 const gradient: Kernel = ({ inputs, attrs, backend }: KernelCall<AttentionAttributes>) => {
   const sizes = sizesOf(inputs, attrs.heads);
-  const { heads, queries, keys, width, valueWidth } = sizes;
   const blocks = scoreBlocks(sizes);
-  const operand = (info: tf.TensorInfo, address = backend.addressOf(info)) => ({
+  const operand = (info: tf.TensorInfo, address = backend.addressOf(info)): Operand => ({
     address,
     rows: info.shape[1],
     width: info.shape[2],
   });
-  const { query, key, value, dy } = {
+  const outputs = [inputs.query, inputs.key, inputs.value]
+    .map(({ shape }) => backend.output(shape));
+  const [dQuery, dKey, dValue] = outputs.map(({ info, address }) => operand(info, address));
+  const backward: Backward = {
+    attrs,
+    sizes,
     query: operand(inputs.query),
     key: operand(inputs.key),
     value: operand(inputs.value),
     dy: operand(inputs.dy),
+    dQuery,
+    dKey,
+    dValue,
+    pass: {
+      mask: inputs.mask ? backend.addressOf(inputs.mask) : 0,
+      statistics: backend.addressOf(inputs.statistics),
+    },
+    room: scoreRoom(backend, sizes, blocks),
+    gradientRoom: scoreRoom(backend, sizes, blocks),
+    more: blocks.some(({ row }) => row > 0)
+      ? backend.temporary(
+        4 * sizes.keys * Math.max(sizes.width, sizes.valueWidth),
+        "gradients of an attention",
+      )
+      : 0,
   };
-  const outputs = [inputs.query, inputs.key, inputs.value].map(({ shape }) =>
-    backend.output(shape)
-  );
-  const [dQuery, dKey, dValue] = outputs.map(({ info, address }) => operand(info, address));
-  const pass = {
-    mask: inputs.mask ? backend.addressOf(inputs.mask) : 0,
-    statistics: backend.addressOf(inputs.statistics),
-  };
-  const room = scoreRoom(backend, sizes, blocks);
-  const gradientRoom = scoreRoom(backend, sizes, blocks);
-  const more = blocks.some(({ row }) => row > 0)
-    ? backend.temporary(4 * keys * Math.max(width, valueWidth), "gradients of an attention")
-    : 0;
-  for (const block of blocks) {
-    const here = { batch: block.batch, row: block.row, heads };
-    const all = { ...here, row: 0 };
-    const scores = scoreFactor(room, sizes, block);
-    const towards = scoreFactor(gradientRoom, sizes, block);
-    const count = { batch: block.batches, heads };
-    const rows = { ...count, m: block.rows, n: keys };
-    const depth = { key: width / heads, value: valueWidth / heads };
-    product(backend, { ...rows, k: depth.key }, [
-      part(query, here),
-      transposed(part(key, all)),
-      scores,
-    ]);
-    product(backend, { ...rows, k: depth.value }, [
-      part(dy, here),
-      transposed(part(value, all)),
-      towards,
-    ]);
-    const values = {
-      ...passValues(attrs, sizes, block, pass),
-      scores: room,
-      gradient: gradientRoom,
-    };
-    backend.launch("f32_attention_gradient", LAYOUT, values);
-    product(backend, { ...count, m: block.rows, n: depth.key, k: keys }, [
-      towards,
-      part(key, all),
-      part(dQuery, here),
-    ]);
-    // Blocks of rows follow each other within one item: the first writes, the others add.
-    const collect = (to: Operand, n: number, factors: readonly [Factor, Factor]) => {
-      const target = part(to, all);
-      const direct = block.row === 0 ? target : { ...target, at: more };
-      product(backend, { ...count, m: keys, n, k: block.rows }, [...factors, direct]);
-      if (block.row > 0) addTo(backend, target.at, more, keys * to.width);
-    };
-    collect(dValue, depth.value, [transposed(scores), part(dy, here)]);
-    collect(dKey, depth.key, [transposed(towards), part(query, here)]);
-  }
-  if (queries === 0) {
-    for (const { info, address } of outputs) {
-      backend.runtime.memory.floatView(address, sizeOf(info.shape)).fill(0);
-    }
-  }
+  for (const block of blocks) differentiateBlock(backend, backward, block);
   return outputs.map(({ info }) => info);
 };
+
+function differentiateBlock(backend: WasmBackend, at: Backward, block: ScoreBlock): void {
+  const { attrs, sizes, query, key, value, dy } = at;
+  const { heads, keys } = sizes;
+  const here = { batch: block.batch, row: block.row, heads };
+  const all = { ...here, row: 0 };
+  const count = { batch: block.batches, heads };
+  const depth = { key: sizes.width / heads, value: sizes.valueWidth / heads };
+  const scores = scoreFactor(at.room, sizes, block);
+  const towards = scoreFactor(at.gradientRoom, sizes, block);
+  const square = { ...count, m: block.rows, n: keys };
+  const keyColumns = transposed(part(key, all)), valueColumns = transposed(part(value, all));
+  product(backend, { ...square, k: depth.key }, [part(query, here), keyColumns, scores]);
+  product(backend, { ...square, k: depth.value }, [part(dy, here), valueColumns, towards]);
+  backend.launch("f32_attention_gradient", LAYOUT, {
+    ...passValues(attrs, sizes, block, at.pass),
+    scores: at.room,
+    gradient: at.gradientRoom,
+  });
+  product(backend, { ...count, m: block.rows, n: depth.key, k: keys }, [
+    towards,
+    part(key, all),
+    part(at.dQuery, here),
+  ]);
+  // Blocks of rows follow each other within one item: the first writes, the others add.
+  const collect = (to: Operand, n: number, factors: readonly [Factor, Factor]) => {
+    const target = part(to, all);
+    const direct = block.row === 0 ? target : { ...target, at: at.more };
+    product(backend, { ...count, m: keys, n, k: block.rows }, [...factors, direct]);
+    if (block.row > 0) addTo(backend, target.at, at.more, keys * to.width);
+  };
+  collect(at.dValue, depth.value, [transposed(scores), part(dy, here)]);
+  collect(at.dKey, depth.key, [transposed(towards), part(query, here)]);
+}
 
 /** Kernels of this file by contract name. */
 export const ATTENTION_KERNELS: KernelTable = {
