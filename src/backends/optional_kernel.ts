@@ -9,7 +9,8 @@ export type KernelAttributes = Readonly<
 /**
  * Runs a kernel of the current engine.
  *
- * @param name Name it is registered under. @param inputs By name; null ones are left out.
+ * @param name Name it is registered under.
+ * @param inputs By name; null ones are left out.
  * @param attributes Its attributes.
  * @returns Its results, or null when the engine has no such kernel.
  */

@@ -29,7 +29,8 @@ export interface DifferentiableMany {
 /**
  * Runs an operation so that a surrounding tape can differentiate through it.
  *
- * @param inputs Tensors with respect to which `gradient` answers. @param operation The operation.
+ * @param inputs Tensors with respect to which `gradient` answers.
+ * @param operation The operation.
  */
 export function runDifferentiable(
   inputs: readonly tf.Tensor[],
@@ -41,7 +42,8 @@ export function runDifferentiable(
 /**
  * {@link runDifferentiable} for an operation of several results.
  *
- * @param inputs Tensors with respect to which `gradient` answers. @param operation The operation.
+ * @param inputs Tensors with respect to which `gradient` answers.
+ * @param operation The operation.
  */
 export function runDifferentiableMany(
   inputs: readonly tf.Tensor[],

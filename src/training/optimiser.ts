@@ -66,6 +66,8 @@ export abstract class SlotOptimiser implements Optimiser {
   abstract readonly name: OptimiserKind;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
   readonly #slots = new Map<string, tf.Variable>();
+  /** The same by slot name, in the order of the variables. */
+  readonly #slotLists: readonly (readonly tf.Variable[])[];
   #stepCount = 0;
 
   /** Makes the slots. @param variables Variables to update, by name. @param slotNames Tensors kept per variable, zero at first. */
@@ -81,6 +83,9 @@ export abstract class SlotOptimiser implements Optimiser {
         zeros.dispose();
       }
     }
+    this.#slotLists = slotNames.map((slot) =>
+      [...variables.keys()].map((name) => this.#slots.get(`${slot}.${name}`)!)
+    );
   }
 
   /** Hyper-parameters, for the state. */
@@ -90,7 +95,8 @@ export abstract class SlotOptimiser implements Optimiser {
    * Prepares what all variables share in this update (scalar tensors, say) and gives the rule for one variable. Runs
    * inside a tidy.
    *
-   * @param stepNumber 1 for the first update. @param learningRate Step size.
+   * @param stepNumber 1 for the first update.
+   * @param learningRate Step size.
    */
   protected abstract rule(
     stepNumber: number,
@@ -101,7 +107,8 @@ export abstract class SlotOptimiser implements Optimiser {
    * The same update for an engine that makes it for all variables in one call: its numbers, and the slots that are `first` and
    * `second` in it are those named in the constructor, in this order.
    *
-   * @param stepNumber 1 for the first update. @param learningRate Step size.
+   * @param stepNumber 1 for the first update.
+   * @param learningRate Step size.
    */
   protected abstract fused(stepNumber: number, learningRate: number): UpdateRule;
 
@@ -117,12 +124,12 @@ export abstract class SlotOptimiser implements Optimiser {
 
   /** False when the engine has no kernel for it. */
   #stepInOneCall(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): boolean {
-    const [first, second] = this.slotNames;
-    const targets = [...this.#variables].map(([name, value]) => ({
+    const [first, second] = this.#slotLists;
+    const targets = [...this.#variables].map(([name, value], i) => ({
       value,
       gradient: gradients.get(name)!,
-      first: this.#slots.get(`${first}.${name}`),
-      second: this.#slots.get(`${second}.${name}`),
+      first: first?.[i],
+      second: second?.[i],
     }));
     const rule = this.fused(this.#stepCount + 1, learningRate);
     const fresh = runUpdate({ targets, rule });
@@ -212,7 +219,7 @@ function checkGradient(
         "optimiser; give the optimiser only the variables that are trained",
     );
   }
-  if (gradient.shape.join() !== variable.shape.join()) {
+  if (!tf.util.arraysEqual(gradient.shape, variable.shape)) {
     throw new ShapeError(
       `Cannot update "${name}": its gradient has shape [${gradient.shape}], needs [${variable.shape}]`,
       gradient.shape,
