@@ -3,7 +3,8 @@
  * call. Composed of stock operations it is some twenty tiny calls per frame, which is what a training step on
  * a GPU would otherwise wait for. Without a kernel the operation (src/ops/latent_recurrence.ts) composes it.
  */
-import { tf } from "../deps/tfjs.ts";
+import type { tf } from "../deps/tfjs.ts";
+import { runIfPresent } from "./optional_kernel.ts";
 
 /** Names under which engines register the kernels. */
 export const RECURRENCE_KERNEL = {
@@ -62,15 +63,5 @@ export interface RolloutGradientInputs {
  * @returns null when the current engine has no such kernel.
  */
 export function runRolloutGradient(inputs: RolloutGradientInputs): tf.Tensor | null {
-  const { towardsHeads, ...rest } = inputs;
-  const given = towardsHeads ? { ...rest, towardsHeads } : rest;
-  return runIfPresent(RECURRENCE_KERNEL.rolloutGradient, given)?.[0] ?? null;
-}
-
-function runIfPresent(name: string, inputs: Record<string, tf.Tensor>): tf.Tensor[] | null {
-  if (tf.getKernel(name, tf.getBackend()) == null) return null;
-  const result = tf.engine().runKernel(name, inputs as unknown as tf.NamedTensorMap) as
-    | tf.Tensor
-    | tf.Tensor[];
-  return Array.isArray(result) ? result : [result];
+  return runIfPresent(RECURRENCE_KERNEL.rolloutGradient, { ...inputs })?.[0] ?? null;
 }

@@ -73,11 +73,17 @@ export class RandomStream {
   }
 
   /**
-   * The 128 bits that this stream is a function of, however far it has advanced: two words of Philox key, two of
-   * the upper half of its counter. For kernels that make the stream's numbers themselves, such as dropout's.
+   * The stream's 128 bits, for a kernel that makes the same draws: the Philox key, then the upper half of its counter.
+   * Draw number k comes from block ⌊k/2⌋, words 0 and 1 when k is even, 2 and 3 when it is odd.
    */
-  identity(): number[] {
-    return [...this.#identity];
+  get identity(): Uint32Array {
+    return this.#identity.slice();
+  }
+
+  /** Passes over the next `count` draws. */
+  skip(count: number): void {
+    this.#position += checkedCount(count);
+    if (this.#position % 2 === 1) this.#loadBlock((this.#position - 1) / 2);
   }
 
   /** Uniform on [0, 1), a multiple of 2⁻⁵³, in float64. */
@@ -152,14 +158,15 @@ export class RandomStream {
   /** The next draw as a whole number of 32 + `highBits` bits. */
   #next(highBits: number): number {
     const half = this.#position % 2;
-    if (half === 0) {
-      const index = this.#position / 2;
-      this.#counter[0] = index;
-      this.#counter[1] = index / 2 ** 32;
-      philox4x32(this.#counter, this.#key, this.#block);
-    }
+    if (half === 0) this.#loadBlock(this.#position / 2);
     this.#position++;
     return (this.#block[2 * half + 1] >>> (32 - highBits)) * 2 ** 32 + this.#block[2 * half];
+  }
+
+  #loadBlock(index: number): void {
+    this.#counter[0] = index;
+    this.#counter[1] = index / 2 ** 32;
+    philox4x32(this.#counter, this.#key, this.#block);
   }
 }
 

@@ -44,7 +44,7 @@ export function dropout(x: tf.Tensor, options: DropoutOptions): tf.Tensor {
     });
   }
   const attributes = {
-    identity: stream.split("dropout").identity(),
+    identity: [...stream.split("dropout").identity],
     threshold: Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1),
     scale: 1 / (1 - rate),
   };

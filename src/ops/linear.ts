@@ -1,39 +1,67 @@
-/** Linear layer in PyTorch's layout, and its gradient (spec 3.2). */
+/** Linear layer in PyTorch's layout with its activation, and its gradient (spec 3.2). */
+import {
+  type ActivationAttributes,
+  LINEAR_ACTIVATIONS,
+  type LinearActivation,
+  runActivationGradient,
+  runLinear,
+} from "../backends/linear_contract.ts";
+import { ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
-import { runDifferentiable } from "./differentiable.ts";
+import { isTapeRunning, runDifferentiable } from "./differentiable.ts";
+import { activated, activationGradient } from "./linear_activation.ts";
 import { requireShape } from "./shape_checks.ts";
 
+export { LINEAR_ACTIVATIONS, type LinearActivation } from "../backends/linear_contract.ts";
+
+/** Options of {@link linear}. */
+export interface LinearOptions {
+  /** `[O]`; none by default. */
+  readonly bias?: tf.Tensor | null;
+  /** Applied to the sum; default `"linear"`, none. */
+  readonly activation?: LinearActivation;
+  /** Of `"leaky-relu"`: v if v > 0, else slope·v. Default 0.2. */
+  readonly slope?: number;
+}
+
 /**
- * y = x·weightᵀ + bias. Differentiable in x, weight and bias.
+ * y = f(x·weightᵀ + bias). Differentiable in x, weight and bias.
  *
- * @param x `[M, I]` float32; M may be 0. @param weight `[O, I]`, PyTorch's layout.
- * @param options `bias` `[O]`; none by default.
- * @returns `[M, O]`.
+ * @param x `[…, I]` float32, any leading axes; their product may be 0.
+ * @param weight `[O, I]`, PyTorch's layout.
+ * @param options Bias and activation.
+ * @returns `[…, O]`.
  * @throws {ShapeError} when shapes do not fit.
+ * @throws {ConfigError} when there is no such activation.
+ *
+ * @example A hidden layer of a transformer.
+ * ```ts ignore
+ * const hidden = linear(x, weight, { bias, activation: "gelu" }); // [B, T, 4·D] from [B, T, D]
+ * ```
  */
-export function linear(
-  x: tf.Tensor,
-  weight: tf.Tensor,
-  options: { readonly bias?: tf.Tensor | null } = {},
-): tf.Tensor {
-  checkLinear(x, weight);
-  const bias = options.bias ?? null;
-  if (bias) {
-    requireShape("Linear layer", "bias", {
-      shape: bias.shape,
-      pattern: [weight.shape[0]],
-      words: "[O]",
-    });
+export function linear(x: tf.Tensor, weight: tf.Tensor, options: LinearOptions = {}): tf.Tensor {
+  const { bias = null, activation = "linear", slope = 0.2 } = options;
+  checkLinear(x, weight, bias);
+  if (!LINEAR_ACTIVATIONS.includes(activation)) {
+    throw new ConfigError(
+      "activation",
+      `Linear layer: found activation "${activation}", needs one of ${
+        LINEAR_ACTIVATIONS.join(", ")
+      }`,
+    );
   }
+  const attributes = { activation, slope };
   return runDifferentiable(bias ? [x, weight, bias] : [x, weight], {
     forward([input, matrix, offset], save) {
-      save([input, matrix]);
-      if (input.shape[0] === 0) return tf.zeros([0, matrix.shape[0]]);
-      const product = tf.matMul(input, matrix, false, true);
-      return offset ? tf.add(product, offset) : product;
+      const { y, preactivation } = forward(input, matrix, offset ?? null, attributes);
+      save(preactivation ? [input, matrix, preactivation] : [input, matrix]);
+      return y;
     },
-    gradient(dy, [input, matrix]) {
-      const { dx, dWeight, dBias } = linearGradient(dy, { x: input, weight: matrix });
+    gradient(dy, [input, matrix, preactivation]) {
+      const { dx, dWeight, dBias } = backward(dy, { x: input, weight: matrix }, {
+        ...attributes,
+        preactivation: preactivation ?? null,
+      });
       return bias ? [dx, dWeight, dBias] : [dx, dWeight];
     },
   });
@@ -41,7 +69,7 @@ export function linear(
 
 /** Result of {@link linearGradient}. */
 export interface LinearGradient {
-  /** `[M, I]`. */
+  /** As x. */
   readonly dx: tf.Tensor;
   /** `[O, I]`. */
   readonly dWeight: tf.Tensor;
@@ -50,37 +78,91 @@ export interface LinearGradient {
 }
 
 /**
- * Gradient of {@link linear}: dx = dy·weight, dWeight = dyᵀ·x, dBias = Σ_m dy.
+ * Gradient of {@link linear} without an activation: dx = dy·weight, dWeight = dyᵀ·x, dBias = Σ dy over all but the
+ * last axis.
  *
- * @param dy `[M, O]`. @param inputs x `[M, I]` and weight `[O, I]` of the forward call.
+ * @param dy `[…, O]`.
+ * @param inputs x `[…, I]` and weight `[O, I]` of the forward call.
  * @throws {ShapeError} when shapes do not fit.
  */
 export function linearGradient(
   dy: tf.Tensor,
   inputs: { readonly x: tf.Tensor; readonly weight: tf.Tensor },
 ): LinearGradient {
-  const { x, weight } = inputs;
-  checkLinear(x, weight);
+  checkLinear(inputs.x, inputs.weight, null);
   requireShape("Differentiating a linear layer", "dy", {
     shape: dy.shape,
-    pattern: [x.shape[0], weight.shape[0]],
-    words: "[M, O]",
+    pattern: [...inputs.x.shape.slice(0, -1), inputs.weight.shape[0]],
+    words: "[…, O]",
   });
-  if (x.shape[0] === 0) {
-    return {
-      dx: tf.zeros(x.shape),
-      dWeight: tf.zeros(weight.shape),
-      dBias: tf.zeros([weight.shape[0]]),
-    };
+  const attributes = { activation: "linear", slope: 1, preactivation: null } as const;
+  const { dx, dWeight, dBias } = backward(dy, inputs, attributes);
+  return { dx: dx(), dWeight: dWeight(), dBias };
+}
+
+/** y as x but for the last axis; the values before the activation `[M, O]` where a tape needs them. */
+function forward(
+  x: tf.Tensor,
+  weight: tf.Tensor,
+  bias: tf.Tensor | null,
+  attributes: ActivationAttributes,
+): { y: tf.Tensor; preactivation: tf.Tensor | null } {
+  const shape = [...x.shape.slice(0, -1), weight.shape[0]];
+  const flat = asRows(x);
+  const keeps = attributes.activation !== "linear" && isTapeRunning();
+  if (flat.size === 0 || weight.size === 0) {
+    const constant = tf.zeros([flat.shape[0], weight.shape[0]]);
+    const z = bias && constant.size > 0 ? tf.add(constant, bias) : constant;
+    return { y: tf.reshape(activated(z, attributes), shape), preactivation: keeps ? z : null };
   }
+  const fused = runLinear({ x: flat, weight, bias }, { ...attributes, keeps });
+  if (fused) return { y: tf.reshape(fused.y, shape), preactivation: fused.preactivation };
+  const product = tf.matMul(flat, weight as tf.Tensor2D, false, true);
+  const z = bias ? tf.add(product, bias) : product;
+  return { y: tf.reshape(activated(z, attributes), shape), preactivation: keeps ? z : null };
+}
+
+/** Gradients in x and weight as functions: an x that is data needs none. */
+function backward(
+  dy: tf.Tensor,
+  { x, weight }: { readonly x: tf.Tensor; readonly weight: tf.Tensor },
+  { preactivation, ...attributes }: ActivationAttributes & { preactivation: tf.Tensor | null },
+): { dx: () => tf.Tensor; dWeight: () => tf.Tensor; dBias: tf.Tensor } {
+  const [flatX, flatDy] = [asRows(x), asRows(dy)];
+  if (flatX.size === 0 || weight.size === 0) {
+    const dz = preactivation ? activationGradient(flatDy, preactivation, attributes) : flatDy;
+    const dBias = dz.size > 0 ? tf.sum(dz, 0) : tf.zeros([weight.shape[0]]);
+    return { dx: () => tf.zeros(x.shape), dWeight: () => tf.zeros(weight.shape), dBias };
+  }
+  const { dz, sums } = throughActivation(flatDy, preactivation, attributes);
   return {
-    dx: tf.matMul(dy, weight),
-    dWeight: tf.matMul(dy, x, true, false),
-    dBias: tf.sum(dy, 0),
+    dx: () => tf.reshape(tf.matMul(dz, weight as tf.Tensor2D), x.shape),
+    dWeight: () => tf.matMul(dz, flatX, true, false),
+    dBias: sums,
   };
 }
 
-function checkLinear(x: tf.Tensor, weight: tf.Tensor): void {
+/** The gradient before the activation, and its sums over rows. */
+function throughActivation(
+  dy: tf.Tensor2D,
+  preactivation: tf.Tensor | null,
+  attributes: ActivationAttributes,
+): { dz: tf.Tensor2D; sums: tf.Tensor } {
+  if (preactivation === null) return { dz: dy, sums: tf.sum(dy, 0) };
+  const fused = runActivationGradient({ dy, preactivation }, attributes);
+  if (fused) return { dz: fused.dz as tf.Tensor2D, sums: fused.sums };
+  const dz = activationGradient(dy, preactivation, attributes) as tf.Tensor2D;
+  return { dz, sums: tf.sum(dz, 0) };
+}
+
+/** All but the last axis as one. */
+function asRows(x: tf.Tensor): tf.Tensor2D {
+  const columns = x.shape[x.shape.length - 1]!;
+  const rows = x.shape.slice(0, -1).reduce((product, n) => product * n, 1);
+  return tf.reshape(x, [rows, columns]);
+}
+
+function checkLinear(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | null): void {
   requireShape("Linear layer", "weight", {
     shape: weight.shape,
     pattern: [-1, -1],
@@ -88,7 +170,14 @@ function checkLinear(x: tf.Tensor, weight: tf.Tensor): void {
   });
   requireShape("Linear layer", "x", {
     shape: x.shape,
-    pattern: [-1, weight.shape[1]!],
-    words: "[M, I]",
+    pattern: [...new Array(Math.max(0, x.shape.length - 1)).fill(-1), weight.shape[1]!],
+    words: "[…, I]",
   });
+  if (bias) {
+    requireShape("Linear layer", "bias", {
+      shape: bias.shape,
+      pattern: [weight.shape[0]],
+      words: "[O]",
+    });
+  }
 }

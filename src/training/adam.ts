@@ -6,6 +6,7 @@
  */
 import { checkOptions, number, record } from "../base/fields.ts";
 import { toScalar } from "../backends/tensors.ts";
+import type { UpdateRule } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 import { type OptimiserKind, SlotOptimiser, type UpdateTarget } from "./optimiser.ts";
 
@@ -76,6 +77,22 @@ export class Adam extends SlotOptimiser {
       variable.assign(tf.sub(variable, tf.mul(tf.div(first, scale), stepSize)));
     };
   }
+
+  /** The same in one call. */
+  protected fused(stepNumber: number, learningRate: number): UpdateRule {
+    const { beta1, beta2, epsilon, weightDecay } = this.settings;
+    return {
+      name: "adam",
+      rate: learningRate / (1 - beta1 ** stepNumber),
+      decay: weightDecay,
+      keep1: beta1,
+      take1: 1 - beta1,
+      keep2: beta2,
+      take2: 1 - beta2,
+      correction: Math.sqrt(1 - beta2 ** stepNumber),
+      floor: epsilon,
+    };
+  }
 }
 
 /** Adam after shrinking p ← p·(1 − lr·weightDecay); the decay never enters the moments. */
@@ -114,5 +131,11 @@ export class AdamW extends Adam {
       target.variable.assign(tf.mul(target.variable, shrink));
       update(target);
     };
+  }
+
+  /** The same in one call. */
+  protected override fused(stepNumber: number, learningRate: number): UpdateRule {
+    const shrink = 1 - learningRate * this.#weightDecay;
+    return { ...super.fused(stepNumber, learningRate), shrink };
   }
 }

@@ -1,6 +1,7 @@
 /** Gradient clipping by global norm, PyTorch's rule (`clip_grad_norm_`). */
 import { ConfigError } from "../base/errors.ts";
 import { toScalar } from "../backends/tensors.ts";
+import { runUpdate } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 
 /** Keeps the factor finite for gradients of zero, as PyTorch does. */
@@ -9,7 +10,8 @@ const NORM_FLOOR = 1e-6;
 /**
  * Scales all gradients by maxNorm/(norm + 1e-6) where their joint norm exceeds `maxNorm`.
  *
- * @param gradients By name. Scaled tensors replace the entries of the map; the replaced ones are disposed.
+ * @param gradients By name. Scaled in place, or by tensors that replace entries of the map; the replaced ones are
+ *   disposed.
  * @param options `maxNorm` above 0; `squaredNorms`: Σ g² of each gradient (from the watchdog), which saves a
  *   second pass.
  * @returns The joint norm before clipping.
@@ -29,11 +31,21 @@ export function clipGradients(
   const norm = Math.sqrt(Array.from(options.squaredNorms).reduce((sum, value) => sum + value, 0));
   const factor = maxNorm / (norm + NORM_FLOOR);
   if (factor >= 1) return norm;
-  const scale = toScalar(factor);
-  for (const [name, gradient] of gradients) {
-    gradients.set(name, tf.mul(gradient, scale));
+  const targets = [...gradients.values()].map((value) => ({ value }));
+  const fresh = runUpdate({ targets, rule: { name: "scale", rate: factor } }) ??
+    scaled([...gradients.values()], factor);
+  [...gradients].forEach(([name, gradient], i) => {
+    const replacement = fresh[i];
+    if (replacement === null) return;
+    gradients.set(name, replacement);
     gradient.dispose();
-  }
-  scale.dispose();
+  });
   return norm;
+}
+
+function scaled(gradients: readonly tf.Tensor[], factor: number): tf.Tensor[] {
+  const scale = toScalar(factor);
+  const results = gradients.map((gradient) => tf.mul(gradient, scale));
+  scale.dispose();
+  return results;
 }

@@ -5,6 +5,7 @@
 import type { FloatArray, NdArray } from "../base/arrays.ts";
 import { CheckpointError, ConfigError, ShapeError } from "../base/errors.ts";
 import { toHost, toTensor } from "../backends/tensors.ts";
+import { runUpdate, type UpdateRule } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 
 /** Names of the optimisers. */
@@ -65,6 +66,8 @@ export abstract class SlotOptimiser implements Optimiser {
   abstract readonly name: OptimiserKind;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
   readonly #slots = new Map<string, tf.Variable>();
+  /** The same by slot name, in the order of the variables. */
+  readonly #slotLists: readonly (readonly tf.Variable[])[];
   #stepCount = 0;
 
   /** Makes the slots. @param variables Variables to update, by name. @param slotNames Tensors kept per variable, zero at first. */
@@ -80,6 +83,9 @@ export abstract class SlotOptimiser implements Optimiser {
         zeros.dispose();
       }
     }
+    this.#slotLists = slotNames.map((slot) =>
+      [...variables.keys()].map((name) => this.#slots.get(`${slot}.${name}`)!)
+    );
   }
 
   /** Hyper-parameters, for the state. */
@@ -89,12 +95,22 @@ export abstract class SlotOptimiser implements Optimiser {
    * Prepares what all variables share in this update (scalar tensors, say) and gives the rule for one variable. Runs
    * inside a tidy.
    *
-   * @param stepNumber 1 for the first update. @param learningRate Step size.
+   * @param stepNumber 1 for the first update.
+   * @param learningRate Step size.
    */
   protected abstract rule(
     stepNumber: number,
     learningRate: number,
   ): (target: UpdateTarget) => void;
+
+  /**
+   * The same update for an engine that makes it for all variables in one call: its numbers, and the slots that are `first` and
+   * `second` in it are those named in the constructor, in this order.
+   *
+   * @param stepNumber 1 for the first update.
+   * @param learningRate Step size.
+   */
+  protected abstract fused(stepNumber: number, learningRate: number): UpdateRule;
 
   get stepCount(): number {
     return this.#stepCount;
@@ -102,6 +118,30 @@ export abstract class SlotOptimiser implements Optimiser {
 
   step(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): void {
     for (const [name, variable] of this.#variables) checkGradient(name, variable, gradients);
+    if (!this.#stepInOneCall(gradients, learningRate)) this.#stepEach(gradients, learningRate);
+    this.#stepCount++;
+  }
+
+  /** False when the engine has no kernel for it. */
+  #stepInOneCall(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): boolean {
+    const [first, second] = this.#slotLists;
+    const targets = [...this.#variables].map(([name, value], i) => ({
+      value,
+      gradient: gradients.get(name)!,
+      first: first?.[i],
+      second: second?.[i],
+    }));
+    const rule = this.fused(this.#stepCount + 1, learningRate);
+    const fresh = runUpdate({ targets, rule });
+    fresh?.forEach((tensor, i) => {
+      if (tensor === null) return;
+      targets[i].value.assign(tensor);
+      tensor.dispose();
+    });
+    return fresh !== null;
+  }
+
+  #stepEach(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number): void {
     tf.tidy(() => {
       const update = this.rule(this.#stepCount + 1, learningRate);
       for (const [name, variable] of this.#variables) {
@@ -109,7 +149,6 @@ export abstract class SlotOptimiser implements Optimiser {
         update({ variable, gradient: gradients.get(name)!, slot });
       }
     });
-    this.#stepCount++;
   }
 
   async state(): Promise<OptimiserState> {
@@ -180,7 +219,7 @@ function checkGradient(
         "optimiser; give the optimiser only the variables that are trained",
     );
   }
-  if (gradient.shape.join() !== variable.shape.join()) {
+  if (!tf.util.arraysEqual(gradient.shape, variable.shape)) {
     throw new ShapeError(
       `Cannot update "${name}": its gradient has shape [${gradient.shape}], needs [${variable.shape}]`,
       gradient.shape,

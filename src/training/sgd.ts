@@ -2,6 +2,7 @@
 import { ConfigError } from "../base/errors.ts";
 import { checkOptions, flag, number, record } from "../base/fields.ts";
 import { toScalar } from "../backends/tensors.ts";
+import type { UpdateRule } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 import { type OptimiserKind, SlotOptimiser, type UpdateTarget } from "./optimiser.ts";
 
@@ -70,5 +71,12 @@ export class Sgd extends SlotOptimiser {
       }
       variable.assign(tf.sub(variable, tf.mul(direction, rate)));
     };
+  }
+
+  /** The same in one call. */
+  protected fused(_stepNumber: number, learningRate: number): UpdateRule {
+    const { momentum, nesterov, weightDecay } = this.#options;
+    const name = momentum === 0 ? "sgd" : nesterov ? "nesterov" : "momentum";
+    return { name, rate: learningRate, decay: weightDecay, keep1: momentum };
   }
 }

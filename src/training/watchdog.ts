@@ -4,6 +4,7 @@
  */
 import { DivergenceError } from "../base/errors.ts";
 import { toHost } from "../backends/tensors.ts";
+import { runSquaredNorms } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 
 /** Which batch is being processed. */
@@ -35,9 +36,10 @@ export interface UpdateSettings {
  */
 export async function squaredNorms(tensors: ReadonlyMap<string, tf.Tensor>): Promise<Float64Array> {
   if (tensors.size === 0) return new Float64Array(0);
-  const stacked = tf.tidy(() =>
-    tf.concat([...tensors.values()].map((tensor) => tf.reshape(tf.sum(tf.square(tensor)), [1])))
-  );
+  const stacked = runSquaredNorms([...tensors.values()]) ??
+    tf.tidy(() =>
+      tf.concat([...tensors.values()].map((tensor) => tf.reshape(tf.sum(tf.square(tensor)), [1])))
+    );
   try {
     return Float64Array.from(await toHost(stacked));
   } finally {

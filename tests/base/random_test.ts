@@ -171,3 +171,30 @@ Deno.test("arguments that make no sense are refused by name", () => {
     assertEquals(assertThrows(() => stream()[draw](-1), ConfigError).field, "count");
   }
 });
+
+Deno.test("skip passes over as many draws as asked, from any position", () => {
+  const expected = [...RandomStream.fromSeed(4).uniforms64(40)];
+  for (const taken of [0, 1, 2, 3]) {
+    for (const skipped of [0, 1, 2, 5, 6]) {
+      const stream = RandomStream.fromSeed(4);
+      stream.uniforms64(taken);
+      stream.skip(skipped);
+      const from = taken + skipped;
+      assertEquals([...stream.uniforms64(5)], expected.slice(from, from + 5));
+    }
+  }
+});
+
+Deno.test("a kernel makes the draws of a stream from its identity", () => {
+  const stream = RandomStream.fromSeed(4).split("kernel");
+  const [key0, key1, counter2, counter3] = stream.identity;
+  const expected = stream.uniforms(6);
+  for (let draw = 0; draw < 6; draw++) {
+    const counter = Uint32Array.of(draw >> 1, 0, counter2, counter3);
+    const block = philox4x32(counter, Uint32Array.of(key0, key1), new Uint32Array(4));
+    const [low, high] = [block[2 * (draw % 2)], block[2 * (draw % 2) + 1]];
+    assertEquals(((high >>> 11) * 8 + (low >>> 29)) / 2 ** 24, expected[draw]);
+  }
+  stream.identity[0] = 0;
+  assertEquals(stream.identity[0], key0);
+});

@@ -10,6 +10,7 @@ import { compareFamily, type Comparison, type Family } from "./battery.ts";
 import { CONVOLUTION, FILTER_GRADIENT, INPUT_GRADIENT } from "./convolution_families.ts";
 import { TANH_ERROR_FAMILY } from "./error_family.ts";
 import { LINEAR } from "./linear_family.ts";
+import { ATTENTION, CELLS, LINEAR_ACTIVATION } from "./network_families.ts";
 import { FIXED_NORM, NORM, NORM_GRADIENT } from "./norm_families.ts";
 import { PLANE_CONVOLUTION, TAP_FAMILY } from "./plane_families.ts";
 import { ELEMENTWISE_FAMILY, MOVEMENT_FAMILY, REDUCTION_FAMILY } from "./stock_families.ts";
@@ -28,6 +29,9 @@ export const FAMILIES: readonly Family[] = [
   SOFTMAX_FAMILY,
   DROPOUT_FAMILY,
   LAYER_NORM_FAMILY,
+  LINEAR_ACTIVATION,
+  ATTENTION,
+  CELLS,
   ELEMENTWISE_FAMILY,
   REDUCTION_FAMILY,
   MOVEMENT_FAMILY,

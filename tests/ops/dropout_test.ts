@@ -16,7 +16,7 @@ const COUNT = 40_003;
 
 /** 1 where a value is kept, from the definition: word i of the Philox sequence of the stream. */
 function keptBy(stream: RandomStream, count: number, rate: number): number[] {
-  const [k0, k1, c2, c3] = stream.split("dropout").identity();
+  const [k0, k1, c2, c3] = stream.split("dropout").identity;
   return Array.from({ length: count }, (_, i) => {
     const counter = Uint32Array.of(Math.floor(i / 4), 0, c2, c3);
     const words = philox4x32(counter, Uint32Array.of(k0, k1), new Uint32Array(4));

@@ -211,6 +211,20 @@ const addN: Kernel = ({ inputs, backend }) => {
   return y.info;
 };
 
+/** Adds `count` values at `from` to those at `to`. */
+export function addTo(backend: WasmBackend, to: number, from: number, count: number): void {
+  backend.launch("f32_binary", BINARY, {
+    a: to,
+    b: from,
+    y: to,
+    outer: 1,
+    inner: count,
+    aInner: 1,
+    bInner: 1,
+    op: ADD,
+  });
+}
+
 /** Conversions that need no work share their values; integers become floats here, the rest on the CPU. */
 const cast: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<{ dtype: tf.DataType }>) => {
   if (attrs.dtype === x.dtype) return backend.alias(x);

@@ -1,36 +1,14 @@
 /** Matrix products of TensorFlow.js, on `wasm/linear/gemm.cpp`. */
 import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
+import {
+  type ActivationAttributes,
+  LINEAR_ACTIVATIONS,
+  LINEAR_KERNEL,
+} from "../../linear_contract.ts";
 import { ParameterLayout } from "../parameters.ts";
+import { multiply } from "./gemm.ts";
 import { type Kernel, type KernelCall, type KernelTable, sizeOf } from "./kernel.ts";
-
-/** Mirror of GemmParams. */
-const LAYOUT = new ParameterLayout({
-  a: "int",
-  b: "int",
-  c: "int",
-  bias: "int",
-  preactivation: "int",
-  workspace: "int",
-  activation: "int",
-  slope: "float",
-  batch: "int",
-  heads: "int",
-  m: "int",
-  n: "int",
-  k: "int",
-  aBatch: "int",
-  aHead: "int",
-  aRow: "int",
-  aColumn: "int",
-  bBatch: "int",
-  bHead: "int",
-  bRow: "int",
-  bColumn: "int",
-  cBatch: "int",
-  cHead: "int",
-  cRow: "int",
-});
 
 /** Position of each activation in `wasm/linear/activations.h`, by TensorFlow.js' name. */
 const ACTIVATIONS: Readonly<Record<string, number>> = {
@@ -99,7 +77,7 @@ function product(
   );
   const c = backend.output([...leading, m, n]);
   if (m * n === 0) return c.info;
-  backend.launch("f32_gemm", LAYOUT, {
+  multiply(backend, {
     a: backend.addressOf(a),
     b: backend.addressOf(b),
     c: c.address,
@@ -123,8 +101,84 @@ function product(
   return c.info;
 }
 
+/** Mirror of ActivationGradientParams. */
+const ACTIVATION_GRADIENT = new ParameterLayout({
+  dy: "int",
+  preactivation: "int",
+  dz: "int",
+  sums: "int",
+  workspace: "int",
+  rows: "int",
+  columns: "int",
+  activation: "int",
+  slope: "float",
+});
+
+/** The layer of the contract, bias and activation folded into the product. */
+const linear: Kernel = (
+  { inputs: { x, weight, bias }, attrs, backend }: KernelCall<
+    ActivationAttributes & { keeps: boolean }
+  >,
+) => {
+  const [m, k] = x.shape;
+  const n = weight.shape[0];
+  const y = backend.output([m, n]);
+  const before = attrs.keeps ? backend.output([m, n]) : null;
+  multiply(backend, {
+    a: backend.addressOf(x),
+    b: backend.addressOf(weight),
+    c: y.address,
+    bias: bias ? backend.addressOf(bias) : 0,
+    preactivation: before?.address,
+    activation: LINEAR_ACTIVATIONS.indexOf(attrs.activation),
+    slope: attrs.slope,
+    m,
+    n,
+    k,
+    aRow: k,
+    aColumn: 1,
+    bRow: 1,
+    bColumn: k,
+    cRow: n,
+  });
+  return before ? [y.info, before.info] : [y.info];
+};
+
+const activationGradient: Kernel = (
+  { inputs: { dy, preactivation }, attrs, backend }: KernelCall<ActivationAttributes>,
+) => {
+  const [rows, columns] = dy.shape;
+  const dz = backend.output(dy.shape);
+  const sums = backend.output([columns]);
+  backend.launch("f32_linear_activation_gradient", ACTIVATION_GRADIENT, {
+    dy: backend.addressOf(dy),
+    preactivation: backend.addressOf(preactivation),
+    dz: dz.address,
+    sums: sums.address,
+    rows,
+    columns,
+    activation: LINEAR_ACTIVATIONS.indexOf(attrs.activation),
+    slope: attrs.slope,
+  });
+  return [dz.info, sums.info];
+};
+
+/** Sums over the rows of a `[rows, columns]` matrix at `from`. */
+export function sumRows(
+  backend: WasmBackend,
+  matrix: { from: number; rows: number; columns: number },
+): tf.TensorInfo {
+  const { from, rows, columns } = matrix;
+  const sums = backend.output([columns]);
+  const values = { dy: from, sums: sums.address, rows, columns };
+  backend.launch("f32_linear_activation_gradient", ACTIVATION_GRADIENT, values);
+  return sums.info;
+}
+
 /** Kernels of this file by the name of TensorFlow.js. */
 export const LINEAR_KERNELS: KernelTable = {
+  [LINEAR_KERNEL.linear]: linear,
+  [LINEAR_KERNEL.activationGradient]: activationGradient,
   [tf.BatchMatMul]: batchMatMul,
   [tf._FusedMatMul]: fusedMatMul,
 };

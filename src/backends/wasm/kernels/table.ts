@@ -2,6 +2,8 @@
 import { tf } from "../../../deps/tfjs.ts";
 import type { WasmBackend } from "../backend.ts";
 import { counted } from "../kernel_profile.ts";
+import { ATTENTION_KERNELS } from "./attention.ts";
+import { CELL_KERNELS } from "./cells.ts";
 import { CONVOLUTION_KERNELS } from "./convolution.ts";
 import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import type { Inputs, Kernel, KernelTable } from "./kernel.ts";
@@ -14,6 +16,7 @@ import { REDUCE_KERNELS } from "./reduce.ts";
 import { ROW_KERNELS } from "./rows.ts";
 import { TANH_ERROR_KERNELS } from "./tanh_error.ts";
 import { TAP_KERNELS } from "./taps.ts";
+import { UPDATE_KERNELS } from "./update.ts";
 
 /** Kernels of ours by the name TensorFlow.js knows them by. */
 export const KERNELS: KernelTable = {
@@ -22,6 +25,9 @@ export const KERNELS: KernelTable = {
   ...TANH_ERROR_KERNELS,
   ...RECURRENCE_KERNELS,
   ...LINEAR_KERNELS,
+  ...ATTENTION_KERNELS,
+  ...CELL_KERNELS,
+  ...UPDATE_KERNELS,
   ...ELEMENTWISE_KERNELS,
   ...REDUCE_KERNELS,
   ...LAYOUT_KERNELS,
