@@ -202,3 +202,27 @@ Deno.test("steps are the length of a schedule that is counted in them", () => {
     assertEquals(schedule.rateAt({ epoch: 0, step }), same.rateAt({ epoch: 0, step }));
   }
 });
+
+Deno.test("a plateau in the loop follows the metrics of the finished epochs, also after a resumption", async () => {
+  const errors = [5, 5, 5, 4, 4, 4];
+  const options: Partial<LoopOptions> = {
+    schedule: createSchedule("plateau", {
+      learningRate: 0.5,
+      factor: 0.5,
+      patience: 0,
+      monitor: "error",
+    }),
+    validate: (epoch) => Promise.resolve({ error: errors[epoch] }),
+  };
+  const used: number[] = [];
+  const onBatch: LoopOptions["onBatch"] = ({ learningRate }) => used.push(learningRate);
+  const whole = await train({ ...options, epochs: 6, onBatch });
+  const rates = [0.5, 0.5, 0.25, 0.125, 0.125, 0.0625];
+  assertEquals(whole.result.metrics.map(({ learningRate }) => learningRate), rates);
+  assertEquals(used.filter((_, i) => i % 4 === 0), rates);
+  const half = await train({ ...options, epochs: 3 });
+  const resumeFrom = await half.result.state();
+  const rest = await train({ ...options, epochs: 6, resumeFrom }, half.model);
+  assertEquals(rest.result.metrics, whole.result.metrics);
+  [whole.model, half.model].forEach((model) => model.dispose());
+});

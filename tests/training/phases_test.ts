@@ -170,6 +170,29 @@ Deno.test("one phase is trained like a model without phases: same bits, same nam
   [phased, plain].forEach((model) => model.dispose());
 });
 
+Deno.test("steps are batches, also where the first phase makes several updates in each", async () => {
+  const model = new TinyAdversary();
+  model.phases = [model.phases[1], model.phases[0], model.phases[2]];
+  const asked: number[] = [];
+  const schedule = createSchedule("constant", { learningRate: 0.05, epochs: 1 });
+  const optimiser = optimisersOf(model);
+  const { ended, state } = await runTraining(model, tinyRows(), {
+    steps: 3,
+    optimiser,
+    schedule: {
+      ...schedule,
+      rateAt: (position) => {
+        asked.push(position.step);
+        return schedule.rateAt(position);
+      },
+    },
+  });
+  assertEquals([ended, (await state()).position], ["completed", { epoch: 0, batch: 3 }]);
+  assertEquals(asked.slice(0, 3), [0, 1, 2]);
+  assertEquals(optimiser.critic.stepCount, 6);
+  model.dispose();
+});
+
 Deno.test("a phase's own norm replaces the run's", async () => {
   const lengths: number[] = [];
   for (const clipNorm of [undefined, 1e-3, Infinity]) {
