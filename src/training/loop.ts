@@ -1,5 +1,5 @@
 /**
- * The training loop (spec 6.1), for any {@link Trainable}: batches, watchdog, clipping, optimiser, epoch
+ * The training loop [recurrent-vae §6.1], for any {@link Trainable}: batches, watchdog, clipping, optimiser, epoch
  * ends, metrics, callbacks, early stopping, the best epoch, divergence, interruption and exact resumption.
  */
 import {

@@ -75,7 +75,8 @@ export interface LearningRateSchedule {
  * Makes a schedule. With k the epoch or step and K their number:
  *
  * - constant: lr;
- * - cosine: etaMin + ½(lr − etaMin)(1 + cos(πk/K)), as `CosineAnnealingLR` with T_max = K (spec 8); etaMin from K on;
+ * - cosine: etaMin + ½(lr − etaMin)(1 + cos(πk/K)), as `CosineAnnealingLR` with T_max = K [recurrent-vae §8]; etaMin
+ *   from K on;
  * - warmup-cosine: lr·(k + 1)/W for k < W, then the cosine over the remaining K − W;
  * - plateau: lr, times `factor` each time that more than `patience` epochs in a row did not improve the metric, never below
  *   etaMin (`ReduceLROnPlateau`).
@@ -175,9 +176,10 @@ function plateau(options: ScheduleOptions): LearningRateSchedule {
 const RAMP_OPTIONS = record<{ readonly fraction?: number }>({ fraction: number({ least: 0 }) });
 
 /**
- * Weight of the KL term while it is ramped up: min(1, e/(0.1·epochs)) (spec 10).
+ * Weight of the KL term while it is ramped up: min(1, e/(0.1·epochs)) [recurrent-vae §10].
  *
- * @param epoch 0-based epoch e. @param epochs Epochs of the whole run.
+ * @param epoch 0-based epoch e.
+ * @param epochs Epochs of the whole run.
  * @param options `fraction`: share of the run the ramp takes; default 0.1, 0 means no ramp.
  */
 export function klRamp(
