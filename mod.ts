@@ -133,9 +133,18 @@ export type {
   LoopOptions,
   LoopResult,
   RunControls,
+  StepInterval,
   TrainingState,
 } from "./src/training/loop.ts";
-export type { StepOutcome, SubjectBatch, Trainable } from "./src/training/trainable.ts";
+export type {
+  Phase,
+  PhasedTrainable,
+  StepOutcome,
+  Trainable,
+  TrainableHooks,
+  TrainingPhase,
+  UpdatePosition,
+} from "./src/training/trainable.ts";
 export { createOptimiser } from "./src/training/optimisers.ts";
 export type {
   AdamOptions,
@@ -143,7 +152,9 @@ export type {
   OptimiserKind,
   OptimiserOptions,
   OptimiserState,
+  ParameterGroup,
   SgdOptions,
+  VariableMatch,
 } from "./src/training/optimisers.ts";
 export { createSchedule, klRamp } from "./src/training/schedules.ts";
 export type {
@@ -202,7 +213,14 @@ export { VERSION } from "./src/base/version.ts";
 export { RandomStream } from "./src/base/random.ts";
 export { TorchGenerator } from "./src/base/torch_random.ts";
 export type { FloatArray, NdArray, NumericArray, SpatialShape } from "./src/base/arrays.ts";
-export type { BatchLoader, StepPosition } from "./src/base/batches.ts";
+export type {
+  Batch,
+  BatchLoader,
+  BatchSource,
+  RowBatch,
+  StepPosition,
+  SubjectBatch,
+} from "./src/base/batches.ts";
 export type { FrameBatch } from "./src/base/frames.ts";
 export {
   BackendError,

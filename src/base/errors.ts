@@ -65,18 +65,26 @@ export class DivergenceError extends RecvaeError {
   readonly batch: number;
   /** Name of the first non-finite tensor or loss term. */
   readonly tensor: string;
-  /** Row numbers of the subjects in the offending batch. */
+  /** Rows of the offending batch. */
+  readonly rows: readonly number[];
+  /** The same where rows are subjects. */
   readonly subjects: readonly number[];
-  /** Makes the error. @param message Full sentence. @param where Position of the failure. */
+  /**
+   * Makes the error.
+   *
+   * @param message Full sentence.
+   * @param where Position of the failure.
+   */
   constructor(
     message: string,
-    where: { epoch: number; batch: number; tensor: string; subjects: readonly number[] },
+    where: { epoch: number; batch: number; tensor: string; rows: readonly number[] },
   ) {
     super(message);
     this.epoch = where.epoch;
     this.batch = where.batch;
     this.tensor = where.tensor;
-    this.subjects = where.subjects;
+    this.rows = where.rows;
+    this.subjects = where.rows;
   }
 }
 

@@ -4,7 +4,10 @@ import { checkOptions, integer, nullable, number, other, record, text } from "..
 
 /** Options of {@link EarlyStopping}. */
 export interface EarlyStoppingOptions {
-  /** Epochs without improvement after which training stops, at least 1; Infinity only watches. */
+  /**
+   * Epochs without improvement after which training stops, at least 1; Infinity only watches. Only an epoch that has the
+   * metric can end training.
+   */
   readonly patience: number;
   /** An improvement is a decrease by more than this, at least 0; default 0. */
   readonly minDelta?: number;
@@ -95,6 +98,11 @@ export class EarlyStopping {
   isOver(epoch: number): boolean {
     const { bestEpoch } = this.#state;
     return bestEpoch !== null && epoch - bestEpoch >= this.#patience;
+  }
+
+  /** Name of the metric. */
+  get monitor(): string {
+    return this.#monitor;
   }
 
   /** State for a checkpoint. */

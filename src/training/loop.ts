@@ -1,153 +1,32 @@
 /**
- * The training loop (spec 6.1), for any {@link Trainable}: batches, watchdog, clipping, optimiser, epoch
+ * The training loop [recurrent-vae §6.1], for any {@link Trainable}: batches, watchdog, clipping, optimiser, epoch
  * ends, metrics, callbacks, early stopping, the best epoch, divergence, interruption and exact resumption.
  */
-import type { NdArray, NumericArray } from "../base/arrays.ts";
-import type { BatchLoader, StepPosition } from "../base/batches.ts";
-import { DivergenceError } from "../base/errors.ts";
 import {
-  callback,
-  checkOptions,
-  choice,
-  flag,
-  integer,
-  list,
-  number,
-  object,
-  other,
-  record,
-} from "../base/fields.ts";
-import { tf } from "../deps/tfjs.ts";
-import { clipGradients } from "./clipping.ts";
-import {
-  EARLY_STOPPING_OPTIONS,
-  EarlyStopping,
-  type EarlyStoppingOptions,
-  type EarlyStoppingState,
-} from "./early_stopping.ts";
-import type { Optimiser, OptimiserState } from "./optimiser.ts";
-import type { LearningRateSchedule } from "./schedules.ts";
-import type { SubjectBatch, Trainable } from "./trainable.ts";
-import { checkLosses, checkTensors } from "./watchdog.ts";
+  type Batch,
+  type BatchSource,
+  namedRows,
+  rowsOf,
+  type StepPosition,
+} from "../base/batches.ts";
+import { ConfigError, DivergenceError } from "../base/errors.ts";
+import { checkOptions } from "../base/fields.ts";
+import { EarlyStopping } from "./early_stopping.ts";
+import { LOOP_OPTIONS, type LoopOptions } from "./loop_options.ts";
+import { PhaseUpdates } from "./phase_updates.ts";
+import type { PhasedTrainable, Trainable, TrainableHooks } from "./trainable.ts";
+import type { EpochMetrics, TrainingState } from "./training_state.ts";
 import type { NamedArrays } from "./weight_holder.ts";
 
-/**
- * Means of an epoch over its batches, unweighted by their size, `learningRate` (the step size of its last update), and
- * whatever validation adds.
- */
-export type EpochMetrics = Readonly<Record<string, number>> & {
-  /** 0-based epoch. */
-  readonly epoch: number;
-  /** Mean loss. */
-  readonly loss: number;
-};
-
-/** What is known after a batch. */
-export interface BatchReport extends StepPosition {
-  /** Rows of its subjects. */
-  readonly subjects: readonly number[];
-  /** Loss terms by name. */
-  readonly losses: Readonly<Record<string, number>>;
-  /** Joint norm of all gradients, before clipping. */
-  readonly gradientNorm: number;
-  /** Step size of the update. */
-  readonly learningRate: number;
-  /** Updates made so far, this one included. */
-  readonly step: number;
-}
-
-/** Everything beside the weights that a run needs to go on as if it had never stopped. */
-export interface TrainingState {
-  /** Next batch to process; `batch` is 0 at the start of an epoch. */
-  readonly position: StepPosition;
-  /** Metrics of all finished epochs. */
-  readonly metrics: readonly EpochMetrics[];
-  /** Sums of the loss terms over the batches of the unfinished epoch. */
-  readonly totals: Readonly<Record<string, number>>;
-  /** Rows of the last batch, null before the first. */
-  readonly lastIndex: readonly number[] | null;
-  /** Slots and step count. */
-  readonly optimiser: OptimiserState;
-  /** Best value so far; null when nothing watches. */
-  readonly earlyStopping: EarlyStoppingState | null;
-  /** Weights of the best epoch, where they are kept and the model holds later ones. */
-  readonly bestWeights?: NamedArrays;
-  /** Weights to go on from, where the model holds those of an earlier, the best epoch. */
-  readonly lastWeights?: NamedArrays;
-  /** The model's own, e.g. the trajectory buffer. */
-  readonly model: ReadonlyMap<string, NdArray<NumericArray>>;
-}
-
-/** Called after each epoch. `controls` takes snapshots for checkpoints and can end the run. */
-export type EpochCallback = (
-  epoch: number,
-  metrics: EpochMetrics,
-  controls: RunControls,
-) => void | Promise<void>;
-
-/** What a callback can do. */
-export interface RunControls {
-  /** Copies the training state to the host. */
-  state(): Promise<TrainingState>;
-  /** Ends the run after this epoch. */
-  stop(): void;
-}
-
-/** Options of the loop. */
-export interface LoopOptions {
-  /** Epochs of the whole run, those before a resumption included. */
-  readonly epochs: number;
-  /** Updates the variables. */
-  readonly optimiser: Optimiser;
-  /** Step size over time. */
-  readonly schedule: LearningRateSchedule;
-  /** Largest joint gradient norm; default: no clipping. */
-  readonly clipNorm?: number;
-  /** Ends training when a metric no longer improves. Default: never. */
-  readonly earlyStopping?: EarlyStoppingOptions;
-  /**
-   * Ends with the weights of the epoch in which the metric of `earlyStopping` (`"loss"` without it) was best, instead
-   * of the last epoch's. Default: whenever `earlyStopping` is given.
-   */
-  readonly keepBest?: boolean;
-  /**
-   * When a number is not finite, the model, the optimiser and the state go back to the end of the last good epoch (where
-   * the model can export its weights): the last whole one, or the one before if the very first batch after it was bad, so
-   * that training can go on from there with other settings. Then the error is thrown (`"throw"`, the default) or the run ends as
-   * `"diverged"` with the error in its result (`"end"`).
-   */
-  readonly onDivergence?: "throw" | "end";
-  /** Called after every epoch with at least one batch, in this order. */
-  readonly callbacks?: readonly EpochCallback[];
-  /** Called after every update. */
-  readonly onBatch?: (report: BatchReport) => void;
-  /** Further metrics of an epoch, e.g. held-out scores. */
-  readonly validate?: (epoch: number) => Promise<Readonly<Record<string, number>>>;
-  /** Ends the run after the batch in progress. */
-  readonly signal?: AbortSignal;
-  /** State to go on from; the model must hold the weights that were saved with it. */
-  readonly resumeFrom?: TrainingState;
-}
-
-/** Options there are. */
-export const LOOP_OPTIONS = record<LoopOptions>({
-  epochs: integer({ least: 1 }),
-  optimiser: other("an optimiser (see createOptimiser)", hasMethod("step")),
-  schedule: other("a schedule (see createSchedule)", hasMethod("rateAt")),
-  clipNorm: number({ above: 0, most: Infinity }),
-  earlyStopping: EARLY_STOPPING_OPTIONS,
-  keepBest: flag(),
-  onDivergence: choice(["throw", "end"]),
-  callbacks: list(callback()),
-  onBatch: callback(),
-  validate: callback(),
-  signal: other("an AbortSignal", (value) => value instanceof AbortSignal),
-  resumeFrom: object("a training state"),
-}, ["epochs", "optimiser", "schedule"]);
-
-function hasMethod(name: string): (value: unknown) => boolean {
-  return (value) => typeof (value as Record<string, unknown> | null)?.[name] === "function";
-}
+export { LOOP_OPTIONS } from "./loop_options.ts";
+export type {
+  BatchReport,
+  EpochCallback,
+  LoopOptions,
+  RunControls,
+  StepInterval,
+} from "./loop_options.ts";
+export type { EpochMetrics, TrainingState } from "./training_state.ts";
 
 /** Why a run ended. */
 export type EndReason = "completed" | "early-stopping" | "callback" | "interrupted" | "diverged";
@@ -156,7 +35,7 @@ export type EndReason = "completed" | "early-stopping" | "callback" | "interrupt
 export interface LoopResult {
   /** Why the run ended. */
   readonly ended: EndReason;
-  /** Metrics of every epoch with at least one batch. */
+  /** Metrics of every epoch with at least one batch; last, those of an epoch that `steps` cut short. */
   readonly metrics: readonly EpochMetrics[];
   /** Rows of the last batch, null if there never was one. */
   readonly lastIndex: readonly number[] | null;
@@ -171,21 +50,24 @@ export interface LoopResult {
 /**
  * Trains.
  *
- * @param trainable The model in training. @param loader Batches by epoch. @param options See there.
+ * @param trainable The model in training, of one phase or several.
+ * @param loader Batches by epoch.
+ * @param options See there.
+ * @throws {ConfigError} when options and model do not fit together.
  * @throws {DivergenceError} when a loss, gradient or weight is not finite; before a loss or gradient of that
  *   kind touches a weight. See `onDivergence`.
  */
-export async function runTraining<Batch extends SubjectBatch>(
-  trainable: Trainable<Batch>,
-  loader: BatchLoader<Batch>,
+export async function runTraining<B extends Batch>(
+  trainable: Trainable<B> | PhasedTrainable<B>,
+  loader: BatchSource<B>,
   options: LoopOptions,
 ): Promise<LoopResult> {
   const run = new Run(trainable, loader, options);
   const ended = await run.toTheEnd();
-  const { metrics, lastIndex, weightsOf, divergence } = run;
+  const { metrics, partMetrics, lastIndex, weightsOf, divergence } = run;
   return {
     ended,
-    metrics,
+    metrics: partMetrics ? [...metrics, partMetrics] : metrics,
     lastIndex,
     weightsOf,
     ...(divergence ? { divergence } : {}),
@@ -200,12 +82,14 @@ interface WholeEpoch {
 }
 
 /** One run: its position and what has been added up so far. */
-class Run<Batch extends SubjectBatch> {
+class Run<B extends Batch> {
   metrics: EpochMetrics[];
-  lastIndex: readonly number[] | null;
+  /** Of an epoch that the limit of steps cut short. */
+  partMetrics?: EpochMetrics;
   divergence?: DivergenceError;
-  readonly #trainable: Trainable<Batch>;
-  readonly #loader: BatchLoader<Batch>;
+  readonly #trainable: TrainableHooks;
+  readonly #phases: PhaseUpdates<B>;
+  readonly #loader: BatchSource<B>;
   readonly #options: LoopOptions;
   readonly #earlyStopping: EarlyStopping | null;
   readonly #keepBest: boolean;
@@ -214,13 +98,27 @@ class Run<Batch extends SubjectBatch> {
   #bestWeights: NamedArrays | null = null;
   #lastWeights: NamedArrays | null = null;
   #position: StepPosition;
+  #lastBatch: Batch | null = null;
   #totals: Record<string, number>;
+  /** What the latest validation of the unfinished epoch gave. */
+  #validation: TrainingState["validation"];
   #stopAsked = false;
 
-  constructor(trainable: Trainable<Batch>, loader: BatchLoader<Batch>, options: LoopOptions) {
+  constructor(
+    trainable: Trainable<B> | PhasedTrainable<B>,
+    loader: BatchSource<B>,
+    options: LoopOptions,
+  ) {
     checkOptions(options, LOOP_OPTIONS, { doing: "Cannot train" });
+    if (options.epochs === undefined && options.steps === undefined) {
+      throw new ConfigError(
+        "epochs",
+        "Cannot train: epochs and steps are undefined, needs one of them; give for example epochs: 30",
+      );
+    }
     const { resumeFrom, earlyStopping } = options;
     this.#trainable = trainable;
+    this.#phases = new PhaseUpdates(trainable, options);
     this.#loader = loader;
     this.#options = options;
     this.#keepBest = (options.keepBest ?? earlyStopping !== undefined) &&
@@ -230,7 +128,6 @@ class Run<Batch extends SubjectBatch> {
     this.#position = { epoch: 0, batch: 0 };
     this.#totals = {};
     this.metrics = [];
-    this.lastIndex = null;
     if (resumeFrom) this.#takeState(resumeFrom);
   }
 
@@ -251,6 +148,11 @@ class Run<Batch extends SubjectBatch> {
     return ended;
   }
 
+  /** Rows of the last batch. */
+  get lastIndex(): readonly number[] | null {
+    return this.#lastBatch && rowsOf(this.#lastBatch);
+  }
+
   /** Epoch at whose end the model's weights stood. */
   get weightsOf(): number | null {
     if (this.#lastWeights) return this.#earlyStopping!.state.bestEpoch;
@@ -259,14 +161,30 @@ class Run<Batch extends SubjectBatch> {
   }
 
   async #trainEpochs(): Promise<EndReason> {
-    while (this.#position.epoch < this.#options.epochs) {
+    const { epochs = Infinity } = this.#options;
+    while (this.#position.epoch < epochs) {
       const { epoch, batch } = this.#position;
-      if (batch === 0 && this.#earlyStopping?.isOver(epoch - 1)) return "early-stopping";
-      if (!await this.#trainEpoch(epoch)) return "interrupted";
+      if (batch === 0) {
+        if (this.#earlyStopping?.isOver(this.#lastWatched())) return "early-stopping";
+        if (!this.#stepsRemain()) return "completed";
+      }
+      const trained = await this.#trainEpoch(epoch);
+      if (trained === "interrupted") return "interrupted";
+      if (trained === "cut short") return await this.#finishPart(epoch);
       const ended = await this.#finishEpoch(epoch);
       if (ended) return ended;
     }
     return "completed";
+  }
+
+  #stepsRemain(): boolean {
+    return this.#phases.step < (this.#options.steps ?? Infinity);
+  }
+
+  /** The last epoch whose metrics say what early stopping watches; −1 when there is none. */
+  #lastWatched(): number {
+    const { monitor } = this.#earlyStopping!;
+    return this.metrics.findLast((metrics) => monitor in metrics)?.epoch ?? -1;
   }
 
   /** After a resumption: the model holds the weights to go on from, and the best ones are at hand. */
@@ -316,8 +234,9 @@ class Run<Batch extends SubjectBatch> {
     this.#position = state.position;
     this.#totals = { ...state.totals };
     this.metrics = [...state.metrics];
-    this.lastIndex = state.lastIndex;
-    this.#options.optimiser.loadState(state.optimiser);
+    this.#lastBatch = state.lastIndex && { subjects: state.lastIndex };
+    this.#validation = state.validation;
+    this.#phases.loadStates(state);
     this.#trainable.importState?.(state.model);
     if (state.earlyStopping) this.#earlyStopping?.restore(state.earlyStopping);
   }
@@ -328,8 +247,9 @@ class Run<Batch extends SubjectBatch> {
       metrics: [...this.metrics],
       totals: { ...this.#totals },
       lastIndex: this.lastIndex,
-      optimiser: await this.#options.optimiser.state(),
+      ...await this.#phases.states(),
       earlyStopping: this.#earlyStopping?.state ?? null,
+      ...(this.#validation ? { validation: this.#validation } : {}),
       model: this.#trainable.exportState?.() ?? new Map(),
       ...this.#otherWeights(),
     };
@@ -342,83 +262,129 @@ class Run<Batch extends SubjectBatch> {
     return { bestWeights: this.#bestWeights };
   }
 
-  /** The batches of an epoch that are still to do; false when interrupted. */
-  async #trainEpoch(epoch: number): Promise<boolean> {
+  /** The batches of an epoch that are still to do, as far as signal and limit allow. */
+  async #trainEpoch(epoch: number): Promise<"whole" | "interrupted" | "cut short"> {
+    const { signal } = this.#options;
     await this.#trainable.beginEpoch?.(epoch);
     let index = 0;
     for await (const batch of this.#loader.batches(epoch)) {
-      if (this.#options.signal?.aborted) return false;
+      if (signal?.aborted) return "interrupted";
       if (index++ < this.#position.batch) continue;
+      if (!this.#stepsRemain()) return "cut short";
       await this.#trainBatch(batch, this.#position);
       this.#position = { epoch, batch: index };
+      if (this.#validatesNow()) this.#validation = await this.#options.validate?.(epoch);
     }
-    return !this.#options.signal?.aborted;
+    return signal?.aborted ? "interrupted" : "whole";
   }
 
-  async #trainBatch(batch: Batch, position: StepPosition): Promise<void> {
-    const { optimiser, schedule, clipNorm } = this.#options;
-    const { subjects } = batch;
+  async #trainBatch(batch: B, position: StepPosition): Promise<void> {
+    const { schedule, onBatch } = this.#options;
     const { epoch } = position;
-    const learningRate = schedule.rateAt({ epoch, step: optimiser.stepCount });
-    const update = { learningRate, clipNorm, made: optimiser.stepCount };
-    const where = { ...position, subjects };
-    const outcome = await this.#trainable.computeGradients(batch, position);
-    const { gradients } = outcome;
-    const losses: Readonly<Record<string, number>> = { ...outcome.losses };
-    try {
-      checkLosses(losses, { ...where, update });
-      const squaredNorms = await checkTensors(gradients, { ...where, update });
-      const gradientNorm = clipNorm === undefined
-        ? Math.sqrt(squaredNorms.reduce((sum, value) => sum + value, 0))
-        : clipGradients(gradients, { maxNorm: clipNorm, squaredNorms });
-      optimiser.step(gradients, learningRate);
-      for (const [name, value] of Object.entries(losses)) {
-        this.#totals[name] = (this.#totals[name] ?? 0) + value;
-      }
-      this.lastIndex = [...subjects];
-      this.#options.onBatch?.({
-        ...where,
-        losses,
-        gradientNorm,
-        learningRate,
-        step: optimiser.stepCount,
-      });
-    } finally {
-      tf.dispose([...gradients.values()]);
+    const learningRate = schedule.rateAt({ epoch, step: this.#phases.step, metrics: this.metrics });
+    const settings = { position, learningRate, describe: this.#describe(), onBatch };
+    const losses = await this.#phases.run(batch, settings);
+    for (const [name, value] of Object.entries(losses)) {
+      this.#totals[name] = (this.#totals[name] ?? 0) + value;
     }
+    this.#lastBatch = namedRows(batch);
+  }
+
+  #describe(): ((row: number) => string) | undefined {
+    const loader = this.#loader;
+    return loader.describe && ((row) => loader.describe!(row));
+  }
+
+  /** Whether a validation by steps is due after the batch. */
+  #validatesNow(): boolean {
+    const { validateEvery } = this.#options;
+    return typeof validateEvery === "object" && this.#phases.step % validateEvery.steps === 0;
   }
 
   /** Epoch end: the model's own update, weights checked, metrics, callbacks. */
   async #finishEpoch(epoch: number): Promise<EndReason | null> {
     const batches = this.#position.batch;
-    const { optimiser, schedule, clipNorm } = this.#options;
-    const made = optimiser.stepCount;
-    const learningRate = schedule.rateAt({ epoch, step: Math.max(0, made - 1) });
-    await checkTensors(this.#trainable.variables, {
-      epoch,
-      batch: Math.max(0, batches - 1),
-      subjects: this.lastIndex ?? [],
-      update: { learningRate, clipNorm, made },
-    }, { what: "weight" });
+    await this.#checkWeights(epoch);
+    const learningRate = this.#lastRate(epoch);
     await this.#trainable.endEpoch?.(epoch);
     const totals = this.#totals;
     this.#totals = {};
     this.#position = { epoch: epoch + 1, batch: 0 };
-    if (batches === 0) return null;
-    const means = Object.entries(totals).map(([name, sum]) => [name, sum / batches]);
-    const metrics = {
-      epoch,
-      ...Object.fromEntries(means),
-      learningRate,
-      ...await this.#options.validate?.(epoch),
-    } as EpochMetrics;
+    if (batches === 0) return this.#afterNothing(epoch);
+    const validation = await this.#validate(epoch);
+    this.#validation = undefined;
+    const metrics = this.#metricsOf(epoch, { totals, batches, learningRate, validation });
     this.metrics.push(metrics);
-    const early = this.#earlyStopping?.update(metrics, epoch);
+    const watched = validation !== undefined || this.#options.validateEvery === undefined ||
+      (this.#earlyStopping?.monitor ?? "") in metrics;
+    const early = watched ? this.#earlyStopping?.update(metrics, epoch) : undefined;
     await this.#rememberEpoch();
     if (early?.improved && this.#keepBest) this.#bestWeights = this.#wholeEpochs[0].weights;
-    const controls = { state: () => this.state(), stop: () => void (this.#stopAsked = true) };
-    for (const callback of this.#options.callbacks ?? []) await callback(epoch, metrics, controls);
+    await this.#callBack(epoch, metrics);
     if (early?.stop) return "early-stopping";
     return this.#stopAsked ? "callback" : null;
+  }
+
+  /** An epoch cut short by the limit of steps: metrics and callbacks, and the state stays where it is. */
+  async #finishPart(epoch: number): Promise<EndReason> {
+    await this.#checkWeights(epoch);
+    this.partMetrics = this.#metricsOf(epoch, {
+      totals: this.#totals,
+      batches: this.#position.batch,
+      learningRate: this.#lastRate(epoch),
+      validation: this.#validation,
+    });
+    await this.#callBack(epoch, this.partMetrics);
+    return "completed";
+  }
+
+  /** Without a limit of epochs, one without batches would be followed by others for ever. */
+  #afterNothing(epoch: number): null {
+    if (this.#options.epochs !== undefined) return null;
+    throw new ConfigError(
+      "steps",
+      `Cannot train for ${this.#options.steps} steps: epoch ${
+        epoch + 1
+      } has no batches; needs at least one`,
+    );
+  }
+
+  async #checkWeights(epoch: number): Promise<void> {
+    const made = this.#phases.made;
+    const update = { learningRate: this.#lastRate(epoch), clipNorm: this.#phases.clipNorm, made };
+    const batch = Math.max(0, this.#position.batch - 1);
+    const rows = this.#lastBatch ?? { subjects: [] };
+    await this.#phases.checkWeights({ epoch, batch, ...rows, describe: this.#describe(), update });
+  }
+
+  /** Step size of the last update. */
+  #lastRate(epoch: number): number {
+    const step = Math.max(0, this.#phases.step - 1);
+    return this.#options.schedule.rateAt({ epoch, step, metrics: this.metrics });
+  }
+
+  /** What validation adds to an epoch; undefined when none was due. */
+  async #validate(epoch: number): Promise<TrainingState["validation"]> {
+    const { validate, validateEvery = 1 } = this.#options;
+    if (typeof validateEvery === "object") return this.#validation;
+    return (epoch + 1) % validateEvery === 0 ? await validate?.(epoch) : undefined;
+  }
+
+  #metricsOf(
+    epoch: number,
+    { totals, batches, learningRate, validation }: {
+      readonly totals: Readonly<Record<string, number>>;
+      readonly batches: number;
+      readonly learningRate: number;
+      readonly validation: TrainingState["validation"];
+    },
+  ): EpochMetrics {
+    const means = Object.entries(totals).map(([name, sum]) => [name, sum / batches]);
+    return { epoch, ...Object.fromEntries(means), learningRate, ...validation } as EpochMetrics;
+  }
+
+  async #callBack(epoch: number, metrics: EpochMetrics): Promise<void> {
+    const controls = { state: () => this.state(), stop: () => void (this.#stopAsked = true) };
+    for (const callback of this.#options.callbacks ?? []) await callback(epoch, metrics, controls);
   }
 }

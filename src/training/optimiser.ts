@@ -165,7 +165,7 @@ export abstract class SlotOptimiser implements Optimiser {
   }
 
   loadState(state: OptimiserState): void {
-    this.#checkState(state);
+    this.checkState(state);
     for (const [name, slot] of this.#slots) {
       const { data, shape } = state.tensors.get(name)!;
       const tensor = toTensor(data, shape);
@@ -180,7 +180,12 @@ export abstract class SlotOptimiser implements Optimiser {
     this.#slots.clear();
   }
 
-  #checkState(state: OptimiserState): void {
+  /**
+   * Looks at a state without taking it over.
+   *
+   * @throws {CheckpointError} as {@link loadState}.
+   */
+  checkState(state: OptimiserState): void {
     const refuse = (found: string, needed: string) => {
       throw new CheckpointError(
         "optimiser state",

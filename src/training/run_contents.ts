@@ -20,7 +20,7 @@ import {
 import { VERSION } from "../base/version.ts";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { EARLY_STOPPING_STATE } from "./early_stopping.ts";
-import type { TrainingState } from "./loop.ts";
+import type { TrainingState } from "./training_state.ts";
 import { OPTIMISER_KINDS, type OptimiserState } from "./optimisers.ts";
 import type { NamedArrays } from "./weight_holder.ts";
 
@@ -38,6 +38,7 @@ export const RUN_FILES = {
   history: "history.json",
   random: "random.json",
   normalisation: "normalisation.json",
+  phases: "phases.safetensors",
   training: "training.safetensors",
   bestWeights: "best.safetensors",
   lastWeights: "last.safetensors",
@@ -72,7 +73,7 @@ const OPTIMISER_FIELDS = record<Omit<OptimiserState, "tensors">>({
 }, ["kind", "step", "options"]);
 
 /** What the file of the training loop says beside the model's arrays. A metric that was not finite is null in JSON. */
-const LOOP_FIELDS = record<Omit<LoopState, "model" | "bestWeights" | "lastWeights">>({
+const LOOP_FIELDS = record<Omit<LoopState, "model" | "phases" | "bestWeights" | "lastWeights">>({
   position: record<LoopState["position"]>({
     epoch: integer({ least: 0 }),
     batch: integer({ least: 0 }),
@@ -80,6 +81,7 @@ const LOOP_FIELDS = record<Omit<LoopState, "model" | "bestWeights" | "lastWeight
   metrics: list(map(nullable(number()))),
   totals: map(nullable(number())),
   lastIndex: nullable(list(integer({ least: 0 }))),
+  validation: map(nullable(number())),
   earlyStopping: nullable(EARLY_STOPPING_STATE),
 }, ["position", "metrics", "totals", "lastIndex", "earlyStopping"]);
 
@@ -129,13 +131,14 @@ export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
     files.set(RUN_FILES.optimiser, writeSafetensors(tensors, { metadata }));
   }
   if (training) {
-    const { model, bestWeights, lastWeights, ...values } = training;
+    const { model, phases, bestWeights, lastWeights, ...values } = training;
     // Before the state: where a save was cut short, a state is never found without the weights it belongs to.
     for (const [name, tensors] of Object.entries({ bestWeights, lastWeights })) {
       if (!tensors) continue;
       const file = RUN_FILES[name as "bestWeights" | "lastWeights"];
       files.set(file, writeSafetensors(tensors, { metadata: stamp }));
     }
+    if (phases) files.set(RUN_FILES.phases, encodePhases(phases, stamp));
     const metadata = { ...stamp, values: toJson(values) };
     files.set(RUN_FILES.training, writeSafetensors(model, { metadata }));
   }
@@ -174,10 +177,12 @@ export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string
   const optimiser = decodeOptimiser(files, source);
   const best = decodeWeights(files, RUN_FILES.bestWeights, source);
   const last = decodeWeights(files, RUN_FILES.lastWeights, source);
+  const phases = decodePhases(files, source);
   const training = decodeTraining(files, source);
   checkSameEpoch(source, {
     [RUN_FILES.weights]: weights.metadata.epoch,
     [RUN_FILES.optimiser]: optimiser?.epoch,
+    [RUN_FILES.phases]: phases?.epoch,
     [RUN_FILES.training]: training?.epoch,
     [RUN_FILES.bestWeights]: best?.metadata.epoch,
     [RUN_FILES.lastWeights]: last?.metadata.epoch,
@@ -189,7 +194,11 @@ export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string
       optimiser: optimiser?.state,
       training: training && {
         ...training.state,
-        ...present({ bestWeights: best?.tensors, lastWeights: last?.tensors }),
+        ...present({
+          phases: phases?.states,
+          bestWeights: best?.tensors,
+          lastWeights: last?.tensors,
+        }),
       },
       config,
       epoch,
@@ -218,16 +227,51 @@ function decodeOptimiser(files: ReadonlyMap<string, Uint8Array>, source: string)
     OPTIMISER_FIELDS,
     { name: RUN_FILES.optimiser, source },
   );
+  const slots = floatsOf(tensors, RUN_FILES.optimiser, source);
+  return { state: { ...values, tensors: slots }, epoch: metadata.epoch };
+}
+
+/** The same tensors, once it is known that they hold floating-point numbers. */
+function floatsOf(tensors: NamedArrays, name: string, source: string) {
   for (const [tensor, { data }] of tensors) {
     if (data instanceof Float32Array || data instanceof Float64Array) continue;
-    throw damaged(
-      source,
-      RUN_FILES.optimiser,
-      `tensor "${tensor}" holds no floating-point numbers`,
-    );
+    throw damaged(source, name, `tensor "${tensor}" holds no floating-point numbers`);
   }
-  const slots = tensors as ReadonlyMap<string, NdArray<FloatArray>>;
-  return { state: { ...values, tensors: slots }, epoch: metadata.epoch };
+  return tensors as ReadonlyMap<string, NdArray<FloatArray>>;
+}
+
+/** The optimisers of all phases but the first in one file: tensors by `"<phase>/<slot>.<variable>"`. */
+function encodePhases(
+  phases: ReadonlyMap<string, OptimiserState>,
+  stamp: Readonly<Record<string, string>>,
+): Uint8Array {
+  const all = [...phases].flatMap(([name, { tensors }]) =>
+    [...tensors].map(([key, values]): [string, NdArray<FloatArray>] => [`${name}/${key}`, values])
+  );
+  const values = Object.fromEntries(
+    [...phases].map(([name, { kind, step, options }]) => [name, { kind, step, options }]),
+  );
+  const metadata = { ...stamp, phases: JSON.stringify(values) };
+  return writeSafetensors(new Map(all), { metadata });
+}
+
+function decodePhases(files: ReadonlyMap<string, Uint8Array>, source: string) {
+  const name = RUN_FILES.phases;
+  const bytes = files.get(name);
+  if (!bytes) return undefined;
+  const { tensors, metadata } = readTensors(bytes, name, source);
+  const slots = [...floatsOf(tensors, name, source)];
+  const values = checked<Record<string, Omit<OptimiserState, "tensors">>>(
+    parse(metadata.phases ?? "", name, source),
+    map(OPTIMISER_FIELDS),
+    { name, source },
+  );
+  const states = Object.entries(values).map(([phase, state]): [string, OptimiserState] => {
+    const own = slots.filter(([key]) => key.startsWith(`${phase}/`));
+    const named = own.map(([key, slot]) => [key.slice(phase.length + 1), slot] as const);
+    return [phase, { ...state, tensors: new Map(named) }];
+  });
+  return { states: new Map(states), epoch: metadata.epoch };
 }
 
 function decodeTraining(files: ReadonlyMap<string, Uint8Array>, source: string) {

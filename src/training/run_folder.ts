@@ -9,6 +9,7 @@
  * | history.json | as given |
  * | random.json | seed and epoch, if given |
  * | normalisation.json | how the data were normalised, if given |
+ * | phases.safetensors | the optimisers of further phases, where a model has several |
  * | training.safetensors | what the training loop needs to go on, if given |
  * | last.safetensors | weights to go on from, where weights.safetensors holds those of an earlier, the best epoch |
  * | best.safetensors | weights of the best epoch, where weights.safetensors holds later ones |
@@ -19,7 +20,7 @@ import { joinPath, removeQuietly } from "../files/whole_file.ts";
 import { makeFolder, writeFilesWhole } from "../files/whole_folder.ts";
 import { folderExists, readIfPresent, runtimeVersions } from "./checkpoint_files.ts";
 import { checkOptions, integer, object, other, record } from "../base/fields.ts";
-import type { TrainingState } from "./loop.ts";
+import type { TrainingState } from "./training_state.ts";
 import type { Optimiser } from "./optimiser.ts";
 import {
   decodeRun,

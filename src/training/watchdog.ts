@@ -2,22 +2,19 @@
  * Looks at every loss, gradient and weight for a NaN or an infinity, before damage is done: training stops within
  * one step and names what went wrong where. All norms of a step travel to the host in one transfer.
  */
+import { type Batch, rowsOf, type StepPosition } from "../base/batches.ts";
 import { DivergenceError } from "../base/errors.ts";
 import { toHost } from "../backends/tensors.ts";
 import { runSquaredNorms } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
 
-/** Which batch is being processed. */
-export interface BatchPosition {
-  /** 0-based epoch. */
-  readonly epoch: number;
-  /** 0-based batch within it. */
-  readonly batch: number;
-  /** Rows of the batch's subjects in the offset table. */
-  readonly subjects: readonly number[];
+/** Which batch is being processed: where it stands, its rows, and what is known about them. */
+export type BatchPosition = StepPosition & Batch & {
+  /** What a person calls a row. */
+  readonly describe?: (row: number) => string;
   /** What was in force, so that a message advises only what is not on already. */
   readonly update?: UpdateSettings;
-}
+};
 
 /** How weights are being updated. */
 export interface UpdateSettings {
@@ -83,22 +80,30 @@ export async function checkTensors(
 }
 
 function diverged(tensor: string, value: number, position: BatchPosition) {
-  const { epoch, batch, subjects } = position;
+  const { epoch, batch } = position;
   return new DivergenceError(
-    `Training diverged: ${tensor} is ${value} in epoch ${epoch + 1}, batch ${batch + 1} (subjects ${
-      subjects.join(", ")
-    }), needs finite numbers; ${advice(position.update)}`,
-    { epoch, batch, tensor, subjects: [...subjects] },
+    `Training diverged: ${tensor} is ${value} in epoch ${epoch + 1}, batch ${batch + 1} (${
+      namesOf(position)
+    }), needs finite numbers; ${advice(position)}`,
+    { epoch, batch, tensor, rows: [...rowsOf(position)] },
   );
 }
 
-function advice(update?: UpdateSettings): string {
+/** E.g. `"subjects 4, 7"` or `"sub-03 run-2, sub-05 run-1"`. */
+function namesOf(position: BatchPosition): string {
+  const rows = rowsOf(position);
+  if (position.describe) return rows.map(position.describe).join(", ");
+  return `${"rows" in position ? "rows" : "subjects"} ${rows.join(", ")}`;
+}
+
+function advice({ update, ...position }: BatchPosition): string {
+  const suspects = "rows" in position ? "the data of these rows" : "these subjects' scans";
   if (update?.made === 0) {
-    return "no weight was changed yet, so check these subjects' scans and the weights of the loss terms";
+    return `no weight was changed yet, so check ${suspects} and the weights of the loss terms`;
   }
   const rate = update === undefined
     ? ""
     : ` (it was ${Number(update.learningRate.toPrecision(3))})`;
   const clip = update?.clipNorm === undefined ? ", clip gradients" : "";
-  return `lower the learning rate${rate}${clip}, or check these subjects' scans`;
+  return `lower the learning rate${rate}${clip}, or check ${suspects}`;
 }

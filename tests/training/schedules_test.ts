@@ -62,6 +62,12 @@ Deno.test("schedule options out of range are refused by name", () => {
     ["cosine", { per: "batch" as "step" }, "per"],
     ["warmup-cosine", { warmup: 5 }, "warmup"],
     ["linear" as ScheduleKind, {}, "schedule"],
+    ["cosine", { epochs: undefined }, "epochs"],
+    ["cosine", { epochs: undefined, per: "step" }, "epochs"],
+    ["plateau", { factor: 1 }, "factor"],
+    ["plateau", { patience: -1 }, "patience"],
+    ["plateau", { threshold: -1 }, "threshold"],
+    ["plateau", { etaMin: 2 }, "etaMin"],
   ];
   for (const [kind, options, field] of cases) {
     const error = assertThrows(() => createSchedule(kind, { ...good, ...options }), ConfigError);
