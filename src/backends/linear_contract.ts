@@ -21,7 +21,7 @@ export type LinearActivation = typeof LINEAR_ACTIVATIONS[number];
 /** Names under which engines register the kernels. */
 export const LINEAR_KERNEL = {
   linear: "RecvaeLinear",
-  activationGradient: "RecvaeActivationGradient",
+  activationGradient: "RecvaeLinearActivationGradient",
 } as const;
 
 /** Which activation. */
@@ -49,7 +49,7 @@ export function runLinear(
  *
  * @returns dz `[M, O]` and sums `[O]`, or null without a kernel.
  */
-export function runActivationGradient(
+export function runLinearActivationGradient(
   inputs: { readonly dy: tf.Tensor; readonly preactivation: tf.Tensor },
   attributes: ActivationAttributes,
 ): { readonly dz: tf.Tensor; readonly sums: tf.Tensor } | null {

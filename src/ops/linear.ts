@@ -3,8 +3,8 @@ import {
   type ActivationAttributes,
   LINEAR_ACTIVATIONS,
   type LinearActivation,
-  runActivationGradient,
   runLinear,
+  runLinearActivationGradient,
 } from "../backends/linear_contract.ts";
 import { ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
@@ -149,7 +149,7 @@ function throughActivation(
   attributes: ActivationAttributes,
 ): { dz: tf.Tensor2D; sums: tf.Tensor } {
   if (preactivation === null) return { dz: dy, sums: tf.sum(dy, 0) };
-  const fused = runActivationGradient({ dy, preactivation }, attributes);
+  const fused = runLinearActivationGradient({ dy, preactivation }, attributes);
   if (fused) return { dz: fused.dz as tf.Tensor2D, sums: fused.sums };
   const dz = activationGradient(dy, preactivation, attributes) as tf.Tensor2D;
   return { dz, sums: tf.sum(dz, 0) };
