@@ -1,6 +1,7 @@
 /** Losses and gradients of a model that is written as a plain forward function, by the tape of TensorFlow.js. */
 import { ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
+import "../ops/stock_gradients.ts";
 import { readBack } from "../ops/read_back.ts";
 
 /** Loss terms of a step; `loss` is the one that is differentiated. */
@@ -19,7 +20,8 @@ export interface TapeOutcome<Terms extends LossTerms> {
  * gradients is left behind, also when the function throws.
  *
  * @param variables What to differentiate by, by name; at least one.
- * @param terms The forward pass: synchronous, made of operations with gradients. Every term is one number, shape `[]`.
+ * @param terms The forward pass: synchronous, made of operations with gradients (those of this library,
+ *   and the usual ones of TensorFlow.js). Every term is one number, shape `[]`.
  * @throws {ConfigError} when there is no variable, or a term is no scalar.
  *
  * @example One step of a trainable.

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertInstanceOf, assertThrows } from "../../src/
 import { tf } from "../../src/deps/tfjs.ts";
 import { assertClose } from "../support/closeness.ts";
 import { normalArray } from "../support/random_arrays.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 Deno.test("values keep float64 through operations, the tape and back to the host", async () => {
   await selectBackend("reference");

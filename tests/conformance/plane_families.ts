@@ -10,7 +10,7 @@ import { concatenate, gather, slice, split } from "../../src/ops/parts.ts";
 import { averagePool, maxPool } from "../../src/ops/pooling.ts";
 import { upsampleLinear, upsampleNearest } from "../../src/ops/upsampling.ts";
 import { between, normalArray, pick } from "../support/random_arrays.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 import { type Case, type CaseInputs, type CaseTensors, type Family, upload } from "./battery.ts";
 import { fromSquares, UNIT_ROUNDOFF } from "./rounding.ts";
 

@@ -15,7 +15,7 @@ import { assertClose } from "../support/closeness.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { between, normalArray, pick } from "../support/random_arrays.ts";
 import { convolution, filterGradient, transposedConvolution } from "../support/spec_formulas.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 interface Problem {
   readonly samples: number;

@@ -15,7 +15,7 @@ import { assertClose } from "../support/closeness.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { normalArray } from "../support/random_arrays.ts";
 import { transposedConvolution } from "../support/spec_formulas.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 const LEVEL = { stride: 2, padding: 1 } as const;
 

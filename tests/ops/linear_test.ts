@@ -8,7 +8,7 @@ import { linear, linearGradient } from "../../src/ops/linear.ts";
 import { assertClose } from "../support/closeness.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { normalArray } from "../support/random_arrays.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 Deno.test("linear multiplies by the weight in PyTorch's layout and adds the bias", async () => {
   await selectBackend("cpu");

@@ -14,7 +14,7 @@ import { assertClose } from "../support/closeness.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { normalArray, uniformArray } from "../support/random_arrays.ts";
 import { normalisation } from "../support/spec_formulas.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 /** Shapes with their sample and channel groups: batch norm of one and of several frames, group norm. */
 const BLOCKS = [

@@ -9,7 +9,7 @@ import { concatenate, gather, slice, split } from "../../src/ops/parts.ts";
 import { FLOAT32_ENGINES, forEachBackend } from "../support/engines.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { normalArray } from "../support/random_arrays.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 const COUNT = Float32Array.of(1, 2, 3, 4, 5, 6);
 

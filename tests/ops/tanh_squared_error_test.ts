@@ -12,7 +12,7 @@ import { assertClose } from "../support/closeness.ts";
 import { assertGradientsMatchDifferences } from "../support/finite_differences.ts";
 import { normalArray, uniformArray } from "../support/random_arrays.ts";
 import { tanhError } from "../support/spec_formulas.ts";
-import "../support/stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 const SHAPE = [6, 2, 3, 2, 1];
 

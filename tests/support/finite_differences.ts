@@ -11,7 +11,7 @@ import { RandomStream } from "../../src/base/random.ts";
 import { toTensor } from "../../src/backends/tensors.ts";
 import { tf } from "../../src/deps/tfjs.ts";
 import { assert } from "../../src/deps/std.ts";
-import "./stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 const STEP = 1e-5;
 const RELATIVE_TOLERANCE = 1e-6;

@@ -6,7 +6,7 @@ import { linear } from "../../src/ops/linear.ts";
 import { split } from "../../src/ops/parts.ts";
 import { maxPool } from "../../src/ops/pooling.ts";
 import { upsampleLinear } from "../../src/ops/upsampling.ts";
-import "./stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 /** A scalar of some weights. */
 export type TapeModel = (...weights: tf.Tensor[]) => tf.Tensor;

@@ -13,7 +13,7 @@ import { conv3d } from "../../src/ops/conv3d.ts";
 import { convTranspose3d } from "../../src/ops/conv_transpose3d.ts";
 import { linear } from "../../src/ops/linear.ts";
 import { batchNormActivation, groupNormActivation } from "../../src/ops/norm_activation.ts";
-import "./stock_gradients.ts";
+import "../../src/ops/stock_gradients.ts";
 
 /** Statistics one layer saw in one frame. */
 interface FrameStatistics {

@@ -8,7 +8,6 @@ import { tanhSquaredErrorWithGradient } from "../../src/ops/tanh_squared_error.t
 import { createOptimiser } from "../../src/training/optimisers.ts";
 import { tapeGradients } from "../../src/training/tape_gradients.ts";
 import { forEachBackend } from "../support/engines.ts";
-import "../support/stock_gradients.ts";
 
 function variables(names: readonly string[], shape: number[]) {
   return new Map(names.map((name, i) => {

@@ -5,7 +5,7 @@ import { BackendError, ConfigError } from "../../../src/base/errors.ts";
 import { RandomStream } from "../../../src/base/random.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../../src/deps/std.ts";
 import { tf } from "../../../src/deps/tfjs.ts";
-import "../../support/stock_gradients.ts";
+import "../../../src/ops/stock_gradients.ts";
 
 const CONV: ConvAttributes = { stride: [2, 2, 2], padding: [1, 1, 1] };
 const NORM = { sampleGroups: 2, channelGroups: 8, epsilon: 1e-5, slope: 0.2 };

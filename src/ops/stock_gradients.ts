@@ -1,11 +1,12 @@
 /**
- * Gradients of the stock operations that the tests put on the gradient tape. TensorFlow.js registers its own
- * only with the union package, which brings a hundred others. Finite differences and the gradient functions
- * of the library are compared with what these formulas give, so an error here fails there.
+ * Gradients of the usual stock operations of TensorFlow.js on its tape. TensorFlow.js registers its own only with
+ * the union package, which brings a hundred others; with these, a model's forward function may mix the operations
+ * of this library with `tf.add`, `tf.reshape`, `tf.concat`, … An operation without one makes the tape say so.
  *
- * Importing this module registers them.
+ * Importing this module registers them, once for the process.
  */
-import { tf } from "../../src/deps/tfjs.ts";
+import { ShapeError } from "../base/errors.ts";
+import { tf } from "../deps/tfjs.ts";
 
 /** Values of a kernel's gradient by input name, as functions: unneeded ones are not computed. */
 type Gradients = Record<string, () => tf.Tensor>;
@@ -34,6 +35,16 @@ const Y = { output: true };
 gradient("Abs", X, (dy, [x]) => ({ x: () => tf.mul(dy, tf.sign(x)) }));
 gradient("Exp", Y, (dy, [y]) => ({ x: () => tf.mul(dy, y) }));
 gradient("Relu", X, (dy, [x]) => ({ x: () => tf.mul(dy, tf.step(x)) }));
+gradient("Neg", {}, (dy) => ({ x: () => tf.neg(dy) }));
+gradient("Log", X, (dy, [x]) => ({ x: () => tf.div(dy, x) }));
+gradient("Sqrt", Y, (dy, [y]) => ({ x: () => tf.div(dy, tf.mul(y, 2)) }));
+gradient("Softplus", X, (dy, [x]) => ({ x: () => tf.mul(dy, tf.sigmoid(x)) }));
+gradient("Cast", X, (dy, [x]) => ({ x: () => tf.cast(dy, x.dtype) }));
+gradient(
+  "ExpandDims",
+  { inputs: ["input"] },
+  (dy, [x]) => ({ input: () => tf.reshape(dy, x.shape) }),
+);
 gradient("Rsqrt", X, (dy, [x]) => ({
   x: () => tf.div(dy, tf.mul(tf.mul(x, tf.sqrt(x)), -2)),
 }));
@@ -88,6 +99,22 @@ gradient("Multiply", AB, (dy, [a, b]) => ({
   a: () => collect(tf.mul(dy, b), a.shape),
   b: () => collect(tf.mul(dy, a), b.shape),
 }));
+gradient("RealDiv", AB, (dy, [a, b]) => ({
+  a: () => collect(tf.div(dy, b), a.shape),
+  b: () => collect(tf.neg(tf.div(tf.mul(dy, a), tf.square(b))), b.shape),
+}));
+gradient("SquaredDifference", AB, (dy, [a, b]) => {
+  const twice = () => tf.mul(tf.mul(dy, 2), tf.sub(a, b));
+  return { a: () => collect(twice(), a.shape), b: () => collect(tf.neg(twice()), b.shape) };
+});
+gradient("Maximum", AB, (dy, [a, b]) => ({
+  a: () => collect(tf.mul(dy, tf.cast(tf.greaterEqual(a, b), "float32")), a.shape),
+  b: () => collect(tf.mul(dy, tf.cast(tf.less(a, b), "float32")), b.shape),
+}));
+gradient("Minimum", AB, (dy, [a, b]) => ({
+  a: () => collect(tf.mul(dy, tf.cast(tf.lessEqual(a, b), "float32")), a.shape),
+  b: () => collect(tf.mul(dy, tf.cast(tf.greater(a, b), "float32")), b.shape),
+}));
 gradient("BatchMatMul", AB, (dy, [a, b], { transposeA, transposeB }) => ({
   a: () => transposeA ? tf.matMul(b, dy, transposeB, true) : tf.matMul(dy, b, false, !transposeB),
   b: () => transposeB ? tf.matMul(dy, a, true, transposeA) : tf.matMul(a, dy, !transposeA, false),
@@ -98,17 +125,36 @@ gradient("Conv3D", { inputs: ["x", "filter"] }, (dy, [x, filter], { strides, pad
     kernel("Conv3DBackpropFilterV2", { x, dy }, { strides, pad, filterShape: filter.shape }),
 }));
 
-// Parts of tensors. A gather is along the first axis, with a list of rows.
-gradient("GatherV2", { inputs: ["x", "indices"] }, (dy, [x, indices]) => ({
-  x: () => tf.unsortedSegmentSum(dy, indices as tf.Tensor1D, x.shape[0]),
-  indices: () => indices,
-}));
+// Parts of tensors.
+gradient("GatherV2", { inputs: ["x", "indices"] }, (dy, [x, indices], { axis, batchDims }) => {
+  if (axis !== 0 || batchDims !== 0) {
+    throw new ShapeError(
+      `Cannot differentiate a gather along axis ${axis} with ${batchDims} batch axes: needs the first axis and none; ` +
+        "transpose before gathering",
+      x.shape,
+      "a gather along the first axis",
+    );
+  }
+  const rows = tf.reshape(dy, [indices.size, ...x.shape.slice(1)]);
+  return {
+    x: () => tf.unsortedSegmentSum(rows, tf.reshape(indices, [-1]) as tf.Tensor1D, x.shape[0]),
+    indices: () => indices,
+  };
+});
 tf.registerGradient({
   kernelName: "Concat",
   saveAllInputs: true,
   gradFunc(dy, parts, { axis }) {
     const sizes = parts.map(({ shape }) => shape[axis as number]);
     const gradients = tf.split(dy as tf.Tensor, sizes, axis as number);
+    return Object.fromEntries(gradients.map((part, i) => [i, () => part]));
+  },
+});
+tf.registerGradient({
+  kernelName: "Pack",
+  saveAllInputs: true,
+  gradFunc(dy, _, { axis }) {
+    const gradients = tf.unstack(dy as tf.Tensor, axis as number);
     return Object.fromEntries(gradients.map((part, i) => [i, () => part]));
   },
 });
