@@ -33,6 +33,6 @@ Deno.test("the table has a line a score under the names of its columns", () => {
   const score = { mse: 0.12345, correlation: NaN, contrast: 1, frames: 2 };
   assertEquals(scoreLines([{ name: "model", ...score }]), [
     "       mean sq. err correlation    contrast",
-    "model        0.123         NaN           1",
+    "model         0.123         NaN           1",
   ]);
 });
