@@ -1,5 +1,5 @@
 /** Commands whose work is a family's: what can be done with a run, and making data for a family. */
-import { allFamilies, defaultFamily, familyOfRun } from "../pipelines/families.ts";
+import { allFamilies, familyOfRun } from "../pipelines/families.ts";
 import { type Option, UsageError } from "../pipelines/option_table.ts";
 import type { Pipeline, Verb, VerbResult } from "../pipelines/pipeline.ts";
 import { requireRunFirst } from "../pipelines/run_argument.ts";

@@ -166,7 +166,10 @@ Deno.test("what does not go with a family is refused by name", async () => {
     );
     const option = await refused(2, "evaluate", run, "--fit-offsets", "3");
     assertStringIncludes(option, "--fit-offsets does not go with evaluate of a run of guard");
-    assertStringIncludes(await refused(2, "encode", run, table, "-o", "x"), "did you mean --out");
+    assertStringIncludes(
+      await refused(2, "encode", run, table, "-o", `${folder}/x`),
+      "did you mean --out",
+    );
     const other = await refused(2, "train", "recurrent-vae", "--resume", run);
     assertStringIncludes(other, `is a run of guard, found recurrent-vae`);
     const patience = await refused(2, "train", "--resume", run, "--patience", "3");
