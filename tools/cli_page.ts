@@ -4,7 +4,7 @@
  * Run with: deno task docs:cli
  */
 import { allCommands } from "../src/cli/commands.ts";
-import { commandHelp, programHelp } from "../src/cli/command.ts";
+import { type Command, commandHelp, programHelp } from "../src/cli/command.ts";
 import { ROOT } from "./repository.ts";
 
 /** Where the page lies, from the repository root. */
@@ -33,8 +33,20 @@ export function cliPage(): string {
     "those two variables choose engine and threads; `--allow-ffi --allow-read --allow-env` lets `--backend auto` look for CUDA, " +
     "with `--allow-run` in a process of its own.\n",
     block(programHelp(allCommands())),
-    ...allCommands().map((command) => `## ${command.name}\n\n${block(commandHelp(command))}`),
+    ...allCommands().flatMap(pagesOf).map(([title, command]) =>
+      `${title}\n\n${block(commandHelp(command))}`
+    ),
   ].join("\n");
+}
+
+/** A command's page, and those of the families that are not meant when none is named. */
+function pagesOf(command: Command): (readonly [title: string, Command])[] {
+  const { name, families = [] } = command;
+  const others = families.slice(1);
+  return [
+    [`## ${name}`, command],
+    ...others.map(({ family, command }) => [`### ${name} ${family}`, command] as const),
+  ];
 }
 
 if (import.meta.main) Deno.writeTextFileSync(ROOT + CLI_PAGE, cliPage());

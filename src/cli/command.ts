@@ -1,4 +1,5 @@
 /** What a command of the command line is, and how its help looks. */
+import { allFamilies } from "../pipelines/families.ts";
 import type { Option } from "../pipelines/option_table.ts";
 import type { Example } from "../pipelines/pipeline.ts";
 import type { Parsed } from "./options.ts";
@@ -17,13 +18,18 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Fewest and most positional arguments. */
   readonly positionals: readonly [least: number, most: number];
+  /** The same command for each family of models, where its first argument may name one. */
+  readonly families?: readonly FamilyCommand[];
   /**
-   * The same command for a family of models, where its first argument may name one.
+   * The options there are with these arguments, where they are fewer than those of the table: the command line is
+   * understood by them alone.
    *
-   * @param name What was typed.
-   * @returns Undefined when that is no family.
+   * @param parsed The command line by the whole table.
+   * @throws {UsageError} when one is given that is not among them.
    */
-  readonly family?: (name: string) => Command | undefined;
+  ownOptions?(
+    parsed: { readonly values: Record<string, unknown>; readonly positionals: readonly string[] },
+  ): readonly Option[];
   /**
    * Runs it.
    *
@@ -32,6 +38,15 @@ export interface Command {
    */
   // deno-lint-ignore no-explicit-any
   run(parsed: Parsed<any>): Promise<number>;
+}
+
+/** A command for one family of models. */
+export interface FamilyCommand {
+  /** As typed. */
+  readonly family: string;
+  /** What the family is, in one line. */
+  readonly summary: string;
+  readonly command: Command;
 }
 
 /**
@@ -64,6 +79,11 @@ const WIDTH = 98;
  */
 export function commandHelp(command: Command): string {
   const lines = [`recvae ${command.usage}`, "", ...wrap(command.description, WIDTH)];
+  const { families = [] } = command;
+  if (families.length > 1) {
+    lines.push("", `Families (without one: ${families[0].family}):`, ...familyLines(families));
+    lines.push("", `recvae ${command.name} FAMILY --help is the page of another one.`);
+  }
   const groups = Map.groupBy(
     [...command.options, ...COMMON_OPTIONS],
     (option: Option) => option.group ?? "Other options",
@@ -84,18 +104,33 @@ export function commandHelp(command: Command): string {
  * @param commands All of them. @returns Text with a final newline.
  */
 export function programHelp(commands: readonly Command[]): string {
-  const width = Math.max(...commands.map(({ name }) => name.length));
+  const families = allFamilies();
+  const several = families.length > 1;
   return [
-    "recvae: learns latent dynamics of brain activity from fMRI, with a recurrent variational autoencoder",
+    "recvae: learns latent dynamics of brain activity from fMRI, with " +
+    (several ? `${families.length} families of models` : families[0].model),
     "",
     "Usage: recvae COMMAND [options]",
     "",
-    ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    ...columns(commands.map(({ name, summary }) => [name, summary])),
     "",
+    ...several ? ["Families of models (recvae train FAMILY):", ...familyLines(families), ""] : [],
     "recvae COMMAND --help shows a command's options and examples; recvae --version the version.",
     "Exit codes: 0 done, 2 the command line is wrong, 3 the input is unusable, 4 training diverged,",
     "130, 143, 129 stopped by Ctrl-C, SIGTERM, SIGHUP (what was learnt is saved), 1 anything else.",
   ].join("\n") + "\n";
+}
+
+function familyLines(
+  families: readonly { readonly family: string; readonly summary: string }[],
+): string[] {
+  return columns(families.map(({ family, summary }) => [family, summary]));
+}
+
+/** Two columns, the first as wide as its longest entry. */
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
 }
 
 function optionHelp(option: Option): string[] {

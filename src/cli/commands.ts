@@ -3,18 +3,19 @@ import { defaultFamily } from "../pipelines/families.ts";
 import { backendsCommand } from "./backends.ts";
 import type { Command } from "./command.ts";
 import { convertCommand } from "./convert.ts";
-import { runCommands, synthesizeCommand } from "./family_commands.ts";
+import { preparingCommands, runCommands, synthesizeCommands } from "./family_commands.ts";
 import { inspectCommand } from "./inspect.ts";
 import { trainCommand } from "./train.ts";
 
 /** The table, as the families make it. */
 export function allCommands(): readonly Command[] {
   return [
-    trainCommand(defaultFamily(), false),
+    trainCommand(defaultFamily()),
     ...runCommands(),
     inspectCommand,
     backendsCommand,
     convertCommand,
-    synthesizeCommand(),
+    ...synthesizeCommands(),
+    ...preparingCommands(),
   ];
 }

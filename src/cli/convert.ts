@@ -8,6 +8,7 @@ import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { readTorchState } from "../formats/torch_state.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
+import { conversionOf } from "../pipelines/file_kinds.ts";
 import { UsageError } from "../pipelines/option_table.ts";
 import { sayingWhatIsSafe } from "../pipelines/safe_outputs.ts";
 
@@ -46,25 +47,36 @@ export const convertCommand = defineCommand({
   ],
   positionals: [2, 2],
   async run({ values, positionals: [from, to] }) {
-    if (!to.endsWith(".safetensors")) {
+    const conversion = conversionOf(from, to);
+    if (!conversion && !to.endsWith(".safetensors")) {
       throw new UsageError(`The output is "${to}", needs a name ending in .safetensors`);
     }
     if (!values.force && exists(to)) {
       throw new UsageError(`"${to}" exists already; --force replaces it`);
     }
-    const tensors = readWeights(from, values.state);
-    if (tensors.size === 0) {
-      throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
+    if (conversion && values.state !== undefined) {
+      throw new UsageError(`"${from}" has no parts; leave --state out`);
     }
-    const output = writeSafetensors(tensors, { metadata: { format: "pt" } });
+    const { content, holds } = conversion
+      ? await conversion(from)
+      : convertedWeights(from, values.state);
     await sayingWhatIsSafe(
       () => `Nothing was converted, "${from}" is as it was`,
-      () => writeWhole(to, output),
+      () => writeWhole(to, content),
     );
-    console.log(`${to}: ${tensors.size} arrays, ${output.length} bytes`);
+    console.log(`${to}: ${holds}, ${content.length} bytes`);
     return EXIT.ok;
   },
 });
+
+function convertedWeights(from: string, state: string | undefined) {
+  const tensors = readWeights(from, state);
+  if (tensors.size === 0) {
+    throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
+  }
+  const content = writeSafetensors(tensors, { metadata: { format: "pt" } });
+  return { content, holds: `${tensors.size} arrays` };
+}
 
 /** The arrays of a file, told by its content and not by its name; notes go to standard output. */
 function readWeights(path: string, state: string | undefined): Map<string, NdArray<NumericArray>> {

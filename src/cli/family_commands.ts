@@ -1,11 +1,42 @@
-/** Commands whose work is a family's: what can be done with a run, and making data to try a family on. */
-import { allFamilies, defaultFamily, familyNamed, familyOfRun } from "../pipelines/families.ts";
+/** Commands whose work is a family's: what can be done with a run, and making data for a family. */
+import { allFamilies, familyOfRun } from "../pipelines/families.ts";
 import { type Option, UsageError } from "../pipelines/option_table.ts";
 import type { Pipeline, Verb, VerbResult } from "../pipelines/pipeline.ts";
 import { requireRunFirst } from "../pipelines/run_argument.ts";
-import type { Command } from "./command.ts";
+import { type Command, COMMON_OPTIONS } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
+
+/** Options of every command. */
+const COMMON = COMMON_OPTIONS.map(({ name }) => name as string);
+
+/**
+ * A command whose first argument may name a family.
+ *
+ * @param command As it is when none is named.
+ * @param options `families` that have it, `command` of each, and the `summary` when there are several.
+ */
+export function withFamilies(
+  command: Command,
+  { families, command: commandOf, summary }: {
+    readonly families: readonly Pipeline[];
+    readonly command: (pipeline: Pipeline) => Command;
+    readonly summary: string;
+  },
+): Command {
+  const several = families.length > 1;
+  const usageWith = ({ name, usage }: Command, word: string) =>
+    usage.replace(name, `${name} ${word}`);
+  return {
+    ...command,
+    ...several ? { summary, usage: usageWith(command, "[FAMILY]") } : {},
+    families: families.map((pipeline) => {
+      const { family, summary } = pipeline;
+      const own = commandOf(pipeline);
+      return { family, summary, command: { ...own, usage: usageWith(own, family) } };
+    }),
+  };
+}
 
 /**
  * The commands that take a run, one for each verb that some family has.
@@ -18,22 +49,34 @@ export function runCommands(): Command[] {
 }
 
 function runCommand(name: string): Command {
-  const verbs = allFamilies().flatMap(({ verbs }) => verbs[name] ?? []);
+  const [first, ...others] = allFamilies().filter(({ verbs }) => verbs[name]);
+  const { summary, usage, description, examples } = first.verbs[name];
   const options = new Map<string, Option>();
-  for (const verb of verbs) for (const option of verb.options) options.set(option.name, option);
-  const { summary, usage, description, examples } = verbs[0];
+  for (const { verbs } of [first, ...others]) {
+    for (const option of verbs[name].options) {
+      if (!options.has(option.name)) options.set(option.name, option);
+    }
+  }
+  const forOthers = others.map(({ family, verbs }) =>
+    `For a run of ${family}: ${verbs[name].summary}.`
+  );
   return {
     name,
     summary,
     usage,
-    description,
+    description: [description, ...forOthers].join("\n\n"),
     examples,
     options: [...options.values()],
     positionals: [1, Infinity],
-    async run({ values, positionals: [folder, ...files] }) {
+    ownOptions({ values, positionals: [folder, ...files] }) {
       requireRunFirst(name, [folder, ...files]);
+      const pipeline = familyOfRun(folder);
+      const { options } = verbOf(pipeline, name);
+      requireOwnOptions(values, options, `${name} of a run of ${pipeline.family}`);
+      return options;
+    },
+    async run({ values, positionals: [folder, ...files] }) {
       const verb = verbOf(familyOfRun(folder), name);
-      requireOwnOptions(verb, values, name);
       print(await verb.run({ folder, files, values }), Boolean(values.json));
       return EXIT.ok;
     },
@@ -48,12 +91,16 @@ function verbOf({ family, verbs }: Pipeline, name: string): Verb {
   );
 }
 
-function requireOwnOptions(verb: Verb, values: Record<string, unknown>, name: string): void {
-  const own = new Set([...verb.options.map(({ name }) => name), "help", "debug"]);
+function requireOwnOptions(
+  values: Record<string, unknown>,
+  options: readonly Option[],
+  what: string,
+): void {
+  const own = new Set([...options.map(({ name }) => name), ...COMMON]);
   for (const [option, value] of Object.entries(values)) {
     const given = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
     if (given && !own.has(option)) {
-      throw new UsageError(`--${option} does not go with ${name} of a run of this family`);
+      throw new UsageError(`--${option} does not go with ${what}`);
     }
   }
 }
@@ -63,23 +110,33 @@ function print({ json, text }: VerbResult, asJson: boolean): void {
   else if (text !== "") console.log(text);
 }
 
-/**
- * `synthesize [FAMILY]`.
- *
- * @param pipeline A family that makes data.
- */
-export function synthesizeCommand(pipeline: Pipeline = defaultFamily()): Command {
-  const { run, ...page } = pipeline.synthesize!;
+/** `synthesize [FAMILY]`; none when no family makes data. */
+export function synthesizeCommands(): Command[] {
+  const families = allFamilies().filter(({ synthesize }) => synthesize);
+  if (families.length === 0) return [];
+  const command = ({ synthesize }: Pipeline) => verbCommand("synthesize", synthesize!, [0, 0]);
+  return [withFamilies(command(families[0]), { families, command, summary: "Write made-up data" })];
+}
+
+/** Commands that prepare data before there is a run. */
+export function preparingCommands(): Command[] {
+  return allFamilies().flatMap(({ commands = {} }) =>
+    Object.entries(commands).map(([name, verb]) => verbCommand(name, verb, [0, Infinity]))
+  );
+}
+
+/** A verb that needs no run. */
+function verbCommand(
+  name: string,
+  { run, ...page }: Verb,
+  positionals: Command["positionals"],
+): Command {
   return {
-    name: "synthesize",
+    name,
     ...page,
-    positionals: [0, 0],
-    family: (name) => {
-      const other = familyNamed(name);
-      return other?.synthesize && synthesizeCommand(other);
-    },
-    async run({ values }) {
-      print(await run({ folder: "", files: [], values }), Boolean(values.json));
+    positionals,
+    async run({ values, positionals: files }) {
+      print(await run({ folder: "", files, values }), Boolean(values.json));
       return EXIT.ok;
     },
   };

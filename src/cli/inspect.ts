@@ -8,10 +8,9 @@ import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
 import { torchFacts } from "./torch_facts.ts";
-import { familyOfRun } from "../pipelines/families.ts";
+import { allFamilies, familyOfRun } from "../pipelines/families.ts";
+import { fileKindOf, HEAD_BYTES } from "../pipelines/file_kinds.ts";
 
-/** Bytes that tell what a file is. */
-const HEAD_BYTES = 352;
 /** The half of a pair that holds the voxels has no header of its own. */
 const IMAGE_HALF = /\.img(\.gz)?$/i;
 
@@ -54,6 +53,8 @@ const IMAGE_KINDS: readonly FileKind[] = [
 
 async function fileFacts(path: string): Promise<Facts> {
   const head = readFileHead(path, HEAD_BYTES);
+  const own = fileKindOf(head, path);
+  if (own) return await own.facts(path);
   const kind = identifyFile(head);
   if (kind === "safetensors") {
     const { tensors, metadata } = readSafetensors(readRegularFile(path), path);
@@ -64,13 +65,13 @@ async function fileFacts(path: string): Promise<Facts> {
     return arrays.size > 0 ? { ...facts, arrays: arrayFacts(arrays) } : facts;
   }
   if (IMAGE_KINDS.includes(kind) || IMAGE_HALF.test(path)) return await scanFacts(path);
+  const others = allFamilies().flatMap(({ fileKinds = [] }) => fileKinds)
+    .map(({ name }) => `, ${name}`).join("");
   throw new FormatError(
     path,
     "inspect.kind",
-    `Cannot inspect "${path}": it is ${
-      describeFile(head, path)
-    }, needs a NIfTI, safetensors or PyTorch ` +
-      `file, or the folder of a run`,
+    `Cannot inspect "${path}": it is ${describeFile(head, path)}, ` +
+      `needs a NIfTI, safetensors or PyTorch file${others}, or the folder of a run`,
   );
 }
 

@@ -4,15 +4,6 @@
  */
 import { allFamilies } from "../pipelines/families.ts";
 
-/** Names whose option has another one, or that no option sets. */
-const OTHER_NAMES: Readonly<Record<string, string>> = {
-  spatialShape: "the size of the scans",
-  memoryBudget: "--memory",
-  testFraction: "--held-out",
-  maxNorm: "--clip-norm",
-  innerSteps: "--fit-offsets",
-};
-
 /**
  * Puts options in the place of the library's names. What stands between double quotes is the user's (a path, a field of
  * a file) and stays.
@@ -23,13 +14,19 @@ export function inOptionWords(message: string): string {
   const names = new Set(
     allFamilies().flatMap(({ train }) => train.options.map(({ name }) => name)),
   );
-  return message.split(/("[^"]*")/).map((part, i) => i % 2 === 1 ? part : translate(part, names))
-    .join("");
+  const others = Object.assign({}, ...allFamilies().map(({ optionNames }) => optionNames));
+  return message.split(/("[^"]*")/).map((part, i) =>
+    i % 2 === 1 ? part : translate(part, names, others)
+  ).join("");
 }
 
-function translate(text: string, names: ReadonlySet<string>): string {
+function translate(
+  text: string,
+  names: ReadonlySet<string>,
+  others: Readonly<Record<string, string>>,
+): string {
   return text.replace(/\b[a-z]+(?:[A-Z][a-z]*)+\b/g, (word) => {
     const option = word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    return OTHER_NAMES[word] ?? (names.has(option) ? `--${option}` : word);
+    return others[word] ?? (names.has(option) ? `--${option}` : word);
   });
 }

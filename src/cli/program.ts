@@ -7,7 +7,7 @@ import { allCommands } from "./commands.ts";
 import { describeFailure, EXIT, exitCodeOf } from "./failures.ts";
 import { namedFailure } from "../files/write_failure.ts";
 import { parseOptions } from "./options.ts";
-import { UsageError } from "../pipelines/option_table.ts";
+import { type Option, UsageError } from "../pipelines/option_table.ts";
 
 /**
  * Runs one command line.
@@ -21,11 +21,17 @@ export async function runCli(args: readonly string[]): Promise<number> {
     const error = namedFailure(thrown);
     report(describeFailure(error, args.includes("--debug")));
     if (error instanceof UsageError) {
-      const name = allCommands().some(({ name }) => name === args[0]) ? ` ${args[0]}` : "";
-      report(`See recvae${name} --help`);
+      report(`See recvae ${[...typedCommand(args), "--help"].join(" ")}`);
     }
     return exitCodeOf(error);
   }
+}
+
+/** The command that was typed, with the family that was: `["train", "vae"]`; empty when there is none of that name. */
+function typedCommand([name, first]: readonly string[]): string[] {
+  const command = allCommands().find((command) => command.name === name);
+  if (!command) return [];
+  return command.families?.some(({ family }) => family === first) ? [name, first] : [name];
 }
 
 /** Prints on standard error; where that is full or closed the exit code has to do. */
@@ -68,8 +74,15 @@ async function dispatch(args: readonly string[]): Promise<number> {
 
 /** A command whose first argument names a family is that family's: `train recurrent-vae`; `./vae` names a folder. */
 function withFamily(command: Command, args: readonly string[]) {
-  const own = args.length > 0 ? command.family?.(args[0]) : undefined;
-  return own ? { command: own, rest: args.slice(1) } : { command, rest: args };
+  const own = command.families?.find(({ family }) => family === args[0]);
+  return own ? { command: own.command, rest: args.slice(1) } : { command, rest: args };
+}
+
+/** A command, or where there are several families the command of each, with the words it is typed by. */
+function pagesOf(command: Command): { typed: string; command: Command }[] {
+  const { name, families = [] } = command;
+  if (families.length < 2) return [{ typed: name, command }];
+  return families.map(({ family, command }) => ({ typed: `${name} ${family}`, command }));
 }
 
 function findCommand(name: string): Command {
@@ -81,9 +94,12 @@ function findCommand(name: string): Command {
 
 async function runCommand(command: Command, args: readonly string[]): Promise<number> {
   const ownersOf = (option: string) =>
-    allCommands().filter(({ options }) => options.some(({ name }) => name === option))
-      .map(({ name }) => name);
-  const parsed = parseOptions(args, [...command.options, ...COMMON_OPTIONS], { ownersOf });
+    allCommands().flatMap(pagesOf)
+      .filter(({ command: { options } }) => options.some(({ name }) => name === option))
+      .map(({ typed }) => typed);
+  const parse = (options: readonly Option[]) =>
+    parseOptions(args, [...options, ...COMMON_OPTIONS], { ownersOf });
+  const parsed = parse(command.options);
   const [least, most] = command.positionals;
   const count = parsed.positionals.length;
   if (count < least || count > most) {
@@ -97,5 +113,6 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
         (count > 0 ? `: ${fewOf(parsed.positionals)}` : ""),
     );
   }
-  return await command.run(parsed);
+  const own = command.ownOptions?.(parsed);
+  return await command.run(own ? parse(own) : parsed);
 }

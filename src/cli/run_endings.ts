@@ -1,10 +1,16 @@
-/** What is said and done when training ends otherwise than with a fresh report. */
-import { EXIT } from "./failures.ts";
+/** What is said and done when training has ended. */
+import { describeFailure, EXIT } from "./failures.ts";
 import { removeUnfinished } from "../pipelines/old_run.ts";
 import { printJson } from "./output.ts";
-import { RUN_LAYOUT } from "../pipelines/run_folder.ts";
+import type { VerbResult } from "../pipelines/pipeline.ts";
+import {
+  isToBeReported,
+  makeReport,
+  readSummary,
+  type ReportOptions,
+} from "../pipelines/reported_run.ts";
 import { say } from "../pipelines/terminal.ts";
-import { exitCodeOfSignal, type StopSignal } from "./stop_signals.ts";
+import { exitCodeOfSignal, onStopSignals, type StopSignal } from "./stop_signals.ts";
 import type { StartedRun } from "../pipelines/started_run.ts";
 import type { TrainedRun } from "../pipelines/training_run.ts";
 
@@ -19,74 +25,89 @@ export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: s
 }
 
 /**
- * After a divergence: what is kept, which scans were being trained on, and how to go on.
+ * After a divergence: what is kept, which rows were being trained on, and how to go on.
  *
  * @returns The exit code.
  */
-export function sayDiverged(run: StartedRun, { result, position }: TrainedRun): number {
+function sayDiverged(run: StartedRun, { result, position }: TrainedRun): number {
   const { folder, config, data, pipeline } = run;
   const { learningRate, clipNorm } = pipeline.view(config);
   const { message, subjects, epoch, batch } = result.divergence!;
-  const scans = subjects.map((row) => data.describe(row));
+  const rows = subjects.map((row) => data.describe(row));
   say(`recvae: ${message}`);
-  say(`The scans of that batch: ${scans.join(", ")}`);
+  say(`The ${pipeline.rows} of that batch: ${rows.join(", ")}`);
   if (epoch === 0 && batch === 0) return EXIT.diverged;
-  const rate = Number((learningRate / 10).toPrecision(3));
-  const clip = clipNorm === undefined ? " --clip-norm 10" : "";
+  const may = (option: string) => pipeline.changeable.includes(option);
+  const lower = Number((learningRate / 10).toPrecision(3));
+  const rate = may("learning-rate") ? ` --learning-rate ${lower}` : "";
+  const clip = clipNorm === undefined && may("clip-norm") ? " --clip-norm 10" : "";
   const kept = position.epoch === 0
     ? "No epoch was finished; start again"
     : `The last good epoch, ${position.epoch}, is kept; go on from it`;
-  say(
-    `${kept} with: recvae train --resume ${folder} --learning-rate ${rate}${clip}`,
-  );
+  say(`${kept} with: recvae train --resume ${folder}${rate}${clip}`);
   return EXIT.diverged;
 }
 
-/**
- * Whether the report in the folder is of this very state, so that there is nothing to score or write.
- *
- * @param folder Of the run. @param trained A run with nothing left to train.
- */
-export function reportIsWhole(folder: string, { result }: TrainedRun): boolean {
-  try {
-    Deno.statSync(`${folder}/${RUN_LAYOUT.summaryText}`);
-    const { training } = readSummary(folder);
-    return training.epochs === result.metrics.length &&
-      (training.ended === "diverged") === (result.divergence !== undefined);
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Whether there is anything new to score; a run that diverged may have finished no epoch.
- *
- * @param trained A run that ended.
- * @param folder Of the run.
- */
-export function isToBeReported(trained: TrainedRun, folder: string): boolean {
-  const { ended, metrics } = trained.result;
-  const isNew = trained.trained || !reportIsWhole(folder, trained);
-  return ended !== "interrupted" && metrics.length > 0 && isNew;
-}
-
 /** Says that a run is finished and what can be done with it, and shows its summary again. */
-export function showFinished(
-  { folder }: StartedRun,
+function showFinished(
+  { folder, pipeline }: StartedRun,
   { result }: TrainedRun,
   { json }: { readonly json: boolean },
 ): void {
   const epochs = result.metrics.length;
   const stopped = result.ended === "early-stopping";
+  const again = pipeline.verbs.evaluate ? `; to score it again: recvae evaluate ${folder}` : "";
   say(
     `The run "${folder}" is finished: ${epochs} epochs${
       stopped ? ", ended by --patience" : ""
     }. To train further: --resume ${folder} ${
       stopped ? "--patience with a larger number" : `--epochs N with N above ${epochs}`
-    }; to score it again: recvae evaluate ${folder}`,
+    }${again}`,
   );
-  if (json) printJson(readSummary(folder));
-  else console.log(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.summaryText}`).trimEnd());
+  showSummary(readSummary(folder), { json });
+}
+
+function showSummary(summary: VerbResult, { json }: { readonly json: boolean }): void {
+  if (json) printJson(summary.json);
+  else console.log(summary.text);
+}
+
+/** What is known when training has ended of itself. */
+interface Ended extends ReportOptions {
+  /** A signal that came during the last batch. */
+  readonly stoppedBy?: StopSignal;
+  /** Whether to print the summary as JSON. */
+  readonly json: boolean;
+}
+
+/**
+ * After training that no signal interrupted: says what became of it, makes the report and shows the summary.
+ *
+ * @param run The run.
+ * @param ended How it ended.
+ * @returns The exit code.
+ */
+export async function reportEnd(run: StartedRun, ended: Ended): Promise<number> {
+  const { trained, stoppedBy } = ended;
+  if (stoppedBy) quitReporting(run, stoppedBy);
+  const unsubscribe = onStopSignals((name) => quitReporting(run, name));
+  const diverged = trained.result.divergence !== undefined;
+  const code = diverged ? sayDiverged(run, trained) : EXIT.ok;
+  if (isToBeReported(trained, run.folder)) await showReport(run, ended);
+  else if (!diverged) showFinished(run, trained, ended);
+  unsubscribe();
+  return code;
+}
+
+/** Makes the report and shows its summary; after a divergence as far as it goes. */
+async function showReport(run: StartedRun, ended: Ended): Promise<void> {
+  try {
+    const { json, text } = await makeReport(run, ended);
+    showSummary({ json, text: `\n${text}` }, ended);
+  } catch (error) {
+    if (!ended.trained.result.divergence) throw error;
+    say(describeFailure(error, false));
+  }
 }
 
 /** Ends the program at the second Ctrl-C: what the newest checkpoint holds is safe. */
@@ -96,7 +117,7 @@ export function quitTraining({ lock }: StartedRun): never {
 }
 
 /** Ends the program while scores and results are made: training itself is saved. */
-export function quitReporting({ folder, lock }: StartedRun, name: StopSignal): never {
+function quitReporting({ folder, lock }: StartedRun, name: StopSignal): never {
   removeUnfinished(folder);
   lock[Symbol.dispose]();
   say(
@@ -104,11 +125,6 @@ export function quitReporting({ folder, lock }: StartedRun, name: StopSignal): n
       `Write them with: recvae train --resume ${folder}`,
   );
   Deno.exit(exitCodeOfSignal(name));
-}
-
-// deno-lint-ignore no-explicit-any
-function readSummary(folder: string): any {
-  return JSON.parse(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.summaryJson}`));
 }
 
 function count(number: number, noun: string, plural = "s"): string {

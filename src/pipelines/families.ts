@@ -6,13 +6,10 @@ import { readRegularText } from "../data/openers/regular_file.ts";
 import type { JsonRecord } from "../training/run_contents.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { recurrentVae } from "./recurrent_vae/mod.ts";
-import { RUN_LAYOUT } from "./run_folder.ts";
+import { FAMILY_KEY, RUN_LAYOUT } from "./run_folder.ts";
 
 /** All families; the first is the one that is meant when none is named. */
 const families: Pipeline[] = [recurrentVae];
-
-/** Key of config.json under which a run says its family; runs without are of the first. */
-const FAMILY_KEY = "family";
 
 /** All families, the default first. */
 export function allFamilies(): readonly Pipeline[] {

@@ -6,16 +6,18 @@ import { readRegularText } from "../data/openers/regular_file.ts";
 import { TEMPORARY_PREFIX } from "../files/whole_file.ts";
 import { remove } from "../files/whole_folder.ts";
 import { RUN_FILES } from "../training/run_contents.ts";
+import { allFamilies, familyNamed } from "./families.ts";
 import { UsageError } from "./option_table.ts";
-import { RUN_LAYOUT } from "./run_folder.ts";
+import type { RunOutputs } from "./pipeline.ts";
+import { FAMILY_KEY, RUN_LAYOUT } from "./run_folder.ts";
 
-/** Folders of a run, and the names of what a run writes into each. */
-const FOLDERS: readonly (readonly [folder: string, names: RegExp])[] = [
-  [RUN_LAYOUT.checkpoints, /^generation-\d{6,}$/],
-  [RUN_LAYOUT.latents, /_latents\.tsv$/],
-  [RUN_LAYOUT.reconstructions, /_desc-reconstruction_bold\.nii$/],
-  [RUN_LAYOUT.figures, /^(loss|slice|latents|eigenvalues)\.svg$/],
-];
+/** Folders of a run of any family, and the names of what a run writes into each. */
+function outputsOfRuns(): readonly RunOutputs[] {
+  return [
+    { folder: RUN_LAYOUT.checkpoints, names: /^generation-\d{6,}$/ },
+    ...allFamilies().flatMap(({ outputs = [] }) => outputs),
+  ];
+}
 
 /** Names of files that a process was writing when it was killed. */
 const UNFINISHED = new RegExp(`^\\${TEMPORARY_PREFIX}|\\.[0-9a-f]{8}\\.tmp$`);
@@ -52,14 +54,16 @@ export function requireFree(folder: string, replace: boolean): void {
  */
 export function removeRun(folder: string): void {
   removeUnfinished(folder);
-  for (const [name, pattern] of FOLDERS) {
+  const outputs = outputsOfRuns();
+  for (const { folder: name, names } of outputs) {
     const inside = `${folder}/${name}`;
     for (const file of namesIn(inside) ?? []) {
-      if (pattern.test(file)) remove(`${inside}/${file}`);
+      if (names.test(file)) remove(`${inside}/${file}`);
     }
     if (namesIn(inside)?.length === 0) remove(inside);
   }
-  const kept: string[] = [...FOLDERS.map(([name]) => name), RUN_LAYOUT.lock, RUN_LAYOUT.config];
+  const folders = outputs.map(({ folder: name }) => name);
+  const kept: string[] = [...folders, RUN_LAYOUT.lock, RUN_LAYOUT.config];
   const files = [...Object.values(RUN_LAYOUT), ...Object.values(RUN_FILES)];
   for (const name of files) if (!kept.includes(name)) remove(`${folder}/${name}`);
   remove(`${folder}/${RUN_LAYOUT.config}`);
@@ -71,17 +75,23 @@ export function removeRun(folder: string): void {
  * @param folder Of the run.
  */
 export function removeUnfinished(folder: string): void {
-  for (const inside of [folder, ...FOLDERS.map(([name]) => `${folder}/${name}`)]) {
+  for (
+    const inside of [
+      folder,
+      ...outputsOfRuns().map(({ folder: name }) => `${folder}/${name}`),
+    ]
+  ) {
     for (const file of namesIn(inside) ?? []) {
       if (UNFINISHED.test(file)) remove(`${inside}/${file}`);
     }
   }
 }
 
-/** A run is known by its configuration, whatever the values in it. */
+/** A run is known by its configuration: by the family it says, else by its sections, whatever the values in them. */
 function isRun(folder: string): boolean {
   try {
     const config = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.config}`));
+    if (familyNamed(String(config?.[FAMILY_KEY]))) return true;
     return typeof config?.training === "object" && typeof config?.data === "object";
   } catch (error) {
     if (error instanceof FormatError || error instanceof SyntaxError) return false;

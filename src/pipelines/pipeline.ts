@@ -57,6 +57,34 @@ export interface Verb extends HelpPage {
   run(call: { folder: string; files: readonly string[]; values: Any }): Promise<VerbResult>;
 }
 
+/** A kind of file that a family knows beside those of every family. */
+export interface FamilyFileKind {
+  /** A noun with its article: `"a table of rows (.tsv)"`. */
+  readonly name: string;
+  /**
+   * Whether a file is of this kind.
+   *
+   * @param head Its first bytes.
+   * @param path Its path.
+   */
+  recognises(head: Uint8Array, path: string): boolean;
+  /**
+   * Facts by name for `inspect`, in the order in which they are shown.
+   *
+   * @throws {FormatError} when the file is damaged.
+   */
+  facts(path: string): Promise<Readonly<Record<string, unknown>>>;
+  /** What `convert` can make of it, by the ending of the output's name: `".safetensors"`. */
+  readonly conversions?: Readonly<Record<string, (path: string) => Promise<Conversion>>>;
+}
+
+/** A file in another format. */
+export interface Conversion {
+  readonly content: Uint8Array;
+  /** What is in it, for the line that says so: `"3 arrays"`. */
+  readonly holds: string;
+}
+
 /**
  * Lets a verb's `run` see the types of its own options.
  *
@@ -128,6 +156,12 @@ export interface OpenedRun<Config, Data> {
   readonly data: Data;
 }
 
+/** A folder inside that of a run, and which of the files in it the run's report wrote. */
+export interface RunOutputs {
+  readonly folder: string;
+  readonly names: RegExp;
+}
+
 /** What the report of a trained run is made from. */
 export interface ReportSource<Config, Data, Model> extends OpenedRun<Config, Data> {
   readonly folder: string;
@@ -136,6 +170,11 @@ export interface ReportSource<Config, Data, Model> extends OpenedRun<Config, Dat
   readonly outcome: TrainingOutcome;
   readonly best: EarlyStoppingState;
   readonly seconds: number;
+}
+
+/** A summary of a trained run: plain data, and the page of text people read. */
+export interface RunSummary extends VerbResult {
+  readonly json: { readonly training: { readonly epochs: number; readonly ended: EndReason } };
 }
 
 /** Limits a user sets on opening data. */
@@ -162,8 +201,14 @@ export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = A
   readonly family: string;
   /** One line for lists. */
   readonly summary: string;
-  /** Help of `train FAMILY`; its options beside the general ones of cli/train.ts. */
-  readonly train: HelpPage;
+  /** The model as a noun with its article: `"a recurrent variational autoencoder"`. */
+  readonly model: string;
+  /** What the rows of its data are called in messages: `"scans"`. */
+  readonly rows: string;
+  /** Options whose name is not the setting's own in kebab-case, by setting; for messages. */
+  readonly optionNames?: Readonly<Record<string, string>>;
+  /** Help of `train FAMILY`, and its line in the list of commands; the options include those of run_options.ts. */
+  readonly train: HelpPage & { readonly summary: string };
   /** Names of its options that may accompany --resume. */
   readonly changeable: readonly string[];
   /**
@@ -178,7 +223,11 @@ export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = A
     limits: OpeningLimits,
   ): Promise<OpenedRun<Config, Data>>;
   configToJson(config: Config): JsonRecord;
-  /** @throws {CheckpointError} naming the field that cannot be used. */
+  /**
+   * Reads what {@link configToJson} gave; `__epoch__` may be there too.
+   *
+   * @throws {CheckpointError} naming the field that cannot be used.
+   */
   configFromJson(json: JsonRecord | undefined, folder: string): Config;
   /** The settings with those that may change when a run goes on. */
   change(config: Config, values: Any): Config;
@@ -193,12 +242,18 @@ export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = A
   ): Promise<TrainingOutcome>;
   /** Parts of the run's folder beside weights, configuration and state of training. */
   savedParts(run: OpenedRun<Config, Data>): Pick<SaveRunOptions, "normalisation">;
-  /** Scores the model, writes everything people look at, and sums it up. */
-  report(source: ReportSource<Config, Data, Model>): Promise<VerbResult>;
+  /** Scores the model, writes what people look at beside the summary, and sums it up. */
+  report(source: ReportSource<Config, Data, Model>): Promise<RunSummary>;
   /** Facts about a finished run, for `inspect`. */
   inspect(folder: string): Promise<Readonly<Record<string, unknown>>>;
   /** What can be done with a run, by name. */
   readonly verbs: Readonly<Record<string, Verb>>;
   /** Makes data to try the family on. */
   readonly synthesize?: Verb;
+  /** Commands that prepare data before there is a run, by name: `"import-recordings"`. */
+  readonly commands?: Readonly<Record<string, Verb>>;
+  /** Files for `inspect` and `convert`. */
+  readonly fileKinds?: readonly FamilyFileKind[];
+  /** Folders of a run that its report fills, and the names of what it writes there: what --force removes. */
+  readonly outputs?: readonly RunOutputs[];
 }

@@ -6,13 +6,14 @@ import { UsageError } from "./option_table.ts";
 /**
  * Checks that the first argument can be a run.
  *
- * @param command Name of the command. @param paths Its arguments: the run, then scans.
+ * @param command Name of the command.
+ * @param paths Its arguments: the run, then files.
  * @throws {UsageError} when the first is a file, or no run while a later one is.
  */
 export function requireRunFirst(command: string, paths: readonly string[]): void {
-  const [first, ...scans] = paths;
+  const [first, ...others] = paths;
   if (isRun(first)) return;
-  const run = scans.find(isRun);
+  const run = others.find(isRun);
   if (run !== undefined) {
     throw new UsageError(
       `"${first}" is no run and "${run}" is one; the run comes first: recvae ${command} ${run} ${first}`,
@@ -20,7 +21,7 @@ export function requireRunFirst(command: string, paths: readonly string[]): void
   }
   if (isFile(first)) {
     throw new UsageError(
-      `"${first}" is a file, needs the folder of a run, then scans: recvae ${command} RUN ${first}`,
+      `"${first}" is a file, needs the folder of a run, then files: recvae ${command} RUN ${first}`,
     );
   }
 }

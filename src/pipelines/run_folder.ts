@@ -1,6 +1,9 @@
 /** What lies where in the folder of a run, beside the files of src/training/run_folder.ts. */
 import { LOCK_FILE } from "../files/folder_lock.ts";
 
+/** Key of config.json under which a run says its family; runs without are of the default family. */
+export const FAMILY_KEY = "family";
+
 /** Names inside a run folder. */
 export const RUN_LAYOUT = {
   config: "config.json",

@@ -74,10 +74,15 @@ export async function startRun(
  * Reads the configuration of a run that was begun and opens the same data.
  *
  * @param typed Options, `resume` among them.
+ * @param named `family`: the one that was named, if any was.
  * @throws {UsageError} for options that cannot be changed. @throws as {@link startRun}.
  */
-export async function reopenRun({ values, files }: TrainArguments): Promise<StartedRun> {
+export async function reopenRun(
+  { values, files }: TrainArguments,
+  { family }: { readonly family?: string } = {},
+): Promise<StartedRun> {
   const folder = values.resume!.replace(/[\\/]+$/, "");
+  requireFamily(folder, family);
   requireChangeable(familyOfRun(folder), { values, files });
   readRunOnDisk(folder);
   const lock = takeLock(folder);
@@ -122,6 +127,15 @@ function takeLock(folder: string): FolderLock {
     );
   }
   return lock;
+}
+
+/** The run says its family; another one that is named is a mistake. */
+function requireFamily(folder: string, family: string | undefined): void {
+  const own = familyOfRun(folder).family;
+  if (family === undefined || family === own) return;
+  throw new UsageError(
+    `"${folder}" is a run of ${own}, found ${family}; go on with: recvae train ${own} --resume ${folder}`,
+  );
 }
 
 function requireChangeable(pipeline: Pipeline, { values, files }: TrainArguments): void {

@@ -12,6 +12,7 @@ import { RUN_FILES } from "../training/run_contents.ts";
 import { readRun, type SaveRunOptions, trainingStateOf } from "../training/run_folder.ts";
 import { RunLog } from "../training/run_log.ts";
 import type { WeightHolder } from "../training/weight_holder.ts";
+import { runConfigToJson } from "./families.ts";
 import { UsageError } from "./option_table.ts";
 import type { FamilyModel, OpenedData, OpenedRun, Pipeline, TrainingOutcome } from "./pipeline.ts";
 import { RUN_LAYOUT } from "./run_folder.ts";
@@ -170,7 +171,7 @@ function savedParts(
   const { epoch } = state.position;
   return {
     training: state,
-    config: pipeline.configToJson(config),
+    config: runConfigToJson(pipeline, config),
     epoch,
     history: state.metrics,
     random: { seed: pipeline.view(config).seed, epoch },

@@ -4,6 +4,7 @@ import { resolveConfig } from "../../models/recurrent_vae/config.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { UsageError } from "../option_table.ts";
 import type { OpenedRun, OpeningLimits, Pipeline, Plan } from "../pipeline.ts";
+import { RUN_LAYOUT } from "../run_folder.ts";
 import { NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { encodeVerb } from "./encode_verb.ts";
@@ -22,6 +23,15 @@ import { checkTraining, trainModel } from "./training.ts";
 export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
   family: "recurrent-vae",
   summary: "fMRI volumes: a latent state carried through time, decoded to volumes",
+  model: "a recurrent variational autoencoder",
+  rows: "scans",
+  optionNames: {
+    spatialShape: "the size of the scans",
+    memoryBudget: "--memory",
+    testFraction: "--held-out",
+    maxNorm: "--clip-norm",
+    innerSteps: "--fit-offsets",
+  },
   train: TRAIN_HELP,
   changeable: CHANGEABLE,
   plan,
@@ -51,6 +61,11 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
   inspect: runFacts,
   verbs: { evaluate: evaluateVerb, encode: encodeVerb, reconstruct: reconstructVerb },
   synthesize: synthesizeVerb,
+  outputs: [
+    { folder: RUN_LAYOUT.latents, names: /_latents\.tsv$/ },
+    { folder: RUN_LAYOUT.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
+    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|eigenvalues)\.svg$/ },
+  ],
 };
 
 function plan(values: TrainValues, files: readonly string[]): Plan<RunConfig, PreparedData> {

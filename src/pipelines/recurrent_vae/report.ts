@@ -1,9 +1,6 @@
-/** Scores a trained recurrent VAE and writes everything people look at. */
-import { toJson } from "../../files/json.ts";
-import { writeWhole } from "../../files/whole_file.ts";
+/** Scores a trained recurrent VAE and writes what people look at beside the summary. */
 import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
-import type { ReportSource, VerbResult } from "../pipeline.ts";
-import { RUN_LAYOUT } from "../run_folder.ts";
+import type { ReportSource, RunSummary } from "../pipeline.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import type { RunConfig } from "./run_config.ts";
@@ -11,14 +8,14 @@ import { scoreHeldOut, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 
 /**
- * Scores, results, figures, page and summary of a run.
+ * Scores, results, figures and page of a run, and its summary.
  *
  * @param source What was trained, and how it went.
  * @throws {WriteError} when a file cannot be written.
  */
 export async function reportRun(
   source: ReportSource<RunConfig, PreparedData, RecurrentVae>,
-): Promise<VerbResult> {
+): Promise<RunSummary> {
   const { folder, config, data, model } = source;
   const scores = data.heldOut && await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
     fitOffsets: config.training.fitOffsets,
@@ -45,7 +42,5 @@ export async function reportRun(
     spatialShape: config.model.spatialShape,
     summary: text,
   });
-  writeWhole(`${folder}/${RUN_LAYOUT.summaryJson}`, toJson(summary) + "\n");
-  writeWhole(`${folder}/${RUN_LAYOUT.summaryText}`, text);
   return { json: summary, text: text.trimEnd() };
 }

@@ -6,7 +6,7 @@ import type { OptimiserKind } from "../../training/optimisers.ts";
 import type { ScheduleKind } from "../../training/schedules.ts";
 import { type ConfigFile, NO_CONFIG } from "./config_file.ts";
 import { type DataPlan, OWN_DATA_OPTIONS, planData, SOURCE_OPTIONS } from "./data_options.ts";
-import type { HelpPage } from "../pipeline.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { resumeOption, RUN_OPTIONS } from "../run_options.ts";
 import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
@@ -161,7 +161,8 @@ export const TRAIN_OPTIONS = [
 ] as const satisfies readonly Option[];
 
 /** The page of help. */
-export const TRAIN_HELP: HelpPage = {
+export const TRAIN_HELP: Pipeline["train"] = {
+  summary: "Train a model on NIfTI scans and score it on held-out ones",
   description:
     "Trains a recurrent VAE and writes a folder with weights, configuration, history, latents, the " +
     "transition matrix F, reconstructions as NIfTI, figures and a summary. Scans are NIfTI files of one size; a quarter " +
