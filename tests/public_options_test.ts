@@ -76,7 +76,7 @@ const CALLS: Record<string, Call> = {
 };
 
 /** Results and errors, whose constructors take what the library itself puts together. */
-const NO_OPTIONS = ["DivergenceError", "ForwardResult"];
+const NO_OPTIONS = ["DivergenceError", "ForwardResult", "WriteError"];
 
 async function refusalOf(call: Call, options: unknown): Promise<ConfigError> {
   let fault: unknown;
@@ -152,7 +152,7 @@ for (const [name, call] of Object.entries(CALLS)) {
 
 Deno.test("the nearest name is offered", async () => {
   const nearest = async (call: Call, options: unknown) =>
-    / did you mean (\w+)\?$/.exec((await refusalOf(call, options)).message)?.[1];
+    / did you mean "(\w+)"\?$/.exec((await refusalOf(call, options)).message)?.[1];
   assertEquals(await nearest(CALLS.fit, { optimizer: "adamw" }), "optimiser");
   assertEquals(await nearest(CALLS.syntheticCohort, { cn: 3 }), "nCn");
   assertEquals(await nearest(CALLS.buildDataLoader, { batch_size: 2 }), "batchSize");

@@ -32,8 +32,8 @@ export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: s
 function sayDiverged(run: StartedRun, { result, position }: TrainedRun): number {
   const { folder, config, data, pipeline } = run;
   const { learningRate, clipNorm } = pipeline.view(config);
-  const { message, subjects, epoch, batch } = result.divergence!;
-  const rows = subjects.map((row) => data.describe(row));
+  const { message, rows: found, epoch, batch } = result.divergence!;
+  const rows = found.map((row) => data.describe(row));
   say(`recvae: ${message}`);
   say(`The ${pipeline.rows} of that batch: ${rows.join(", ")}`);
   if (epoch === 0 && batch === 0) return EXIT.diverged;

@@ -1,9 +1,9 @@
 /** Training of a family that needs no more than the general loop. */
-import type { BatchLoader } from "../base/batches.ts";
+import type { Batch, BatchSource } from "../base/batches.ts";
 import { type LoopOptions, runTraining } from "../training/loop.ts";
 import { createOptimiser, type OptimiserKind } from "../training/optimisers.ts";
 import { createSchedule } from "../training/schedules.ts";
-import type { SubjectBatch, Trainable } from "../training/trainable.ts";
+import type { Trainable } from "../training/trainable.ts";
 import type { TrainingHooks, TrainingOutcome, TrainingView } from "./pipeline.ts";
 
 /** How to train. */
@@ -26,9 +26,9 @@ export interface FittingOptions extends
  * @param loader Batches by epoch.
  * @param options See {@link FittingOptions}.
  */
-export async function fitTrainable<Batch extends SubjectBatch>(
-  trainable: Trainable<Batch>,
-  loader: BatchLoader<Batch>,
+export async function fitTrainable<B extends Batch>(
+  trainable: Trainable<B>,
+  loader: BatchSource<B>,
   { view, hooks, optimiser: kind = "adamw", ...options }: FittingOptions,
 ): Promise<TrainingOutcome> {
   const { epochs, learningRate, clipNorm } = view;

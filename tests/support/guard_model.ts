@@ -1,23 +1,23 @@
 /** The guard family's model: a linear autoencoder with a gradient written by hand. */
 import type { NdArray } from "../../src/base/arrays.ts";
-import type { BatchLoader } from "../../src/base/batches.ts";
+import type { BatchSource, RowBatch } from "../../src/base/batches.ts";
 import { RandomStream } from "../../src/base/random.ts";
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import { tf } from "../../src/deps/tfjs.ts";
 import { linearEntries } from "../../src/parameters/layers.ts";
 import { ParameterStore } from "../../src/parameters/parameter_store.ts";
 import { drawStartingValues } from "../../src/parameters/starting_values.ts";
-import type { StepOutcome, SubjectBatch, Trainable } from "../../src/training/trainable.ts";
+import type { StepOutcome, Trainable } from "../../src/training/trainable.ts";
 import type { NamedArrays } from "../../src/training/weight_holder.ts";
 
 /** Some rows of a table. */
-interface RowBatch extends SubjectBatch {
+interface TableBatch extends RowBatch {
   /** `[M, C]`. */
   readonly x: NdArray;
 }
 
 /** r = (x·Eᵀ)·Dᵀ + b, with E `[K, C]` and D `[C, K]`. */
-export class LinearAutoencoder implements Trainable<RowBatch> {
+export class LinearAutoencoder implements Trainable<TableBatch> {
   readonly latentDim: number;
   readonly #store: ParameterStore;
 
@@ -36,25 +36,24 @@ export class LinearAutoencoder implements Trainable<RowBatch> {
   }
 
   /** Batches of four rows in an order of their own in every epoch. */
-  loader({ data, shape: [rows, columns] }: NdArray, seed: number): BatchLoader<RowBatch> {
+  loader({ data, shape: [rows, columns] }: NdArray, seed: number): BatchSource<TableBatch> {
     return {
-      subjects: rows,
       *batches(epoch) {
         const order = RandomStream.fromSeed(seed).split("order").split(epoch).permutation(rows);
         for (let start = 0; start < rows; start += 4) {
-          const subjects = [...order.subarray(start, start + 4)];
-          const taken = subjects.flatMap((
+          const taken = [...order.subarray(start, start + 4)];
+          const values = taken.flatMap((
             row,
           ) => [...data.subarray(row * columns, (row + 1) * columns)]);
-          const x = { data: Float32Array.from(taken), shape: [subjects.length, columns] };
-          yield { subjects, x };
+          const x = { data: Float32Array.from(values), shape: [taken.length, columns] };
+          yield { rows: taken, x };
         }
       },
     };
   }
 
   /** The loss is the mean of (r − x)². */
-  async computeGradients({ x: { data, shape } }: RowBatch): Promise<StepOutcome> {
+  async computeGradients({ x: { data, shape } }: TableBatch): Promise<StepOutcome> {
     const { loss, ...gradients } = tf.tidy(() => {
       const [E, D, b] = [...this.variables.values()];
       const x = toTensor(data, shape) as tf.Tensor2D;
