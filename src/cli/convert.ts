@@ -9,6 +9,7 @@ import { readTorchState } from "../formats/torch_state.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { UsageError } from "../pipelines/option_table.ts";
+import { FORCE_OPTION, requireFreeOutputs } from "../pipelines/free_outputs.ts";
 import { sayingWhatIsSafe } from "../pipelines/safe_outputs.ts";
 
 /** The command. */
@@ -32,7 +33,7 @@ export const convertCommand = defineCommand({
       help: "Which part of a checkpoint to take",
       otherwise: "the only one",
     },
-    { name: "force", kind: "flag", short: "f", help: "Replace an existing output file" },
+    FORCE_OPTION,
   ],
   examples: [
     {
@@ -49,9 +50,7 @@ export const convertCommand = defineCommand({
     if (!to.endsWith(".safetensors")) {
       throw new UsageError(`The output is "${to}", needs a name ending in .safetensors`);
     }
-    if (!values.force && exists(to)) {
-      throw new UsageError(`"${to}" exists already; --force replaces it`);
-    }
+    requireFreeOutputs([to], { force: values.force, inputs: [from] });
     const tensors = readWeights(from, values.state);
     if (tensors.size === 0) {
       throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
@@ -82,15 +81,4 @@ function readWeights(path: string, state: string | undefined): Map<string, NdArr
     );
   }
   return readSafetensors(bytes, path).tensors;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false; // writing says so
-    throw error;
-  }
 }
