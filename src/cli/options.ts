@@ -40,7 +40,16 @@ export function parseOptions<const T extends readonly Option[]>(
   const positionals: string[] = [];
   const given = new Set<string>();
   for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind === "positional") {
+      if (token.value.trim() === "") {
+        throw new UsageError(
+          `Argument ${
+            positionals.length + 1
+          } is empty, needs the name of a file or folder; is a variable of the shell not set?`,
+        );
+      }
+      positionals.push(token.value);
+    }
     if (token.kind !== "option") continue;
     const option = table.find(({ name }) => name === token.name);
     if (!option) throw unknownOption(token.rawName, table, options.ownersOf?.(token.name) ?? []);
