@@ -104,6 +104,9 @@ function textValue(option: Option, token: Token): string {
   const looksLikeOption = !inlineValue && /^--?[a-z]/i.test(value);
   const isText = option.kind === "text" || option.kind === "texts";
   const isThere = (isText ? value.trim() : value) !== "";
+  if (value.includes("\uFFFD")) {
+    throw new UsageError(`--${option.name} "${value}" is not UTF-8 text; use another name`);
+  }
   if (isThere && !looksLikeOption) return value;
   const found = looksLikeOption ? `found the option ${value}` : "found none";
   throw new UsageError(

@@ -32,7 +32,7 @@ Deno.test("a run, a dangling link and a name that is no UTF-8 are told apart fro
         ["a\uFFFDb.nii", "its name is not UTF-8 text"],
       ]
     ) {
-      for (const option of [[], ["--data"]]) {
+      for (const option of name.includes("\uFFFD") ? [[]] : [[], ["--data"]]) {
         const { code, stderr } = await recvaeInProcess([
           "train",
           ...option,
@@ -45,6 +45,12 @@ Deno.test("a run, a dangling link and a name that is no UTF-8 are told apart fro
       }
     }
   });
+});
+
+Deno.test("an option that is no UTF-8 is refused", async () => {
+  const { code, stderr } = await recvaeInProcess(["synthesize", "--out", "o\uFFFDo"]);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "is not UTF-8 text");
 });
 
 Deno.test("a place of the system gets no advice to allow it", () => {
