@@ -5,7 +5,9 @@ import type { Pipeline, Verb, VerbResult } from "../pipelines/pipeline.ts";
 import { requireRunFirst } from "../pipelines/run_argument.ts";
 import type { Command } from "./command.ts";
 import { EXIT } from "./failures.ts";
+import { removeBegunFiles } from "../files/whole_file.ts";
 import { printJson } from "./output.ts";
+import { exitCodeOfSignal, onStopSignals } from "./stop_signals.ts";
 
 /**
  * The commands that take a run, one for each verb that some family has.
@@ -34,7 +36,8 @@ function runCommand(name: string): Command {
       requireRunFirst(name, [folder, ...files]);
       const verb = verbOf(familyOfRun(folder), name);
       requireOwnOptions(verb, values, name);
-      print(await verb.run({ folder, files, values }), Boolean(values.json));
+      const result = await leavingNothingBegun(() => verb.run({ folder, files, values }));
+      print(result, Boolean(values.json));
       return EXIT.ok;
     },
   };
@@ -55,6 +58,19 @@ function requireOwnOptions(verb: Verb, values: Record<string, unknown>, name: st
     if (given && !own.has(option)) {
       throw new UsageError(`--${option} does not go with ${name} of a run of this family`);
     }
+  }
+}
+
+/** Runs a body; a signal to stop ends the program, and no unfinished file stays. */
+async function leavingNothingBegun<T>(body: () => Promise<T>): Promise<T> {
+  const unsubscribe = onStopSignals((name) => {
+    removeBegunFiles();
+    Deno.exit(exitCodeOfSignal(name));
+  });
+  try {
+    return await body();
+  } finally {
+    unsubscribe();
   }
 }
 
@@ -79,7 +95,8 @@ export function synthesizeCommand(pipeline: Pipeline = defaultFamily()): Command
       return other?.synthesize && synthesizeCommand(other);
     },
     async run({ values }) {
-      print(await run({ folder: "", files: [], values }), Boolean(values.json));
+      const result = await leavingNothingBegun(() => run({ folder: "", files: [], values }));
+      print(result, Boolean(values.json));
       return EXIT.ok;
     },
   };

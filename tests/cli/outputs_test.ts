@@ -1,7 +1,7 @@
 /** What a command writes replaces no file unasked, never an input, and leaves nothing unfinished. */
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 import { inFolder } from "../support/folders.ts";
-import { recvae } from "./run_recvae.ts";
+import { recvae, startRecvae } from "./run_recvae.ts";
 
 const SCANS = ["--spatial", "6,6,6", "--frames", "3", "--cn", "2", "--ad", "1"];
 
@@ -58,5 +58,27 @@ Deno.test("encode, reconstruct and synthesize replace files with --force only, a
     const converted = await recvae("convert", weights, weights, "--force");
     assertEquals(converted.code, 2);
     assertStringIncludes(converted.stderr, "is to be read and would be replaced");
+  });
+});
+
+Deno.test("a signal leaves no unfinished file of synthesize", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await inFolder(async (folder) => {
+    const size = ["--spatial", "91,109,91", "--frames", "200"];
+    const process = startRecvae(["synthesize", ...size, "--out", folder]);
+    const names = () => {
+      try {
+        return Array.from(Deno.readDirSync(`${folder}/CN`), ({ name }) => name);
+      } catch {
+        return [];
+      }
+    };
+    while (!names().some((name) => name.startsWith(".writing-"))) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    process.kill("SIGINT");
+    assertEquals((await process.output()).code, 130);
+    assertEquals(names().filter((name) => name.startsWith(".writing-")), []);
   });
 });

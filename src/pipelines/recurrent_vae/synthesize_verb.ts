@@ -1,4 +1,5 @@
 /** `recvae synthesize`: writes a synthetic cohort as NIfTI files. */
+import { letOthersRun } from "../../base/event_loop.ts";
 import type { CohortSubject } from "../../data/cohort.ts";
 import { FILE_OPTIONS } from "../../data/openers/synthetic_files.ts";
 import { syntheticCohort } from "../../data/synthetic.ts";
@@ -137,7 +138,10 @@ async function writeSubject(
 ): Promise<void> {
   const run = await subject.open();
   using file = new NiftiFile(path, facts);
-  for (let t = 0; t < facts.frames; t++) await file.append(run.readFrame(t));
+  for (let t = 0; t < facts.frames; t++) {
+    await file.append(run.readFrame(t));
+    await letOthersRun();
+  }
   await file.finish();
   run.close();
 }
