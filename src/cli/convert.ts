@@ -10,6 +10,7 @@ import { defineCommand } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { conversionOf } from "../pipelines/file_kinds.ts";
 import { UsageError } from "../pipelines/option_table.ts";
+import { FORCE_OPTION, requireFreeOutputs } from "../pipelines/free_outputs.ts";
 import { sayingWhatIsSafe } from "../pipelines/safe_outputs.ts";
 
 /** The command. */
@@ -33,7 +34,7 @@ export const convertCommand = defineCommand({
       help: "Which part of a checkpoint to take",
       otherwise: "the only one",
     },
-    { name: "force", kind: "flag", short: "f", help: "Replace an existing output file" },
+    FORCE_OPTION,
   ],
   examples: [
     {
@@ -51,12 +52,10 @@ export const convertCommand = defineCommand({
     if (!conversion && !to.endsWith(".safetensors")) {
       throw new UsageError(`The output is "${to}", needs a name ending in .safetensors`);
     }
-    if (!values.force && exists(to)) {
-      throw new UsageError(`"${to}" exists already; --force replaces it`);
-    }
     if (conversion && values.state !== undefined) {
       throw new UsageError(`"${from}" has no parts; leave --state out`);
     }
+    requireFreeOutputs([to], { force: values.force, inputs: [from] });
     const { content, holds } = conversion
       ? await conversion(from)
       : convertedWeights(from, values.state);
@@ -94,15 +93,4 @@ function readWeights(path: string, state: string | undefined): Map<string, NdArr
     );
   }
   return readSafetensors(bytes, path).tensors;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    if (error instanceof Deno.errors.NotADirectory) return false; // writing says so
-    throw error;
-  }
 }

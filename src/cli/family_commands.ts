@@ -5,7 +5,9 @@ import type { Pipeline, Verb, VerbResult } from "../pipelines/pipeline.ts";
 import { requireRunFirst } from "../pipelines/run_argument.ts";
 import { type Command, COMMON_OPTIONS } from "./command.ts";
 import { EXIT } from "./failures.ts";
+import { removeBegunFiles } from "../files/whole_file.ts";
 import { printJson } from "./output.ts";
+import { exitCodeOfSignal, onStopSignals } from "./stop_signals.ts";
 
 /** Options of every command. */
 const COMMON = COMMON_OPTIONS.map(({ name }) => name as string);
@@ -77,7 +79,8 @@ function runCommand(name: string): Command {
     },
     async run({ values, positionals: [folder, ...files] }) {
       const verb = verbOf(familyOfRun(folder), name);
-      print(await verb.run({ folder, files, values }), Boolean(values.json));
+      const result = await leavingNothingBegun(() => verb.run({ folder, files, values }));
+      print(result, Boolean(values.json));
       return EXIT.ok;
     },
   };
@@ -102,6 +105,19 @@ function requireOwnOptions(
     if (given && !own.has(option)) {
       throw new UsageError(`--${option} does not go with ${what}`);
     }
+  }
+}
+
+/** Runs a body; a signal to stop ends the program, and no unfinished file stays. */
+async function leavingNothingBegun<T>(body: () => Promise<T>): Promise<T> {
+  const unsubscribe = onStopSignals((name) => {
+    removeBegunFiles();
+    Deno.exit(exitCodeOfSignal(name));
+  });
+  try {
+    return await body();
+  } finally {
+    unsubscribe();
   }
 }
 
@@ -136,7 +152,8 @@ function verbCommand(
     ...page,
     positionals,
     async run({ values, positionals: files }) {
-      print(await run({ folder: "", files, values }), Boolean(values.json));
+      const result = await leavingNothingBegun(() => run({ folder: "", files, values }));
+      print(result, Boolean(values.json));
       return EXIT.ok;
     },
   };

@@ -40,7 +40,16 @@ export function parseOptions<const T extends readonly Option[]>(
   const positionals: string[] = [];
   const given = new Set<string>();
   for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind === "positional") {
+      if (token.value.trim() === "") {
+        throw new UsageError(
+          `Argument ${
+            positionals.length + 1
+          } is empty, needs the name of a file or folder; is a variable of the shell not set?`,
+        );
+      }
+      positionals.push(token.value);
+    }
     if (token.kind !== "option") continue;
     const option = table.find(({ name }) => name === token.name);
     if (!option) throw unknownOption(token.rawName, table, options.ownersOf?.(token.name) ?? []);
@@ -95,6 +104,9 @@ function textValue(option: Option, token: Token): string {
   const looksLikeOption = !inlineValue && /^--?[a-z]/i.test(value);
   const isText = option.kind === "text" || option.kind === "texts";
   const isThere = (isText ? value.trim() : value) !== "";
+  if (value.includes("\uFFFD")) {
+    throw new UsageError(`--${option.name} "${value}" is not UTF-8 text; use another name`);
+  }
   if (isThere && !looksLikeOption) return value;
   const found = looksLikeOption ? `found the option ${value}` : "found none";
   throw new UsageError(

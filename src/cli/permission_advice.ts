@@ -19,6 +19,10 @@ export function permissionAdvice(message: string): string {
   if (!access) return message;
   const [, kind, path, other] = access;
   const target = (path ?? other)?.replace(/^\.\//, "");
+  if (kind === "all" && target !== undefined) {
+    return `Cannot use "${target}": it is a place of the system, which Deno opens to no program with single permissions; ` +
+      "name another file or folder";
+  }
   const isPath = (kind === "read" || kind === "write") && target !== undefined;
   const flag = `--allow-${kind}${
     target === undefined ? "" : `=${quoted(isPath ? stableFolder(target) : target)}`

@@ -32,6 +32,39 @@ export function kindOf(path: string): "file" | "folder" | "other" | "below a fil
 }
 
 /**
+ * Whether anything has this name, be it a link that leads nowhere.
+ *
+ * @param path Any. False below a file: writing says so.
+ * @throws what the system says when it cannot be told.
+ */
+export function isTaken(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/**
+ * Whether two paths lead to one file, over links as well; false where that cannot be told.
+ *
+ * @param a A path. @param b Another.
+ */
+export function isSameFile(a: string, b: string): boolean {
+  try {
+    if (Deno.realPathSync(a) === Deno.realPathSync(b)) return true;
+    const [one, other] = [Deno.statSync(a), Deno.statSync(b)];
+    return Boolean(one.ino) && one.ino === other.ino && one.dev === other.dev;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Names in a folder.
  *
  * @param folder May not exist.

@@ -11,6 +11,14 @@ import { writeFailure } from "./write_failure.ts";
 /** Names that begin like this are unfinished work of a process that was killed. */
 export const TEMPORARY_PREFIX = ".writing-";
 
+/** Files that are begun and not finished. */
+const begun = new Set<WholeFile>();
+
+/** Removes what is being written, for a program that is asked to end now. */
+export function removeBegunFiles(): void {
+  for (const file of begun) file[Symbol.dispose]();
+}
+
 /** A file being written in pieces. */
 export class WholeFile {
   /** Its final name. */
@@ -34,6 +42,7 @@ export class WholeFile {
     this.#attempt(() => {
       this.#file = disk().open(this.#written, inPlace ? "replace" : "new");
       this.#unfinished = true;
+      begun.add(this);
     });
   }
 
@@ -67,6 +76,7 @@ export class WholeFile {
     this.#attempt(() => {
       if (this.#written !== this.path) disk().rename(this.#written, this.path);
       this.#unfinished = false;
+      begun.delete(this);
     });
   }
 
@@ -86,6 +96,7 @@ export class WholeFile {
     this.#close();
     if (this.#unfinished) removeQuietly(this.#written);
     this.#unfinished = false;
+    begun.delete(this);
   }
 
   #attempt(action: () => void): void {

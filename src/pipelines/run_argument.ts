@@ -27,6 +27,6 @@ export function requireRunFirst(command: string, paths: readonly string[]): void
 }
 
 /** Whether a folder was made by training, finished or not. */
-function isRun(path: string): boolean {
+export function isRun(path: string): boolean {
   return [RUN_FILES.weights, RUN_FILES.config].some((name) => isFile(`${path}/${name}`));
 }

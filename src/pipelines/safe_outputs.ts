@@ -40,8 +40,8 @@ export function wholeOutputs(
   { written, all, what }: { readonly written: number; readonly all: number; readonly what: string },
 ): string {
   return written === 0
-    ? `No ${what} were written`
-    : `${written} of ${all} ${what} are whole in ${folder}; the same command writes all of them again`;
+    ? `No ${what} were written; start again, with --force if ${folder} is not empty`
+    : `${written} of ${all} ${what} are whole in ${folder}; the same command with --force writes all of them again`;
 }
 
 /**

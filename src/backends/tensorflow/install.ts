@@ -104,7 +104,7 @@ function requirePermissions(): void {
   if (needed.every((name) => isGranted(name))) return;
   throw failure(
     "it needs more permissions",
-    howToGrant(needed.map((name) => `--allow-${name}`).join(" ")),
+    howToGrant([...needed, "net"].map((name) => `--allow-${name}`).join(" ")),
   );
 }
 

@@ -12,22 +12,26 @@ export function printNotes(notes: readonly string[]): void {
   for (const note of notes) say(`Note: ${note}`);
 }
 
+/** Scans with copies that notes name. */
+const SHOWN_COPIES = 3;
+
 /**
  * Says which scans are there twice, under two names.
  *
  * @param scans With their fingerprints.
  */
 export function copies(scans: readonly FileRecord[]): string[] {
-  const first = new Map<string | undefined, FileRecord>();
-  return scans.flatMap((scan) => {
-    const other = first.get(scan.fingerprint);
-    if (!other) first.set(scan.fingerprint, scan);
-    return other
-      ? [
-        `"${other.path}" and "${scan.path}" are the same scan; held out beside training it would flatter the scores, leave one out.`,
-      ]
-      : [];
-  });
+  const harm = "held out beside training it would flatter the scores, leave";
+  const same = [...Map.groupBy(scans, ({ fingerprint }) => fingerprint).values()]
+    .filter(({ length }) => length > 1);
+  const notes = same.slice(0, SHOWN_COPIES).map(([one, other, ...more]) =>
+    more.length === 0
+      ? `"${one.path}" and "${other.path}" are the same scan; ${harm} one out.`
+      : `"${one.path}", "${other.path}" and ${more.length} more are the same scan; ${harm} all but one out.`
+  );
+  const others = same.length - notes.length;
+  if (others > 0) notes.push(`${others} more scans are there several times; leave the copies out.`);
+  return notes;
 }
 
 /**

@@ -1,10 +1,12 @@
 /** `recvae encode`: latent trajectories of scans. */
+import type { Cohort } from "../../data/cohort.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
 import { defineVerb } from "../pipeline.ts";
 import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "../engine_options.ts";
 import { type Option, UsageError } from "../option_table.ts";
 import { rollOut, writeStates } from "./rollouts.ts";
+import { FORCE_OPTION, requireFreeOutputs } from "../free_outputs.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "../safe_outputs.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { openRun, withModelAndScans } from "./trained_model.ts";
@@ -20,6 +22,7 @@ const OPTIONS = [
     help: "Folder for one NAME_latents.tsv a scan",
     group: "Results",
   },
+  FORCE_OPTION,
   ...ENGINE_OPTIONS,
   { name: "json", kind: "flag", help: "Print the trajectories as JSON instead of writing files" },
 ] as const satisfies readonly Option[];
@@ -45,7 +48,13 @@ export const encodeVerb = defineVerb({
       throw new UsageError("--json prints the trajectories and writes no tables; leave out --out");
     }
     const run = await openRun(folder);
-    return await withModelAndScans(run, { values, files }, async (model, loader) => {
+    const pathOf = (stem: string) => `${values.out}/${stem}_latents.tsv`;
+    const check = ({ subjects }: Cohort) => {
+      if (values.json) return;
+      const inputs = subjects.map(({ id }) => id);
+      requireFreeOutputs(uniqueStems(subjects).map(pathOf), { force: values.force, inputs });
+    };
+    return await withModelAndScans(run, { values, files, check }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
       const printed: { name: string; file: string; shape: readonly number[]; h: unknown }[] = [];
       let written = 0;
@@ -56,7 +65,7 @@ export const encodeVerb = defineVerb({
           const { states } = await rollOut(model, loader, { row });
           const file = loader.cohort.subjects[row].id;
           if (values.json) printed.push({ name, file, shape: states.shape, h: states.data });
-          else writeStates(`${values.out}/${name}_latents.tsv`, states);
+          else writeStates(pathOf(name), states);
           written++;
         }
       });

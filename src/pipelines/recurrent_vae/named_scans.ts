@@ -3,7 +3,8 @@ import { FormatError } from "../../base/errors.ts";
 import type { LabelledFile } from "../../data/cohort.ts";
 import { explainEmptyListing, joinPath, listSubjectFiles } from "../../data/listing.ts";
 import { printNotes } from "./data_notes.ts";
-import { kindOf } from "../../files/whats_there.ts";
+import { isTaken, kindOf } from "../../files/whats_there.ts";
+import { isRun } from "../run_argument.ts";
 import { UsageError } from "../option_table.ts";
 
 /** The options that name scans. */
@@ -55,6 +56,13 @@ function scansOf(named: Named, skipPrefix: string | undefined): LabelledFile[] {
     if (label === undefined) return [{ path }];
     throw refusal(named, "it is a file", "needs the folder that holds the files of the group");
   }
+  if (isRun(path)) {
+    throw refusal(
+      named,
+      "it is a run, which holds no scans",
+      `recvae train --resume ${path} goes on with it, recvae evaluate ${path} scores it`,
+    );
+  }
   const names = listSubjectFiles(path, {
     onCompanions: (names) => noteCompanions(path, names),
     ...(skipPrefix === undefined ? {} : { skipPrefix }),
@@ -82,6 +90,15 @@ function isFolder(named: Named): boolean {
 
 /** What is wrong with a path that leads nowhere, and what helps. */
 function nothingThere(path: string): [found: string, needs: string] {
+  if (path.includes("\uFFFD")) {
+    return ["its name is not UTF-8 text, so that it cannot be opened", "rename it"];
+  }
+  if (isTaken(path)) {
+    return [
+      "it is a link to something that is not there",
+      "copy the file there or name the file itself",
+    ];
+  }
   if (!/[*?[{]/.test(path)) return ["there is no such file or folder", "check the path"];
   return [
     "no file matches the pattern (the shell hands a pattern on as it is when nothing matches)",

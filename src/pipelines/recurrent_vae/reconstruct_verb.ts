@@ -1,11 +1,13 @@
 /** `recvae reconstruct`: what a trained run makes of scans, as NIfTI in the scans' own intensities. */
 import { evaluateHeldOut } from "./held_out.ts";
+import type { Cohort } from "../../data/cohort.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
 import { defineVerb } from "../pipeline.ts";
 import { OWN_DATA_OPTIONS, SOURCE_OPTIONS } from "./data_options.ts";
 import { ENGINE_OPTIONS } from "../engine_options.ts";
 import { type Option, UsageError } from "../option_table.ts";
 import { rollOut } from "./rollouts.ts";
+import { FORCE_OPTION, requireFreeOutputs } from "../free_outputs.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "../safe_outputs.ts";
 import { uniqueStems } from "./scan_names.ts";
 import { TRAINING_FIELDS } from "./settings.ts";
@@ -31,6 +33,7 @@ const OPTIONS = [
     otherwise: "0: z = 0",
     group: "Results",
   },
+  FORCE_OPTION,
   ...ENGINE_OPTIONS,
 ] as const satisfies readonly Option[];
 
@@ -54,7 +57,12 @@ export const reconstructVerb = defineVerb({
     const run = await openRun(folder);
     const { out } = values;
     const innerSteps = values["fit-offsets"] ?? 0;
-    return await withModelAndScans(run, { values, files }, async (model, loader) => {
+    const pathOf = (stem: string) => `${out}/${stem}_desc-reconstruction_bold.nii`;
+    const check = ({ subjects }: Cohort) => {
+      const inputs = subjects.map(({ id }) => id);
+      requireFreeOutputs(uniqueStems(subjects).map(pathOf), { force: values.force, inputs });
+    };
+    return await withModelAndScans(run, { values, files, check }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
       const paths: string[] = [];
       const safe = () =>
@@ -65,7 +73,7 @@ export const reconstructVerb = defineVerb({
           const fitted = innerSteps > 0
             ? await evaluateHeldOut(model, loader.batch([row]), { innerSteps })
             : null;
-          const path = `${out}/${stem}_desc-reconstruction_bold.nii`;
+          const path = pathOf(stem);
           await rollOut(model, loader, {
             row,
             path,

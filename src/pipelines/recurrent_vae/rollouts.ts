@@ -1,5 +1,6 @@
 /** What a trained model makes of each scan: latent trajectories as text, reconstructions as NIfTI. */
 import { discard, type NdArray } from "../../base/arrays.ts";
+import { letOthersRun } from "../../base/event_loop.ts";
 import { sidecarRepetitionTime } from "../../data/bids.ts";
 import type { BoldRun } from "../../data/bold_run.ts";
 import type { CohortSubject } from "../../data/cohort.ts";
@@ -93,6 +94,7 @@ export async function rollOut(
         : Float32Array.from(reconstruction); // of the reference engine
       await file?.append(invertScaling(values, scaling));
       discard(reconstruction);
+      await letOthersRun();
     },
   });
   await file?.finish();

@@ -1,4 +1,5 @@
 /** `recvae synthesize`: writes a synthetic cohort as NIfTI files. */
+import { letOthersRun } from "../../base/event_loop.ts";
 import type { CohortSubject } from "../../data/cohort.ts";
 import { FILE_OPTIONS } from "../../data/openers/synthetic_files.ts";
 import { syntheticCohort } from "../../data/synthetic.ts";
@@ -8,6 +9,7 @@ import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
 import { defineVerb } from "../pipeline.ts";
 import { spatialShapeOf } from "./model_options.ts";
 import { type Option, UsageError } from "../option_table.ts";
+import { FORCE_OPTION, requireFreeOutputs } from "../free_outputs.ts";
 import { sayingWhatIsSafe, wholeOutputs } from "../safe_outputs.ts";
 
 const { nCn, nAd, voxelSize, repetitionTime, cohortEffect, noiseStd } = FILE_OPTIONS.fields;
@@ -68,6 +70,7 @@ const OPTIONS = [
     help: "Standard deviation of the noise",
     otherwise: "0.1",
   },
+  FORCE_OPTION,
   { name: "seed", kind: "integer", value: "N", help: "Seed", otherwise: "0" },
 ] as const satisfies readonly Option[];
 
@@ -103,6 +106,8 @@ export const synthesizeVerb = defineVerb({
     const size = values["voxel-size"] ?? 2;
     const affine = [size, 0, 0, 0, 0, size, 0, 0, 0, 0, size, 0, 0, 0, 0, 1];
     const { out } = values;
+    const pathOf = ({ label, id }: CohortSubject) => `${out}/${label}/${id}_task-rest_bold.nii`;
+    requireFreeOutputs(cohort.subjects.map(pathOf), { force: values.force, inputs: [] });
     let written = 0;
     const safe = () =>
       wholeOutputs(out, { written, all: cohort.subjects.length, what: "subjects" });
@@ -111,7 +116,7 @@ export const synthesizeVerb = defineVerb({
         makeFolder(`${out}/${label}`);
       }
       for (const subject of cohort.subjects) {
-        await writeSubject(`${out}/${subject.label}/${subject.id}_task-rest_bold.nii`, subject, {
+        await writeSubject(pathOf(subject), subject, {
           spatialShape: cohort.spatialShape,
           frames: cohort.frames,
           affine,
@@ -133,7 +138,10 @@ async function writeSubject(
 ): Promise<void> {
   const run = await subject.open();
   using file = new NiftiFile(path, facts);
-  for (let t = 0; t < facts.frames; t++) await file.append(run.readFrame(t));
+  for (let t = 0; t < facts.frames; t++) {
+    await file.append(run.readFrame(t));
+    await letOthersRun();
+  }
   await file.finish();
   run.close();
 }

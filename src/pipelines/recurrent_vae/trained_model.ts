@@ -1,5 +1,6 @@
 /** Opens a finished run for use: its weights, configuration and normalisation, and loaders for other scans. */
 import { CheckpointError, ConfigError } from "../../base/errors.ts";
+import type { Cohort } from "../../data/cohort.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
 import { type Normalization, parseNormalization } from "../../data/normalization.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
@@ -79,16 +80,19 @@ type ScanValues =
  * standard error what should be known about them.
  *
  * @param run Whose normalisation and number of frames. @param values Source options. @param files Paths.
+ * @param check Called before anything is read but headers.
  * @throws {FormatError} {ShapeError} as cohorts do; fewer frames than the run used are an error.
  */
 async function loadScans(
   run: SavedRun,
   values: ScanValues,
   files: readonly string[],
+  check: (cohort: Cohort) => void,
 ): Promise<DataLoader> {
   const { cohort, notes } = namesScans(values, files)
     ? await openOthers(run, values, files)
     : await openOwnData(ownDataOf(run, values));
+  check(cohort);
   const { normalization, config: { model: { batchSize } } } = run;
   const loader = await buildDataLoader(cohort, {
     batchSize,
@@ -118,18 +122,20 @@ async function openOthers(run: SavedRun, values: ScanValues, files: readonly str
  * choose; all three are given back afterwards.
  *
  * @param run Whose model. @param values Source and engine options. @param files Paths of scans.
+ * @param check Refuses the scans before any work is done, if it throws.
  * @param body Receives model and loader.
  * @throws as {@link loadScans} and `startEngine`.
  */
 export async function withModelAndScans<R>(
   run: SavedRun,
-  { values, files }: {
+  { values, files, check = () => {} }: {
     readonly values: ScanValues;
     readonly files: readonly string[];
+    readonly check?: (cohort: Cohort) => void;
   },
   body: (model: RecurrentVae, loader: DataLoader) => Promise<R>,
 ): Promise<R> {
-  const loader = await loadScans(run, values, files);
+  const loader = await loadScans(run, values, files, check);
   try {
     const engine = await startEngine(values);
     const model = run.model();
