@@ -52,7 +52,8 @@ export const convertCommand = defineCommand({
     if (!values.force && exists(to)) {
       throw new UsageError(`"${to}" exists already; --force replaces it`);
     }
-    const tensors = readWeights(from, values.state);
+    const notes: string[] = [];
+    const tensors = readWeights(from, { state: values.state, notes });
     if (tensors.size === 0) {
       throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
     }
@@ -61,15 +62,19 @@ export const convertCommand = defineCommand({
       () => `Nothing was converted, "${from}" is as it was`,
       () => writeWhole(to, output),
     );
+    for (const note of notes) console.log(`Note      ${note}`);
     console.log(`${to}: ${tensors.size} arrays, ${output.length} bytes`);
     return EXIT.ok;
   },
 });
 
-/** The arrays of a file, told by its content and not by its name; notes go to standard output. */
-function readWeights(path: string, state: string | undefined): Map<string, NdArray<NumericArray>> {
+/** The arrays of a file, told by its content and not by its name; adds to the notes. */
+function readWeights(
+  path: string,
+  { state, notes }: { readonly state: string | undefined; readonly notes: string[] },
+): Map<string, NdArray<NumericArray>> {
   const bytes = readRegularFile(path);
-  const note = (text: string) => console.log(`Note      ${text}`);
+  const note = (text: string) => void notes.push(text);
   if (identifyFile(bytes.subarray(0, 352)) !== "safetensors") {
     return readTorchState(bytes, { source: path, state, onNote: note });
   }
