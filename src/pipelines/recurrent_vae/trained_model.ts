@@ -105,10 +105,10 @@ async function loadScans(
   return loader;
 }
 
-/** The scans as training read them: what is not finite outside the run's mask counts nowhere, if the mask is still there. */
+/** The scans as training read them: what is not finite outside the run's mask counts nowhere, if the mask is still the same. */
 async function insideMask({ config: { data } }: SavedRun, cohort: Cohort, dataRoot?: string) {
   const [found] = data.mask ? await findFiles([locatedFile(data.mask)], dataRoot) : [];
-  if (!found) return cohort;
+  if (!found || found.state === "changed") return cohort;
   return finiteOutside(cohort, await openMask(found.record.path, cohort.spatialShape));
 }
 
