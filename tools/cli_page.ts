@@ -29,7 +29,8 @@ export function cliPage(): string {
     "without that files are written in place;\n" +
     "- to inflate `.nii.gz` scans that do not fit in `--memory`: with `--allow-write` for single folders the copies lie in " +
     "these, otherwise in the system's folder for temporary files.\n",
-    "With a permission missing, a command says which flag would give it. `--allow-env=RECVAE_BACKEND,RECVAE_THREADS` lets " +
+    "With a permission missing, a command says which flag would give it; at a terminal Deno first " +
+    "asks whether to grant it (`--no-prompt` leaves that out). `--allow-env=RECVAE_BACKEND,RECVAE_THREADS` lets " +
     "those two variables choose engine and threads; `--allow-ffi --allow-read --allow-env` lets `--backend auto` look for CUDA, " +
     "with `--allow-run` in a process of its own.\n",
     block(programHelp(allCommands())),

@@ -12,6 +12,18 @@ export function nearestName(word: string, names: readonly string[]): string {
   return names[distances.indexOf(Math.min(...distances))];
 }
 
+/**
+ * As {@link nearestName}, but only a name that the word resembles: half of its letters at most are others.
+ *
+ * @param word As it was typed. @param names Any number.
+ */
+export function similarName(word: string, names: readonly string[]): string | undefined {
+  if (names.length === 0) return undefined;
+  const name = nearestName(word, names);
+  const edits = editDistance(word.toLowerCase(), name.toLowerCase());
+  return edits <= word.length / 2 ? name : undefined;
+}
+
 /** Levenshtein's distance, one row of his table after the other. */
 function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -56,20 +56,30 @@ export const convertCommand = defineCommand({
       throw new UsageError(`"${from}" has no parts; leave --state out`);
     }
     requireFreeOutputs([to], { force: values.force, inputs: [from] });
+    const notes: string[] = [];
     const { content, holds } = conversion
       ? await conversion(from)
-      : convertedWeights(from, values.state);
+      : convertedWeights(from, { state: values.state, notes });
     await sayingWhatIsSafe(
       () => `Nothing was converted, "${from}" is as it was`,
       () => writeWhole(to, content),
     );
+    for (const note of notes) console.log(`Note      ${note}`);
     console.log(`${to}: ${holds}, ${content.length} bytes`);
     return EXIT.ok;
   },
 });
 
-function convertedWeights(from: string, state: string | undefined) {
-  const tensors = readWeights(from, state);
+/** Where weights come from. */
+interface Source {
+  /** Part of a checkpoint. */
+  readonly state: string | undefined;
+  /** What the user would want to know is added here. */
+  readonly notes: string[];
+}
+
+function convertedWeights(from: string, source: Source) {
+  const tensors = readWeights(from, source);
   if (tensors.size === 0) {
     throw new FormatError(from, "torch.empty", `Cannot convert "${from}": it holds no arrays`);
   }
@@ -77,10 +87,10 @@ function convertedWeights(from: string, state: string | undefined) {
   return { content, holds: `${tensors.size} arrays` };
 }
 
-/** The arrays of a file, told by its content and not by its name; notes go to standard output. */
-function readWeights(path: string, state: string | undefined): Map<string, NdArray<NumericArray>> {
+/** The arrays of a file, told by its content and not by its name; adds to the notes. */
+function readWeights(path: string, { state, notes }: Source): Map<string, NdArray<NumericArray>> {
   const bytes = readRegularFile(path);
-  const note = (text: string) => console.log(`Note      ${text}`);
+  const note = (text: string) => void notes.push(text);
   if (identifyFile(bytes.subarray(0, 352)) !== "safetensors") {
     return readTorchState(bytes, { source: path, state, onNote: note });
   }

@@ -143,9 +143,11 @@ function printFact(name: string, value: unknown): void {
     }
     return;
   }
-  const shown = Array.isArray(value)
+  const shown = value === null
+    ? "unknown"
+    : Array.isArray(value)
     ? value.join(" ")
-    : typeof value === "object" && value !== null
+    : typeof value === "object"
     ? Object.entries(value).map(([key, part]) => `${key} ${part}`).join(", ")
     : String(value);
   const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -1,6 +1,6 @@
 /** From a command line to typed values, by a table of options (pipelines/option_table.ts). Knows nothing of any command. */
 import { integer, number } from "../base/fields.ts";
-import { nearestName } from "../base/nearest_name.ts";
+import { similarName } from "../base/nearest_name.ts";
 import { parseArgs } from "../deps/node_util.ts";
 import { type Option, UsageError, type Values } from "../pipelines/option_table.ts";
 
@@ -80,18 +80,26 @@ function optionValue(option: Option, token: Token): unknown {
     case "integer":
       return wholeNumber(option, text);
     case "integers":
-      return text.split(",").map((part) => wholeNumber(option, part.trim()));
+      return text.split(",").map((part) => wholeNumber(option, part.trim(), text));
     case "number":
       return decimalNumber(option, text);
     case "choice":
       if (option.choices!.includes(text)) return text;
       throw new UsageError(
-        `--${option.name} is "${text}", needs one of ${option.choices!.join(", ")}; ` +
-          (option.explain?.(text) ?? `did you mean "${nearestName(text, option.choices!)}"?`),
+        `--${option.name} is "${text}", needs one of ${option.choices!.join(", ")}` +
+          otherChoice(option, text),
       );
     default:
       return text;
   }
+}
+
+/** What to say about a value that is no choice; nothing where none resembles it. */
+function otherChoice({ explain, choices }: Option, text: string): string {
+  const told = explain?.(text);
+  if (told !== undefined) return `; ${told}`;
+  const similar = similarName(text, choices!);
+  return similar === undefined ? "" : `; did you mean "${similar}"?`;
 }
 
 function textValue(option: Option, token: Token): string {
@@ -114,11 +122,13 @@ function textValue(option: Option, token: Token): string {
   );
 }
 
-function wholeNumber({ name, min = 0, range }: Option, text: string): number {
+/** One whole number; `given` is all that was typed, where that is a list. */
+function wholeNumber({ name, min = 0, range }: Option, text: string, given = text): number {
   const { accepts, needs } = integer({ ...range, least: Math.max(min, range?.least ?? min) });
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text) && accepts(value)) return value;
-  throw new UsageError(`--${name} is "${text}", needs ${needs}, written in digits`);
+  const needed = given === text ? needs : `between the commas ${needs}`;
+  throw new UsageError(`--${name} is "${given}", needs ${needed}, written in digits`);
 }
 
 function decimalNumber({ name, range }: Option, text: string): number {
@@ -137,7 +147,11 @@ function unknownOption(
   if (owners.length > 0) {
     return new UsageError(`Unknown option ${rawName}; it is an option of ${owners.join(", ")}`);
   }
-  const known = table.map(({ name }) => `--${name}`);
-  const nearest = known.length > 0 ? `; did you mean ${nearestName(rawName, known)}?` : "";
+  const typed = rawName.replace(/^-+/, "");
+  const known = table.map(({ name }) => name);
+  const initials = (name: string) => name.split("-").map(([letter]) => letter).join("");
+  const short = typed.length > 1 ? known.find((name) => initials(name) === typed) : undefined;
+  const similar = short ?? similarName(typed, known);
+  const nearest = similar === undefined ? "" : `; did you mean --${similar}?`;
   return new UsageError(`Unknown option ${rawName}${nearest}`);
 }

@@ -1,7 +1,7 @@
 /** The program `recvae`: finds the command, runs it, turns errors into one line and an exit code. */
 import { fewOf } from "../base/lists.ts";
 import { VERSION } from "../base/version.ts";
-import { nearestName } from "../base/nearest_name.ts";
+import { similarName } from "../base/nearest_name.ts";
 import { type Command, commandHelp, COMMON_OPTIONS, programHelp } from "./command.ts";
 import { allCommands } from "./commands.ts";
 import { describeFailure, EXIT, exitCodeOf } from "./failures.ts";
@@ -88,8 +88,17 @@ function pagesOf(command: Command): { typed: string; command: Command }[] {
 function findCommand(name: string): Command {
   const command = allCommands().find((command) => command.name === name);
   if (command) return command;
-  const nearest = nearestName(name, allCommands().map(({ name }) => name));
-  throw new UsageError(`Unknown command "${name}"; did you mean "${nearest}"?`);
+  const names = allCommands().map(({ name }) => name);
+  if (name.startsWith("-")) {
+    throw new UsageError(
+      `Found the option ${name} before a command, needs one of ${names.join(", ")} first`,
+    );
+  }
+  const similar = similarName(name, names);
+  throw new UsageError(
+    `Unknown command "${name}"` +
+      (similar ? `; did you mean "${similar}"?` : `, needs one of ${names.join(", ")}`),
+  );
 }
 
 async function runCommand(command: Command, args: readonly string[]): Promise<number> {
@@ -109,7 +118,9 @@ async function runCommand(command: Command, args: readonly string[]): Promise<nu
       ? `${least} or more`
       : `${least} to ${most}`;
     throw new UsageError(
-      `recvae ${command.name} takes ${needed} arguments beside its options, found ${count}` +
+      `recvae ${command.name} takes ${needed} ${
+        needed === "1" ? "argument" : "arguments"
+      } beside its options, found ${count}` +
         (count > 0 ? `: ${fewOf(parsed.positionals)}` : ""),
     );
   }

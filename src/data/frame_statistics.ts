@@ -147,7 +147,7 @@ function notFinite(
   return new FormatError(
     source,
     "data.finite",
-    `Cannot use "${source}": found ${found} in frame ${t}${voxel}, needs finite values; repair or mask ` +
-      `the scan before training`,
+    `Cannot use "${source}": found ${found} in frame ${t}${voxel}, needs finite values; repair the scan ` +
+      `("fslmaths IN -nan OUT" puts 0 for NaN), or train with a mask (--mask) that leaves the voxel out`,
   );
 }

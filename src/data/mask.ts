@@ -4,6 +4,8 @@ import { FormatError, ShapeError } from "../base/errors.ts";
 import { callback, checkOptions, record } from "../base/fields.ts";
 import { fewOf } from "../base/lists.ts";
 import { openBoldRun } from "./bold_run.ts";
+import type { Cohort } from "./cohort.ts";
+import type { FrameSource } from "./frame_source.ts";
 import { type Location, OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
 
 /** Options of {@link openMask}, beside those of `openBoldRun`. */
@@ -63,4 +65,38 @@ export async function openMask(
   }
   if (!mask.includes(1)) throw refuse("no voxel inside", "at least one that is 1");
   return mask;
+}
+
+/**
+ * The cohort with 0 for what is not finite outside a mask; such voxels count nowhere, and one of them would otherwise
+ * turn a whole scan into NaN. Each scan read so has a remark. Inside the mask everything stays as it is.
+ *
+ * @param cohort Scans on the mask's grid. @param mask `[Z, Y, X]`, 0 outside.
+ */
+export function finiteOutside(cohort: Cohort, mask: Float32Array): Cohort {
+  const outside = Uint32Array.from(mask.keys()).filter((voxel) => mask[voxel] === 0);
+  const subjects = cohort.subjects.map((subject) => ({
+    ...subject,
+    open: async (options?: OpenOptions) => zeroed(await subject.open(options), outside),
+  }));
+  return { ...cohort, subjects };
+}
+
+/** Changes a source so that its frames are 0 where they are not finite, in the voxels of a list. */
+function zeroed(source: FrameSource, voxels: Uint32Array): FrameSource {
+  if (!source.remarks) return source; // made here, not read from a file
+  const remarks = [...source.remarks];
+  const read = source.readFrame.bind(source);
+  let said = false;
+  const readFrame = (t: number, into?: Float32Array) => {
+    const frame = read(t, into);
+    for (const voxel of voxels) {
+      if (Number.isFinite(frame[voxel])) continue;
+      frame[voxel] = 0;
+      if (!said) remarks.push("Outside the mask are NaN or infinite voxels; they are taken for 0.");
+      said = true;
+    }
+    return frame;
+  };
+  return Object.assign(source, { readFrame, remarks });
 }

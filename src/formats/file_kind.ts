@@ -53,7 +53,6 @@ const NAMED: readonly (readonly [ending: RegExp, name: string])[] = [
   [/\.(par|rec)$/i, "half of a Philips PAR/REC image (dcm2niix makes a NIfTI file of it)"],
   [/\.n(rrd|hdr)$/i, FILE_KIND_NAMES.nrrd],
   [/\.mi[fh](\.gz)?$/i, FILE_KIND_NAMES.mrtrix],
-  [/\.(pt|pth|ckpt)$/i, "a PyTorch file"],
   [/\.(zip|7z|rar|tar|tgz|tar\.(gz|xz|bz2))$/i, "an archive (unpack it and name the files in it)"],
   [/\.(nii|img|hdr)\.(xz|bz2|zst)$/i, "compressed with something else than gzip (unpack it)"],
   [/\.(json|tsv|csv|txt)$/i, "a text file"],
@@ -66,6 +65,7 @@ const NAMED: readonly (readonly [ending: RegExp, name: string])[] = [
  */
 export function describeFile(head: Uint8Array, name: string): string {
   const kind = identifyFile(head);
+  if (kind === "zip" && /\.(pt|pth|ckpt)$/i.test(name)) return "a PyTorch file";
   const named = VAGUE_KINDS.includes(kind)
     ? NAMED.find(([ending]) => ending.test(name))
     : undefined;

@@ -2,6 +2,7 @@
  * The two containers of `torch.save`: a ZIP archive with stored entries, and the older sequence of pickles
  * and raw storages (`_use_new_zipfile_serialization=False`).
  */
+import { fewOf } from "../base/lists.ts";
 import { FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
 import { refusals } from "./rejection.ts";
 import {
@@ -68,7 +69,10 @@ function openZip(
     throw refuse("torch.root", "it is a TorchScript program (torch.jit.save)");
   }
   const entries = readStoredZip(bytes, options);
-  if (folder === undefined) throw refuse("torch.layout", `${entries.size} entries`);
+  if (folder === undefined) {
+    const few = fewOf(Array.from(entries.keys(), (name) => `"${name}"`));
+    throw refuse("torch.layout", `it is a ZIP archive that torch.save did not write (${few})`);
+  }
   const order = entries.get(`${folder}byteorder`);
   if (order && new TextDecoder().decode(order) !== "little") {
     throw refuse("torch.byteorder", "another byte order");

@@ -43,6 +43,8 @@ Deno.test("convert says of a folder, and of safetensors by another name, that th
     const part = await recvae("convert", pt, out, "--force", "--state", "model");
     assertEquals(part.code, 2);
     assertStringIncludes(part.stderr, "is a safetensors file, which has no parts");
+    const nowhere = await recvae("convert", pt, `${pt}/below.safetensors`);
+    assertEquals([nowhere.code, nowhere.stdout], [3, ""], "no note before a failure");
     const whole = await recvae("convert", folder, `${folder}/x.safetensors`);
     assertEquals(whole.code, 3);
     assertStringIncludes(whole.stderr, `Cannot read "${folder}": it is a directory, needs a file`);

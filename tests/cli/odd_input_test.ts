@@ -1,6 +1,7 @@
 /** Input that is legal and hardly meant, and paths that lead nowhere: what the program says. */
 import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
+import { zipFile } from "../support/zip_bytes.ts";
 import { inFolder } from "../support/folders.ts";
 import { recvae } from "./run_recvae.ts";
 
@@ -53,5 +54,13 @@ Deno.test("converting what is no PyTorch file says what it is", async () => {
     const { code, stderr } = await recvae("convert", `${folder}/a.nii`, `${folder}/a.safetensors`);
     assertEquals(code, 3);
     assertStringIncludes(stderr, "it is a NIfTI-1 file, needs a file of torch.save");
+    const archive = zipFile([{ name: "notes.txt", content: new Uint8Array(9) }]);
+    Deno.writeFileSync(`${folder}/other.zip`, archive);
+    for (const command of ["inspect", "convert"]) {
+      const to = command === "convert" ? [`${folder}/a.safetensors`] : [];
+      const foreign = await recvae(command, `${folder}/other.zip`, ...to);
+      const found = 'it is a ZIP archive that torch.save did not write ("notes.txt")';
+      assertStringIncludes(foreign.stderr, found);
+    }
   });
 });

@@ -1,5 +1,5 @@
 /** Parsing of command lines: values by kind, and messages that say what to type instead. */
-import { assertEquals, assertStringIncludes, assertThrows } from "../../src/deps/std.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../../src/deps/std.ts";
 import { type Option, UsageError } from "../../src/pipelines/option_table.ts";
 import { parseOptions } from "../../src/cli/options.ts";
 
@@ -63,7 +63,8 @@ Deno.test("an unknown option suggests the nearest one", () => {
     refusal("--lerning-rate", "1"),
     "Unknown option --lerning-rate; did you mean --learning-rate?",
   );
-  assertStringIncludes(refusal("-x"), "Unknown option -x");
+  assertEquals(refusal("--lr", "3"), "Unknown option --lr; did you mean --learning-rate?");
+  assertEquals(refusal("-x"), "Unknown option -x");
 });
 
 Deno.test("malformed values are refused with what was found and what is needed", () => {
@@ -71,8 +72,9 @@ Deno.test("malformed values are refused with what was found and what is needed",
   assertStringIncludes(refusal("--epochs", "1.5"), "whole number");
   assertStringIncludes(refusal("--learning-rate", "fast"), "needs a number");
   assertStringIncludes(refusal("--learning-rate", " "), "needs a number");
-  assertStringIncludes(refusal("--channels", "4,,8"), "whole number");
+  assertStringIncludes(refusal("--channels", "4,,8"), '"4,,8", needs between the commas a whole');
   assertStringIncludes(refusal("--backend", "wasn"), 'did you mean "wasm"');
+  assert(!refusal("--backend", "foo").includes("did you mean"), "no name is like it");
   assertStringIncludes(refusal("--json=yes"), "takes no value");
 });
 

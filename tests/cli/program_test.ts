@@ -33,6 +33,12 @@ Deno.test("a wrong command line exits with 2 and suggests the nearest name", asy
   const option = await recvae("backends", "--jsno");
   assertEquals(option.code, 2);
   assertStringIncludes(option.stderr, "did you mean --json");
+  const early = await recvae("--threads", "2");
+  assertStringIncludes(early.stderr, "Found the option --threads before a command, needs one of");
+  const nobody = await recvae("synthesize", "--cn", "0", "--ad", "0", "--out", "never-made");
+  assertEquals([nobody.code, nobody.stderr.includes("--cn is 0 and --ad too")], [2, true]);
+  const second = await recvae("inspect");
+  assertStringIncludes(second.stderr, "takes 1 argument beside");
   assertEquals((await recvae()).code, 2);
   assertEquals((await recvae("convert", "only-one.pt")).code, 2);
 });

@@ -88,6 +88,29 @@ Deno.test("masks, single images and constant scans are refused before the run's 
   });
 });
 
+Deno.test("NaN outside the mask is harmless in training and after, inside it is refused", async () => {
+  await inFolder(async (folder) => {
+    const bytes = (voxel: number) => image(4, (i) => i === 600 + voxel ? NaN : Math.sin(i));
+    const write = (name: string, content: Uint8Array) => {
+      Deno.writeFileSync(`${folder}/${name}`, content);
+      return `${folder}/${name}`;
+    };
+    const outside = write("sub-1_bold.nii", bytes(30));
+    const inside = write("sub-2_bold.nii", bytes(31));
+    const mask = ["--mask", write("mask.nii", image(undefined, (i) => i % 2))];
+    const run = `${folder}/run`;
+    const trained = await recvae("train", outside, ...mask, "--out", run, ...TRAINING);
+    assertEquals(trained.code, 0, trained.stderr);
+    assertStringIncludes(trained.stderr, "taken for 0");
+    const found = 'sub-2_bold.nii": found NaN in frame 1, voxel (1, 5, 0)';
+    const refused = ["train", inside, ...mask, "--out", `${folder}/no`, ...TRAINING];
+    assertRefused(await recvae(...refused), found, "a mask (--mask) that leaves the voxel out");
+    assertEquals((await recvae("encode", run, "--json")).code, 0, "its own scans");
+    assertEquals((await recvae("evaluate", run, outside, "--fit-offsets", "0")).code, 0);
+    assertRefused(await recvae("encode", run, inside, "--json"), found);
+  });
+});
+
 Deno.test("what is odd in the files is said once, in training and for other scans", async () => {
   await inFolder(async (folder) => {
     writeScans(folder, 4, (view) => {

@@ -118,6 +118,8 @@ Deno.test("files whose bytes say little are told by their names, others by their
     [unknown, "a.nii.xz", "something else than gzip"],
     [zip, "all.zip", "an archive"],
     [zip, "model.pt", "a PyTorch file"],
+    [TEXT, "model.pt", "a text file"],
+    [unknown, "model.pth", "no file of a known kind"],
     [TEXT, "sub-01_bold.nii", "a text file"],
     [unknown, "sub-01_bold.nii.gz", "no file of a known kind"],
     [new TextEncoder().encode("TRACK\0"), "a.mat", "TrackVis"],

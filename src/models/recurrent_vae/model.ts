@@ -398,10 +398,10 @@ function requireModestSize({ entries }: Architecture): void {
   const sizes = entries.map(({ shape }) => sizeOf(shape));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total <= MOST_VALUES / 8) return;
-  const { key, shape } = entries[sizes.indexOf(Math.max(...sizes))];
+  const { shape } = entries[sizes.indexOf(Math.max(...sizes))];
   throw new ConfigError(
     "encOutDim",
-    `Cannot build a model: it would have ${total} weights (${key} alone is [${shape}]), needs at most ` +
+    `Cannot build a model: it would have ${total} weights (its largest array alone is [${shape}]), needs at most ` +
       `${MOST_VALUES / 8}; lower encOutDim, latentDim or the channels`,
   );
 }

@@ -70,7 +70,9 @@ export const encodeVerb = defineVerb({
         }
       });
       const { tolTime } = run.config.model;
-      const text = `${stems.length} tables of ${tolTime} frames in ${values.out}`;
+      const text = `${stems.length} ${stems.length === 1 ? "table" : "tables"} of ${tolTime} ${
+        tolTime === 1 ? "frame" : "frames"
+      } in ${values.out}`;
       return { json: printed, text };
     });
   },

@@ -2,7 +2,7 @@
 import type { NdArray } from "../../base/arrays.ts";
 import { type Cohort, type CohortSubject, selectSubjects } from "../../data/cohort.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
-import { openMask } from "../../data/mask.ts";
+import { finiteOutside, openMask } from "../../data/mask.ts";
 import type { Normalization } from "../../data/normalization.ts";
 import { groupedFolds, type Split, trainTestSplit } from "../../data/splits.ts";
 import type { OpenedData } from "../pipeline.ts";
@@ -50,12 +50,13 @@ export async function prepareData(
   source: TrainingDataPlan | OwnData,
   options: LoadingOptions,
 ): Promise<PreparedData> {
-  const { plan, cohort, notes: found } = "folder" in source
+  const { plan, cohort: stored, notes: found } = "folder" in source
     ? await openOwnData(source)
     : await openNewData(source);
-  const { split, notes: divided } = divide(cohort.subjects, plan, options.seed);
+  const { split, notes: divided } = divide(stored.subjects, plan, options.seed);
   const notes = [...found, ...divided];
-  const mask = plan.mask === undefined ? {} : { mask: await readMask(plan.mask, cohort, notes) };
+  const mask = plan.mask && await readMask(plan.mask, stored, notes);
+  const cohort = mask ? finiteOutside(stored, mask.data) : stored;
   const { batchSize, seed, memoryBudget, cacheDirectory } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
     batchSize,
@@ -83,7 +84,7 @@ export async function prepareData(
     split,
     train,
     heldOut,
-    ...mask,
+    ...(mask ? { mask } : {}),
     notes,
     batchesPerEpoch: train.batchesPerEpoch,
     describe: (row) => train.cohort.subjects[row]?.id ?? `row ${row}`,
@@ -108,7 +109,7 @@ async function readMask(
   file: NonNullable<TrainingDataPlan["mask"]>,
   { spatialShape }: Cohort,
   notes: string[],
-): Promise<NdArray> {
+): Promise<NdArray<Float32Array>> {
   const { path } = locatedFile(file);
   const [x, y, z] = spatialShape;
   const data = await openMask(path, spatialShape, {

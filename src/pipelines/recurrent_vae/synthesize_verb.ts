@@ -94,6 +94,9 @@ export const synthesizeVerb = defineVerb({
   ],
   async run({ values }) {
     if (values.out === undefined) throw new UsageError("synthesize needs --out DIR");
+    if (values.cn === 0 && values.ad === 0) {
+      throw new UsageError("--cn is 0 and --ad too, needs at least one subject");
+    }
     const cohort = syntheticCohort({
       nCn: values.cn ?? 4,
       nAd: values.ad ?? 4,

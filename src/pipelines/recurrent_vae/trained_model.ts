@@ -1,12 +1,15 @@
 /** Opens a finished run for use: its weights, configuration and normalisation, and loaders for other scans. */
 import { CheckpointError, ConfigError } from "../../base/errors.ts";
 import type { Cohort } from "../../data/cohort.ts";
+import { findFiles } from "../../data/file_record.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
+import { finiteOutside, openMask } from "../../data/mask.ts";
 import { type Normalization, parseNormalization } from "../../data/normalization.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { readRun } from "../../training/run_folder.ts";
 import { droppedFrames, printNotes } from "./data_notes.ts";
 import {
+  locatedFile,
   namesScans,
   openPlan,
   type OWN_DATA_OPTIONS,
@@ -89,10 +92,11 @@ async function loadScans(
   files: readonly string[],
   check: (cohort: Cohort) => void,
 ): Promise<DataLoader> {
-  const { cohort, notes } = namesScans(values, files)
+  const { cohort: stored, notes } = namesScans(values, files)
     ? await openOthers(run, values, files)
     : await openOwnData(ownDataOf(run, values));
-  check(cohort);
+  check(stored);
+  const cohort = await insideMask(run, stored, values["data-root"]);
   const { normalization, config: { model: { batchSize } } } = run;
   const loader = await buildDataLoader(cohort, {
     batchSize,
@@ -102,6 +106,13 @@ async function loadScans(
   });
   printNotes([...notes, ...scanNotes([loader])]);
   return loader;
+}
+
+/** The scans as training read them: what is not finite outside the run's mask counts nowhere, if the mask is still the same. */
+async function insideMask({ config: { data } }: SavedRun, cohort: Cohort, dataRoot?: string) {
+  const [found] = data.mask ? await findFiles([locatedFile(data.mask)], dataRoot) : [];
+  if (!found || found.state === "changed") return cohort;
+  return finiteOutside(cohort, await openMask(found.record.path, cohort.spatialShape));
 }
 
 async function openOthers(run: SavedRun, values: ScanValues, files: readonly string[]) {
