@@ -2,7 +2,9 @@
 import { readRegularText } from "../data/openers/regular_file.ts";
 import { FolderLock } from "../files/folder_lock.ts";
 import { toJson } from "../files/json.ts";
-import { writeWhole } from "../files/whole_file.ts";
+import { isGranted } from "../deps/permissions.ts";
+import { kindOf, namesIn } from "../files/whats_there.ts";
+import { removeQuietly, writeWhole } from "../files/whole_file.ts";
 import { makeFolder } from "../files/whole_folder.ts";
 import { fewOf } from "../base/lists.ts";
 import { familyOfRun, readRunOnDisk, runConfigToJson, type RunOnDisk } from "./families.ts";
@@ -54,6 +56,7 @@ export async function startRun(
   requireReadableOrNew(folder);
   FolderLock.refuseHeld(folder);
   requireFree(folder, values.force);
+  const isNew = isGranted("read", folder) && kindOf(folder) === "nothing";
   const { config, data } = await plan.open(limitsOf(values, folder));
   let lock: FolderLock | undefined;
   try {
@@ -69,7 +72,17 @@ export async function startRun(
       writeConfig(folder, toJson(runConfigToJson(pipeline, config)));
     };
     const { engine } = plan;
-    return started({ pipeline, folder, lock: lock!, config, data, engine, changed: [], begin });
+    return started({
+      pipeline,
+      folder,
+      lock: lock!,
+      config,
+      data,
+      engine,
+      changed: [],
+      begin,
+      isNew,
+    });
   } catch (error) {
     lock?.[Symbol.dispose]();
     data.close();
@@ -113,7 +126,10 @@ export async function reopenRun({ values, files }: TrainArguments): Promise<Star
   }
 }
 
-function started(run: Omit<StartedRun, typeof Symbol.dispose>): StartedRun {
+/** `isNew`: the folder was made for this run, and goes again if training does not begin. */
+function started(
+  { isNew = false, ...run }: Omit<StartedRun, typeof Symbol.dispose> & { isNew?: boolean },
+): StartedRun {
   let begun = false;
   return {
     ...run,
@@ -124,6 +140,7 @@ function started(run: Omit<StartedRun, typeof Symbol.dispose>): StartedRun {
     [Symbol.dispose]() {
       run.data.close();
       run.lock[Symbol.dispose]();
+      if (isNew && namesIn(run.folder)?.length === 0) removeQuietly(run.folder);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** A command that is refused changes nothing: neither a run that is there, nor a folder for one. */
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 import { inFolder } from "../support/folders.ts";
-import { recvae } from "./run_recvae.ts";
+import { recvae, startRecvae } from "./run_recvae.ts";
 
 const TINY = [
   ...["train", "--synthetic", "--spatial", "8,8,8", "--subjects", "4", "--tol-time", "3"],
@@ -51,3 +51,41 @@ Deno.test("settings for a finished run are refused by name and not written; with
     const { learningRate, epochs } = JSON.parse(await Deno.readTextFile(`${run}/config.json`));
     assertEquals([learningRate, epochs], [0.001, 3]);
   }));
+
+Deno.test("what fails before training leaves no run behind, and does not touch one that --force names", () =>
+  inFolder(async (folder) => {
+    const run = `${folder}/run`;
+    const wrong: [string[], Record<string, string>][] = [
+      [["--backend", "wasm", "--threads", "999"], {}],
+      [["--latent-dim", "1000000"], {}],
+      [[], { RECVAE_BACKEND: "bogus" }],
+    ];
+    const fails = async (more: string[], env: Record<string, string>) => {
+      const { code } = await startRecvae([...TINY, ...more, "--out", run], env).output();
+      assert(code !== 0, more.join(" "));
+    };
+    for (const [options, env] of wrong) {
+      await fails(options, env);
+      assertEquals([...Deno.readDirSync(folder)], [], options.join(" "));
+    }
+    const before = await trained(run, 1);
+    for (const [options, env] of wrong) {
+      await fails([...options, "--force"], env);
+      assertEquals(await Deno.readTextFile(`${run}/config.json`), before);
+      assert(Deno.statSync(`${run}/weights.safetensors`).isFile);
+    }
+  }));
+
+Deno.test("contradictory options, and those of a loss that is not chosen, are refused by name", async () => {
+  for (
+    const [options, message] of [
+      [["--held-out", "0.25", "--fold", "1/4"], "--held-out and --fold"],
+      [["--kl-weight", "10"], "--kl-weight goes with --temporal-loss kl"],
+      [["--kl-ramp", "0.5"], "--kl-ramp goes with --temporal-loss kl"],
+    ] as const
+  ) {
+    const { code, stderr } = await recvae(...TINY, ...options);
+    assertEquals(code, 2, stderr);
+    assertStringIncludes(stderr, message);
+  }
+});
