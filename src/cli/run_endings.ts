@@ -8,6 +8,9 @@ import { exitCodeOfSignal, type StopSignal } from "./stop_signals.ts";
 import type { StartedRun } from "../pipelines/started_run.ts";
 import type { TrainedRun } from "../pipelines/training_run.ts";
 
+/** A tenth of a rate that is beyond all reason is so too. */
+const HIGHEST_ADVISED_RATE = 0.1;
+
 /** After a signal: how far training has come, and how to go on. */
 export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: string): void {
   say(
@@ -31,10 +34,13 @@ export function sayDiverged(run: StartedRun, { result, position }: TrainedRun): 
   say(`recvae: ${message}`);
   say(`The scans of that batch: ${scans.join(", ")}`);
   if (epoch === 0 && batch === 0) return EXIT.diverged;
-  const rate = Number((learningRate / 10).toPrecision(3));
+  const rate = Math.min(Number((learningRate / 10).toPrecision(3)), HIGHEST_ADVISED_RATE);
   const clip = clipNorm === undefined ? " --clip-norm 10" : "";
+  if (position.epoch < epoch) {
+    say(`Epoch ${epoch} was finished, but training cannot go on from its weights: not kept.`);
+  }
   const kept = position.epoch === 0
-    ? "No epoch was finished; start again"
+    ? `No epoch ${epoch === 0 ? "was finished" : "is kept"}; start again`
     : `The last good epoch, ${position.epoch}, is kept; go on from it`;
   say(
     `${kept} with: recvae train --resume ${folder} --learning-rate ${rate}${clip}`,
@@ -85,8 +91,13 @@ export function showFinished(
       stopped ? "--patience with a larger number" : `--epochs N with N above ${epochs}`
     }; to score it again: recvae evaluate ${folder}`,
   );
-  if (json) printJson(readSummary(folder));
-  else console.log(Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.summaryText}`).trimEnd());
+  const summary = readSummary(folder);
+  if (json) return printJson({ ...summary, folder });
+  const text = Deno.readTextFileSync(`${folder}/${RUN_LAYOUT.summaryText}`).trimEnd();
+  // The folder may have been moved or copied since.
+  const here = text.replace(`Run       ${summary.folder}\n`, () => `Run       ${folder}\n`)
+    .replace(`Open ${summary.folder}/`, () => `Open ${folder}/`);
+  console.log(here);
 }
 
 /** Ends the program at the second Ctrl-C: what the newest checkpoint holds is safe. */
