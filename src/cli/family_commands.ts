@@ -3,6 +3,7 @@ import { allFamilies, defaultFamily, familyNamed, familyOfRun } from "../pipelin
 import { type Option, UsageError } from "../pipelines/option_table.ts";
 import type { Pipeline, Verb, VerbResult } from "../pipelines/pipeline.ts";
 import { requireRunFirst } from "../pipelines/run_argument.ts";
+import { requireEnded } from "../pipelines/unfinished_run.ts";
 import type { Command } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { printJson } from "./output.ts";
@@ -34,6 +35,7 @@ function runCommand(name: string): Command {
       requireRunFirst(name, [folder, ...files]);
       const verb = verbOf(familyOfRun(folder), name);
       requireOwnOptions(verb, values, name);
+      await requireEnded(folder, name);
       print(await verb.run({ folder, files, values }), Boolean(values.json));
       return EXIT.ok;
     },
