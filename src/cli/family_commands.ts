@@ -3,6 +3,7 @@ import { allFamilies, familyOfRun } from "../pipelines/families.ts";
 import { type Option, UsageError } from "../pipelines/option_table.ts";
 import type { Pipeline, Verb, VerbResult } from "../pipelines/pipeline.ts";
 import { requireRunFirst } from "../pipelines/run_argument.ts";
+import { requireEnded } from "../pipelines/unfinished_run.ts";
 import { type Command, COMMON_OPTIONS } from "./command.ts";
 import { EXIT } from "./failures.ts";
 import { removeBegunFiles } from "../files/whole_file.ts";
@@ -79,6 +80,7 @@ function runCommand(name: string): Command {
     },
     async run({ values, positionals: [folder, ...files] }) {
       const verb = verbOf(familyOfRun(folder), name);
+      await requireEnded(folder, name);
       const result = await leavingNothingBegun(() => verb.run({ folder, files, values }));
       print(result, Boolean(values.json));
       return EXIT.ok;

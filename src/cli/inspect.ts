@@ -10,6 +10,7 @@ import { printJson } from "./output.ts";
 import { torchFacts } from "./torch_facts.ts";
 import { allFamilies, familyOfRun } from "../pipelines/families.ts";
 import { fileKindOf, HEAD_BYTES } from "../pipelines/file_kinds.ts";
+import { unfinishedRun } from "../pipelines/unfinished_run.ts";
 
 /** The half of a pair that holds the voxels has no header of its own. */
 const IMAGE_HALF = /\.img(\.gz)?$/i;
@@ -34,12 +35,17 @@ export const inspectCommand = defineCommand({
   ],
   positionals: [1, 1],
   async run({ values, positionals: [path] }) {
-    const facts = isFolder(path) ? await familyOfRun(path).inspect(path) : await fileFacts(path);
+    const facts = isFolder(path) ? await runFacts(path) : await fileFacts(path);
     if (values.json) printJson(facts);
     else for (const [name, value] of Object.entries(facts)) printFact(name, value);
     return EXIT.ok;
   },
 });
+
+async function runFacts(folder: string): Promise<Facts> {
+  const unfinished = await unfinishedRun(folder, "inspect");
+  return unfinished ? { ...unfinished } : await familyOfRun(folder).inspect(folder);
+}
 
 /** Kinds that the reader of images takes, or refuses with the better reason. */
 const IMAGE_KINDS: readonly FileKind[] = [

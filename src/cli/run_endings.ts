@@ -14,6 +14,9 @@ import { exitCodeOfSignal, onStopSignals, type StopSignal } from "./stop_signals
 import type { StartedRun } from "../pipelines/started_run.ts";
 import type { TrainedRun } from "../pipelines/training_run.ts";
 
+/** A tenth of a rate that is beyond all reason is so too. */
+const HIGHEST_ADVISED_RATE = 0.1;
+
 /** After a signal: how far training has come, and how to go on. */
 export function sayStopped({ position: { epoch, batch } }: TrainedRun, folder: string): void {
   say(
@@ -38,11 +41,14 @@ function sayDiverged(run: StartedRun, { result, position }: TrainedRun): number 
   say(`The ${pipeline.rows} of that batch: ${rows.join(", ")}`);
   if (epoch === 0 && batch === 0) return EXIT.diverged;
   const may = (option: string) => pipeline.changeable.includes(option);
-  const lower = Number((learningRate / 10).toPrecision(3));
+  const lower = Math.min(Number((learningRate / 10).toPrecision(3)), HIGHEST_ADVISED_RATE);
   const rate = may("learning-rate") ? ` --learning-rate ${lower}` : "";
   const clip = clipNorm === undefined && may("clip-norm") ? " --clip-norm 10" : "";
+  if (position.epoch < epoch) {
+    say(`Epoch ${epoch} was finished, but training cannot go on from its weights: not kept.`);
+  }
   const kept = position.epoch === 0
-    ? "No epoch was finished; start again"
+    ? `No epoch ${epoch === 0 ? "was finished" : "is kept"}; start again`
     : `The last good epoch, ${position.epoch}, is kept; go on from it`;
   say(`${kept} with: recvae train --resume ${folder}${rate}${clip}`);
   return EXIT.diverged;

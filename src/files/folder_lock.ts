@@ -66,6 +66,22 @@ export class FolderLock {
     FolderLock.take(folder)[Symbol.dispose]();
   }
 
+  /**
+   * Who is at work in a folder, without disturbing them.
+   *
+   * @param folder May not exist.
+   * @returns Null when nobody is, or it cannot be told; `""` for somebody unknown.
+   */
+  static holderOf(folder: string): string | null {
+    const path = joinPath(folder, LOCK_FILE);
+    try {
+      using file = Deno.openSync(path);
+      return file.tryLockSync(false) ? null : holderOf(path);
+    } catch {
+      return null;
+    }
+  }
+
   /** Gives the folder back; a second time does nothing. */
   [Symbol.dispose](): void {
     if (!this.#file) return;

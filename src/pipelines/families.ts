@@ -69,10 +69,11 @@ export interface RunOnDisk {
  * Reads the config.json of a run, finished or not.
  *
  * @param folder Of the run.
+ * @param who Needs it, for the message.
  * @throws {CheckpointError} when there is none, it is damaged, or of a family this version does not know.
  */
-export function readRunOnDisk(folder: string): RunOnDisk {
-  const json = readJson(folder);
+export function readRunOnDisk(folder: string, who = "--resume"): RunOnDisk {
+  const json = readJson(folder, who);
   const pipeline = pipelineOf(json, folder);
   const { [FAMILY_KEY]: _family, ...config } = json;
   return { pipeline, config: pipeline.configFromJson(config, folder), json };
@@ -95,7 +96,7 @@ export function familyOfRun(folder: string): Pipeline {
   return pipelineOf(json, folder);
 }
 
-function readJson(folder: string): JsonRecord {
+function readJson(folder: string, who = "--resume"): JsonRecord {
   const path = `${folder}/${RUN_LAYOUT.config}`;
   let json: unknown;
   try {
@@ -105,7 +106,7 @@ function readJson(folder: string): JsonRecord {
     const why = error instanceof FormatError
       ? error.message
       : `Cannot read "${path}": it is no JSON`;
-    throw new CheckpointError(folder, `${why}; --resume needs the folder of a run`);
+    throw new CheckpointError(folder, `${why}; ${who} needs the folder of a run`);
   }
   return isRecord(json) ? json : {};
 }

@@ -36,16 +36,19 @@ export async function makeReport(
 }
 
 /**
- * The summary that was written last.
+ * The summary that was written last; it names the folder where it lies now, which may have been moved or copied since.
  *
  * @param folder Of the run.
  * @throws {FormatError} when it is not there.
  * @throws {SyntaxError} when it is damaged.
  */
 export function readSummary(folder: string): RunSummary {
+  const json = JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.summaryJson}`));
+  const text = readRegularText(`${folder}/${RUN_LAYOUT.summaryText}`).trimEnd();
   return {
-    json: JSON.parse(readRegularText(`${folder}/${RUN_LAYOUT.summaryJson}`)),
-    text: readRegularText(`${folder}/${RUN_LAYOUT.summaryText}`).trimEnd(),
+    json: { ...json, folder },
+    text: text.replace(`Run       ${json.folder}\n`, () => `Run       ${folder}\n`)
+      .replace(`Open ${json.folder}/`, () => `Open ${folder}/`),
   };
 }
 

@@ -92,14 +92,16 @@ export async function safeTraining(folder: string, epochs: number): Promise<stri
   }
   const epoch = Math.max(await endedAt(folder), await newestCheckpoint(folder));
   const resume = `recvae train --resume ${folder}`;
-  if (epoch < 0) return nothingTrained(folder);
+  if (epoch < 0) {
+    return `Nothing of the training is saved; start again, with --force if ${folder} is not empty`;
+  }
   return epoch < epochs
     ? `The training is safe up to epoch ${epoch} of ${epochs}: ${resume} goes on from there`
     : `The training is safe in ${folder}: ${resume} writes the rest`;
 }
 
 /**
- * What to do when the training has not begun, or nothing of it is on the disk.
+ * What to do when the training has not begun.
  *
  * @param folder Of the run.
  */
@@ -117,8 +119,8 @@ async function endedAt(folder: string): Promise<number> {
   }
 }
 
-/** Epochs of the newest whole checkpoint, -1 without one. */
-async function newestCheckpoint(folder: string): Promise<number> {
+/** Epochs of the newest whole checkpoint of a run's folder, -1 without one. */
+export async function newestCheckpoint(folder: string): Promise<number> {
   try {
     const newest = await new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`).loadNewest();
     return newest ? decodeRun(newest.files, folder).epoch ?? -1 : -1;

@@ -2,7 +2,9 @@
 import { readRegularText } from "../data/openers/regular_file.ts";
 import { FolderLock } from "../files/folder_lock.ts";
 import { toJson } from "../files/json.ts";
-import { writeWhole } from "../files/whole_file.ts";
+import { isGranted } from "../deps/permissions.ts";
+import { kindOf, namesIn } from "../files/whats_there.ts";
+import { removeQuietly, writeWhole } from "../files/whole_file.ts";
 import { makeFolder } from "../files/whole_folder.ts";
 import { fewOf } from "../base/lists.ts";
 import { familyOfRun, readRunOnDisk, runConfigToJson, type RunOnDisk } from "./families.ts";
@@ -12,7 +14,7 @@ import { requireReadableOrNew, temporaryFolder } from "./output_permissions.ts";
 import type { OpenedData, OpenedRun, Pipeline, Plan } from "./pipeline.ts";
 import { RUN_LAYOUT } from "./run_folder.ts";
 import { CHANGEABLE_RUN_OPTIONS, type RunValues } from "./run_options.ts";
-import { nothingTrained, safeTraining, sayingWhatIsSafe } from "./safe_outputs.ts";
+import { nothingTrained, sayingWhatIsSafe } from "./safe_outputs.ts";
 import { say } from "./terminal.ts";
 
 const MEBIBYTE = 2 ** 20;
@@ -24,6 +26,10 @@ export interface StartedRun extends OpenedRun<unknown, OpenedData>, Disposable {
   readonly lock: FolderLock;
   /** Choices of a configuration file; options win over them. */
   readonly engine?: Plan<unknown, OpenedData>["engine"];
+  /** Options that differ from the settings the run was saved with. */
+  readonly changed: readonly string[];
+  /** Writes the configuration: called once nothing is left that can be refused. A second time does nothing. */
+  begin(): void;
 }
 
 /** What was typed: the values of the family's table. */
@@ -33,7 +39,7 @@ export interface TrainArguments {
 }
 
 /**
- * Plans a new run, opens its data, and only then makes its folder.
+ * Plans a new run, opens its data, and only then makes its folder; the folder is a run's from `begin` on.
  *
  * @param pipeline The family.
  * @param typed Options and files.
@@ -50,6 +56,7 @@ export async function startRun(
   requireReadableOrNew(folder);
   FolderLock.refuseHeld(folder);
   requireFree(folder, values.force);
+  const isNew = isGranted("read", folder) && kindOf(folder) === "nothing";
   const { config, data } = await plan.open(limitsOf(values, folder));
   let lock: FolderLock | undefined;
   try {
@@ -59,10 +66,23 @@ export async function startRun(
       lock = takeLock(folder);
       // Opening the data may have taken minutes, in which another program may have come and gone.
       requireFree(folder, values.force);
+    });
+    const begin = () => {
       if (values.force) removeRun(folder);
       writeConfig(folder, toJson(runConfigToJson(pipeline, config)));
+    };
+    const { engine } = plan;
+    return started({
+      pipeline,
+      folder,
+      lock: lock!,
+      config,
+      data,
+      engine,
+      changed: [],
+      begin,
+      isNew,
     });
-    return started({ pipeline, folder, lock: lock!, config, data, engine: plan.engine });
   } catch (error) {
     lock?.[Symbol.dispose]();
     data.close();
@@ -96,11 +116,14 @@ export async function reopenRun(
     const opened = await pipeline.reopen({ folder, config: changed, values }, limits);
     data = opened.data as OpenedData;
     removeUnfinished(folder);
-    await sayingWhatIsSafe(
-      () => safeTraining(folder, pipeline.view(changed).epochs),
-      () => rewriteConfig(folder, saved, opened.config),
-    );
-    return started({ pipeline, folder, lock, ...opened });
+    return started({
+      pipeline,
+      folder,
+      lock,
+      ...opened,
+      changed: changedOptions(saved, values),
+      begin: () => rewriteConfig(folder, saved, opened.config),
+    });
   } catch (error) {
     data?.close();
     lock[Symbol.dispose]();
@@ -108,12 +131,21 @@ export async function reopenRun(
   }
 }
 
-function started(run: Omit<StartedRun, typeof Symbol.dispose>): StartedRun {
+/** `isNew`: the folder was made for this run, and goes again if training does not begin. */
+function started(
+  { isNew = false, ...run }: Omit<StartedRun, typeof Symbol.dispose> & { isNew?: boolean },
+): StartedRun {
+  let begun = false;
   return {
     ...run,
+    begin() {
+      if (!begun) run.begin();
+      begun = true;
+    },
     [Symbol.dispose]() {
       run.data.close();
       run.lock[Symbol.dispose]();
+      if (isNew && namesIn(run.folder)?.length === 0) removeQuietly(run.folder);
     },
   };
 }
@@ -148,6 +180,17 @@ function requireChangeable(pipeline: Pipeline, { values, files }: TrainArguments
   throw new UsageError(
     `--resume takes the settings of the run; leave out ${fewOf([...extra, ...files], 6)}`,
   );
+}
+
+/** Which of the options given with --resume are not what the run has already. */
+function changedOptions({ pipeline, config }: RunOnDisk, values: TrainArguments["values"]) {
+  const json = (of: unknown) => toJson(runConfigToJson(pipeline, of));
+  const given = [...CHANGEABLE_RUN_OPTIONS, ...pipeline.changeable].map((name) =>
+    [name, (values as Record<string, unknown>)[name]] as const
+  ).filter(([, value]) => value !== undefined);
+  return given.filter(([name, value]) =>
+    json(pipeline.change(config, { [name]: value })) !== json(config)
+  ).map(([name]) => `--${name}`);
 }
 
 /** Settings that were changed on going on stay changed. The epoch that the file may hold belongs to the last save. */

@@ -31,6 +31,10 @@ export interface TrainingRunOptions extends OpenedRun<unknown, OpenedData> {
   /** Ends the run after the batch in progress. */
   readonly signal: AbortSignal;
   readonly quiet: boolean;
+  /** Options that differ from the settings the run was saved with. */
+  readonly changed: readonly string[];
+  /** Writes the configuration; called before a new run trains, and when a resumed one has trained something. */
+  begin(): void;
 }
 
 /** A training that has ended: finished, interrupted or diverged. */
@@ -52,7 +56,8 @@ export interface TrainedRun {
  * are replaced, a checkpoint is saved: of the last whole epoch, if training diverged.
  *
  * @param options See {@link TrainingRunOptions}.
- * @throws {UsageError} when more epochs are trained than the configuration wants.
+ * @throws {UsageError} when more epochs are trained than the configuration wants, and for changed settings of a run that
+ *   is finished; nothing is changed then.
  * @throws {CheckpointError} when no checkpoint is whole.
  * @throws {WriteError} when the log or a checkpoint cannot be written; older checkpoints are as they were.
  */
@@ -63,6 +68,8 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
   const store = new CheckpointStore(`${folder}/${RUN_LAYOUT.checkpoints}`);
   const resumed = options.resume ? await resumeState(store, model, folder) : null;
   if (resumed) requireEpochsLeft(resumed, epochs);
+  // A resumed run keeps its settings until something is trained with others.
+  else options.begin();
   const partsOf = (state: TrainingState) => savedParts(options, state);
   const progress = startProgress(options, resumed?.position.epoch ?? 0);
   const log = await RunLog.open(`${folder}/${RUN_LAYOUT.log}`, {
@@ -90,7 +97,10 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
     const result = await pipeline.fit(model, { config, data }, {
       signal: options.signal,
       callbacks: [onEpoch],
-      onBatch: (report) => progress.batch(report, report.losses.loss),
+      onBatch: (report) => {
+        options.begin();
+        progress.batch(report, report.losses.loss);
+      },
       log: (line) => progress.line(line),
       ...(resumed ? { resumeFrom: resumed } : {}),
     });
@@ -99,6 +109,10 @@ export async function trainRun(options: TrainingRunOptions): Promise<TrainedRun>
     const { position, earlyStopping } = state;
     const trained = !resumed || isLater(state, resumed);
     const stopped = result.ended === "interrupted" || result.ended === "diverged";
+    if (!trained && !stopped) {
+      requireUnchanged(options, result);
+      options.begin();
+    }
     if (stopped || (resumed && trained)) await saveCheckpoint(store, model, parts);
     const best = earlyStopping ?? { best: null, bestEpoch: null };
     return { model, result, parts, position, best, trained };
@@ -112,6 +126,26 @@ function requireEpochsLeft({ position: { epoch, batch } }: TrainingState, epochs
   if (epochs >= begun) return;
   throw new UsageError(
     `--epochs is ${epochs}, but ${begun} epochs are trained or begun already; needs at least ${begun}`,
+  );
+}
+
+/** Weights must not be said to come from settings nothing was trained with. Fewer epochs may end a run where it stands. */
+function requireUnchanged(
+  { changed, folder }: TrainingRunOptions,
+  { ended, metrics }: TrainingOutcome,
+): void {
+  const early = ended === "early-stopping";
+  const extra = early ? changed : changed.filter((name) => name !== "--epochs");
+  if (extra.length === 0) return;
+  const epochs = metrics.length;
+  throw new UsageError(
+    `The run "${folder}" is finished after ${epochs} ${epochs === 1 ? "epoch" : "epochs"}${
+      early ? ", ended by --patience" : ""
+    }: ${extra.join(", ")} would change nothing; leave out ${
+      extra.length === 1 ? "the option" : "the options"
+    }, or train further ${
+      early ? "with a larger --patience" : `by giving --epochs N with N above ${epochs} too`
+    }`,
   );
 }
 

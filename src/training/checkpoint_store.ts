@@ -62,7 +62,13 @@ export class CheckpointStore {
     const existing = this.#mayRead() ? await this.generations() : this.#saved;
     const generation = (existing[0] ?? 0) + 1;
     const manifest = new TextEncoder().encode(JSON.stringify(await describe(files), null, 2));
-    writeFolderWhole(this.#path(generation), new Map([...files, [MANIFEST, manifest]]));
+    try {
+      writeFolderWhole(this.#path(generation), new Map([...files, [MANIFEST, manifest]]));
+    } catch (error) {
+      const isEmpty = this.#mayRead() && (await listFolder(this.#folder)).length === 0;
+      if (isEmpty) removeQuietly(this.#folder);
+      throw error;
+    }
     this.#saved = [generation, ...existing].slice(0, this.#keep);
     await this.#tidyUp([generation, ...existing]);
     return generation;

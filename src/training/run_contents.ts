@@ -363,7 +363,8 @@ function checkSameEpoch(
     source,
     `Cannot load the run "${source}": its files belong to different epochs (${
       known.map(([name, epoch]) => `${name}: ${epoch}`).join(", ")
-    }), because saving was cut short; resume from its newest checkpoint`,
+    }), because saving was cut short or a file is of another run; put the run's own file back, or resume from its ` +
+      "newest checkpoint if there is one",
   );
 }
 

@@ -247,9 +247,13 @@ export function planRun(
   const shipped = source.kind === "shipped" && name === "default" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
   const heldOut = values["held-out"] ?? file.data.heldOut ?? 0.25;
-  const fold = values.fold ?? file.data.fold;
+  if (values.fold !== undefined && values["held-out"] !== undefined) {
+    throw new UsageError("--held-out and --fold both say what is held out; leave one of them out");
+  }
+  const fold = values.fold ?? (values["held-out"] === undefined ? file.data.fold : undefined);
   const mask = values.mask ?? file.data.mask;
   if (fold !== undefined) parseFold(fold);
+  requireKl(values, fields.temporalLoss);
   return {
     model: { ...preset.model, ...widths, ...fields },
     training: planTraining(values, { ...file.training, preset: name }),
@@ -260,6 +264,15 @@ export function planRun(
       ...given({ fold, mask: mask === undefined ? undefined : { path: mask } }),
     },
   };
+}
+
+/** Options of the KL divergence go with it. Both presets have the squared distance. */
+function requireKl(values: TrainValues, temporalLoss: string = "squared"): void {
+  if (temporalLoss === "kl") return;
+  for (const name of ["kl-weight", "kl-ramp"] as const) {
+    if (values[name] === undefined) continue;
+    throw new UsageError(`--${name} goes with --temporal-loss kl, found ${temporalLoss}`);
+  }
 }
 
 function planTraining(
