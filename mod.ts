@@ -67,7 +67,10 @@ export type { Eigenvalue } from "./src/linalg/eigenvalues.ts";
 export type { LossScale, LossTerms } from "./src/models/recurrent_vae/losses/terms.ts";
 export { klTemporalLoss, squaredTemporalLoss } from "./src/models/recurrent_vae/losses/temporal.ts";
 export type { Trajectory } from "./src/models/recurrent_vae/losses/temporal.ts";
-export { reconstructionLoss, squaredErrorSum } from "./src/models/recurrent_vae/losses/reconstruction.ts";
+export {
+  reconstructionLoss,
+  squaredErrorSum,
+} from "./src/models/recurrent_vae/losses/reconstruction.ts";
 export { offsetPenalty, transitionPenalty } from "./src/models/recurrent_vae/losses/penalties.ts";
 
 // Data
@@ -182,7 +185,11 @@ export type { NamedArrays, WeightHolder, WeightSource } from "./src/training/wei
 export { evaluate } from "./src/pipelines/recurrent_vae/evaluate.ts";
 export { evaluateHeldOut } from "./src/pipelines/recurrent_vae/held_out.ts";
 export type { HeldOutOptions, HeldOutResult } from "./src/pipelines/recurrent_vae/held_out.ts";
-export { compareWithBaselines, meanImage, scoreModel } from "./src/pipelines/recurrent_vae/baselines.ts";
+export {
+  compareWithBaselines,
+  meanImage,
+  scoreModel,
+} from "./src/pipelines/recurrent_vae/baselines.ts";
 export type {
   BaselineComparison,
   ComparisonOptions,

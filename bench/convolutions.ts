@@ -16,7 +16,7 @@ export interface ConvolutionTimes {
   readonly operation: Operation;
   /** Milliseconds. */
   readonly time: Spread;
-  /** Of the least and the median time; multiply–adds of the direct sum count twice (spec 11). */
+  /** Of the least and the median time; multiply–adds of the direct sum count twice [recurrent-vae §11]. */
   readonly gflops: { readonly best: number; readonly median: number };
   /** GFLOP/s of the register-only kernel beside this measurement. */
   readonly peak: number;
@@ -37,7 +37,8 @@ export interface ConvolutionPlan {
 /**
  * Times all operations of some layers on the current engine, which must be synchronous.
  *
- * @param layers From `convolutionLayers`. @param plan See {@link ConvolutionPlan}.
+ * @param layers From `convolutionLayers`.
+ * @param plan See {@link ConvolutionPlan}.
  */
 export function timeConvolutions(
   layers: readonly Layer[],

@@ -48,7 +48,8 @@ ${chains.map((i) => `    a${i} = a${i} * u.factor + 0.5;`).join("\n")}
 /**
  * Measures both ceilings; about a second on a GPU.
  *
- * @param backend Of a started engine. @param options.software Smaller sizes, for adapters on the CPU.
+ * @param backend Of a started engine.
+ * @param options.software Smaller sizes, for adapters on the CPU.
  */
 export async function measureCeilings(
   backend: DeviceBackend,

@@ -25,7 +25,8 @@ export interface GpuConvolution {
 /**
  * Measures all layers and operations.
  *
- * @param backend Engine; stopped afterwards. @param options Volumes per call, their size, timed repeats.
+ * @param backend Engine; stopped afterwards.
+ * @param options Volumes per call, their size, timed repeats.
  */
 export async function measureGpuConvolutions(
   backend: BackendName,
@@ -70,7 +71,8 @@ export async function measureGpuConvolutions(
 /**
  * The results as a table, beside the device's ceilings where they are known.
  *
- * @param results From {@link measureGpuConvolutions}. @param ceilings Of the device, or null.
+ * @param results From {@link measureGpuConvolutions}.
+ * @param ceilings Of the device, or null.
  */
 export function gpuConvolutionTable(
   results: readonly GpuConvolution[],

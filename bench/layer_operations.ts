@@ -27,7 +27,8 @@ export interface PreparedLayer {
  * Random data of a layer and what is computed with it. A transposed convolution is the input gradient of the
  * convolution it inverts, and the other way round.
  *
- * @param layer From `convolutionLayers`. @param samples Volumes per call.
+ * @param layer From `convolutionLayers`.
+ * @param samples Volumes per call.
  */
 export function prepareLayer(layer: Layer, samples: number): PreparedLayer {
   const fine = tf.randomUniform([samples, ...layer.fine, layer.fineChannels], -1, 1);

@@ -16,7 +16,7 @@ export interface Layer {
   /** Channels on the fine and on the coarse side. */
   readonly fineChannels: number;
   readonly coarseChannels: number;
-  /** Multiply–adds for one volume, padding taps counted (spec 11). */
+  /** Multiply–adds for one volume, padding taps counted [recurrent-vae §11]. */
   readonly multiplyAdds: number;
 }
 
@@ -57,7 +57,7 @@ export function convolutionLayers(spatialShape: SpatialShape): Layer[] {
 }
 
 /**
- * Multiply–adds of a training step per frame and volume, backward counted twice the forward (spec 11), the
+ * Multiply–adds of a training step per frame and volume, backward counted twice the forward [recurrent-vae §11], the
  * recomputed encoder of the time-parallel step not counted: 3 · 145.6 million at full size.
  *
  * @param spatialShape `[X, Y, Z]`.

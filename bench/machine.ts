@@ -34,7 +34,8 @@ export function describeMachine(): Machine {
  * Writes a record to bench/record/<machine>/<date>.json, or <date>-<kind>.json for all kinds but `"bench"`. One of
  * the same day is replaced.
  *
- * @param kind What was measured: `"bench"`, `"memory"`, … @param content Plain data.
+ * @param kind What was measured: `"bench"`, `"memory"`, …
+ * @param content Plain data.
  * @returns Path from the repository root.
  */
 export function writeRecord(kind: string, content: Record<string, unknown>): string {

@@ -33,7 +33,8 @@ export async function milliseconds(body: () => void | Promise<void>): Promise<nu
 /**
  * A table with a header line, columns padded to equal width, numbers to the right.
  *
- * @param header Column titles. @param rows Cells as text.
+ * @param header Column titles.
+ * @param rows Cells as text.
  */
 export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) =>

@@ -44,7 +44,8 @@ export function convolutionReport(
 /**
  * The stock backend's forward convolutions beside ours.
  *
- * @param stock Its times. @param ours Ours, by number of threads.
+ * @param stock Its times.
+ * @param ours Ours, by number of threads.
  */
 export function stockReport(
   stock: readonly StockTimes[],
@@ -177,7 +178,8 @@ export interface Bandwidth {
 /**
  * How far the step is from what the machine allows.
  *
- * @param contest Times and peaks. @param limits Bandwidths by threads, and the work of a step.
+ * @param contest Times and peaks.
+ * @param limits Bandwidths by threads, and the work of a step.
  */
 export function floorReport(
   contest: Contest,

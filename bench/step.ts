@@ -48,7 +48,8 @@ export interface StepResult {
 /**
  * Runs one warm-up step, then timed ones.
  *
- * @param problem Engine and sizes. @param repeats Timed steps.
+ * @param problem Engine and sizes.
+ * @param repeats Timed steps.
  */
 export async function measureStep(problem: StepProblem, repeats: number): Promise<StepResult> {
   const step = await prepareStep(problem);

@@ -50,7 +50,8 @@ export interface TrainingOutcome {
 /**
  * Trains on one engine from the same seed and data as on any other.
  *
- * @param backend Engine; stopped afterwards. @param problem Sizes.
+ * @param backend Engine; stopped afterwards.
+ * @param problem Sizes.
  */
 export async function trainOn(
   backend: BackendName,

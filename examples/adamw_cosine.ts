@@ -1,5 +1,5 @@
 /**
- * AdamW with a cosine schedule against plain SGD at the original's rate (spec 8).
+ * AdamW with a cosine schedule against plain SGD at the original's rate [recurrent-vae §8].
  *
  * Run with: deno run examples/adamw_cosine.ts
  */

@@ -1,7 +1,7 @@
 /**
- * A transition matrix for each group (the completion of spec 8's cohort-specific F): the ridge regression of
- * spec 5 with the states of that group alone. Both groups of the synthetic cohort follow one AR(1) process, so the
- * matrices should look alike.
+ * A transition matrix for each group (the completion of [recurrent-vae §8]'s cohort-specific F): the ridge regression
+ * of [recurrent-vae §5] with the states of that group alone. Both groups of the synthetic cohort follow one AR(1)
+ * process, so the matrices should look alike.
  *
  * Run with: deno run examples/cohort_transition.ts
  */

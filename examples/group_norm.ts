@@ -1,6 +1,6 @@
 /**
- * Group normalisation in place of batch normalisation (spec 8): a scan's code no longer depends on the scans it
- * shares a batch with, nor on training or evaluation mode.
+ * Group normalisation in place of batch normalisation [recurrent-vae §8]: a scan's code no longer depends on the
+ * scans it shares a batch with, nor on training or evaluation mode.
  *
  * Run with: deno run examples/group_norm.ts
  */

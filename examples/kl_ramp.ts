@@ -1,6 +1,6 @@
 /**
  * The KL divergence as temporal loss, its weight raised from 0 over the first third of the epochs, beside the
- * squared distance of the original (spec 4, 8): the first keeps the posterior wide, the second narrows it.
+ * squared distance of the original [recurrent-vae §4, §8]: the first keeps the posterior wide, the second narrows it.
  *
  * Run with: deno run examples/kl_ramp.ts
  */

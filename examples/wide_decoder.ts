@@ -1,6 +1,6 @@
 /**
- * A decoder four times as wide with a clamped output beside the narrow one (spec 8, 10): how well the frames of one
- * scan correlate with their reconstructions, and how much of their contrast is left.
+ * A decoder four times as wide with a clamped output beside the narrow one [recurrent-vae §8, §10]: how well the
+ * frames of one scan correlate with their reconstructions, and how much of their contrast is left.
  *
  * Run with: deno run examples/wide_decoder.ts
  */

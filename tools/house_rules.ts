@@ -181,7 +181,8 @@ const externalImports: Deno.lint.Rule = {
 /**
  * Says what is wrong with importing `specifier` in the file at `path`, or null.
  *
- * @param path Path from the repository root. @param specifier As written in the import.
+ * @param path Path from the repository root.
+ * @param specifier As written in the import.
  */
 export function importProblem(path: string, specifier: string): string | null {
   if (/^\.\.?\//.test(specifier)) return null;

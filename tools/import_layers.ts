@@ -121,7 +121,8 @@ function pipelineProblem(edge: Import, complain: (why: string) => string): strin
 /**
  * Finds the first cycle among the rooms that files import each other in, e.g. `["ops", "losses", "ops"]`.
  *
- * @param edges All imports. @returns The rooms on the cycle, first repeated at the end; null without one.
+ * @param edges All imports.
+ * @returns The rooms on the cycle, first repeated at the end; null without one.
  */
 export function roomCycle(edges: readonly Import[]): string[] | null {
   const next = new Map<string, Set<string>>();

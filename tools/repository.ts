@@ -35,7 +35,8 @@ export function listFiles(folder = "", keep: (path: string) => boolean = () => t
 /**
  * Prints the problems of a check and ends the process: exit code 0 without problems, 1 with.
  *
- * @param check What was checked, e.g. `"import layers"`. @param problems One line each.
+ * @param check What was checked, e.g. `"import layers"`.
+ * @param problems One line each.
  * @param detail What was looked at, e.g. `"120 files"`.
  */
 export function report(check: string, problems: readonly string[], detail: string): never {

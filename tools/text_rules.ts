@@ -58,7 +58,9 @@ export const LOCK_RULES: readonly TextRule[] = [
 /**
  * Applies rules line by line.
  *
- * @param path Path to name. @param text Contents. @param rules Which ones apply.
+ * @param path Path to name.
+ * @param text Contents.
+ * @param rules Which ones apply.
  * @returns One line per finding: `path:line: rule: "found"`.
  */
 export function textProblems(path: string, text: string, rules: readonly TextRule[]): string[] {

@@ -61,7 +61,7 @@ export function arrayLengths(g: Geometry) {
   };
 }
 
-/** Multiply–adds as the model's specification counts them: padding taps included. */
+/** Multiply–adds as [recurrent-vae §11] counts them: padding taps included. */
 export function multiplyAdds(g: Geometry): number {
   return g.samples * product(outputSize(g)) * product(g.kernel) * g.inChannels * g.outChannels;
 }

@@ -6,7 +6,11 @@ export interface LinePeer {
   next(): Promise<Record<string, unknown> | null>;
   /** Sends an empty line, which asks for the next answer, and waits for it. */
   ask(): Promise<Record<string, unknown> | null>;
-  /** Ends it. @returns Its exit status. */
+  /**
+   * Ends it.
+   *
+   * @returns Its exit status.
+   */
   stop(): Promise<number>;
   /** The last lines it wrote to standard error. */
   complaints(): string;
@@ -15,7 +19,8 @@ export interface LinePeer {
 /**
  * Starts a peer. Needs `--allow-run`.
  *
- * @param program Name or path. @param args Its arguments.
+ * @param program Name or path.
+ * @param args Its arguments.
  * @returns Null when there is no such program.
  */
 export function startPeer(program: string, args: readonly string[]): LinePeer | null {

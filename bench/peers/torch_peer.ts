@@ -40,7 +40,11 @@ export interface TorchPeer {
   readonly description: TorchDescription;
   /** Runs one step: milliseconds by PyTorch's own clock, and the loss. */
   step(): Promise<{ readonly ms: number; readonly loss: number }>;
-  /** Ends it. @returns Its peak resident memory in MiB. */
+  /**
+   * Ends it.
+   *
+   * @returns Its peak resident memory in MiB.
+   */
   stop(): Promise<number>;
 }
 

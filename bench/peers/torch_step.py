@@ -1,8 +1,8 @@
 """The training step of the recurrent VAE in PyTorch, as the original does it: a peer to measure against.
 
 One step = sequential rollout over T frames (encode, two heads, decode), losses, back-propagation through
-the whole unrolled sequence, one plain SGD update. Network and losses as in sections 3 and 4 of the
-specification; nothing is recomputed or parallelised over time.
+the whole unrolled sequence, one plain SGD update. Network and losses as in
+[recurrent-vae §3, §4]; nothing is recomputed or parallelised over time.
 
     python torch_step.py --batch 4 --frames 8 --spatial 91,109,91 --threads 2 --repeats 10
     python torch_step.py --serve ...    one step per line read from standard input

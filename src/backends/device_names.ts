@@ -5,7 +5,8 @@ const DEVICE = /gpu|nvidia|amd|metal|mps|vulkan|rocm|opencl|hip|directx/i;
 /**
  * What to say to somebody who names a kind of device instead of an engine.
  *
- * @param name As given. @returns Words for the end of a sentence, or undefined when it names no device.
+ * @param name As given.
+ * @returns Words for the end of a sentence, or undefined when it names no device.
  */
 export function explainDevice(name: string): string | undefined {
   if (!DEVICE.test(name)) return undefined;

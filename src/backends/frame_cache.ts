@@ -24,7 +24,11 @@ export class FrameCache {
   readonly #parts = new Map<string, tf.Tensor2D>();
   #bytes = 0;
 
-  /** Starts empty. @param limitBytes Device memory that may be used. */
+  /**
+   * Starts empty.
+   *
+   * @param limitBytes Device memory that may be used.
+   */
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
   }
@@ -37,7 +41,8 @@ export class FrameCache {
   /**
    * The frames of a batch, if every run of it is kept.
    *
-   * @param batch One with a `source`; others are never kept. @param range Frames.
+   * @param batch One with a `source`; others are never kept.
+   * @param range Frames.
    * @returns `[count·B, Z, Y, X, 1]` for the caller to dispose, or null.
    */
   find(batch: FrameBatch, range: FrameRange): tf.Tensor | null {
@@ -54,7 +59,9 @@ export class FrameCache {
    * Keeps copies of a batch's frames, run by run, as long as there is room. Another source than the last one
    * replaces everything.
    *
-   * @param batch Where the frames are from. @param range Which. @param frames `[count·B, Z, Y, X, 1]`.
+   * @param batch Where the frames are from.
+   * @param range Which.
+   * @param frames `[count·B, Z, Y, X, 1]`.
    */
   keep(batch: FrameBatch, range: FrameRange, frames: tf.Tensor): void {
     if (batch.source === undefined) return;

@@ -27,7 +27,8 @@ export interface ChildProbeOptions {
 /**
  * Probes an engine in a child process.
  *
- * @param name Engine to probe; the child calls its `probeHere`. @param options See {@link ChildProbeOptions}.
+ * @param name Engine to probe; the child calls its `probeHere`.
+ * @param options See {@link ChildProbeOptions}.
  * @returns The child's result, or one that says how the child ended without giving a result.
  */
 export async function probeInChild(

@@ -7,7 +7,8 @@ const LIMIT_MS = 10_000;
 /**
  * Loads and probes an engine. One that is missing, throws or gives no answer is reported as unavailable.
  *
- * @param name Its name. @param load Imports it.
+ * @param name Its name.
+ * @param load Imports it.
  * @param options `limitMs`: time after which to give up; default 10 s.
  */
 export async function probeEngine(

@@ -33,7 +33,7 @@ export interface RolloutResult {
 }
 
 /**
- * heads_t = drive_t + h_{t−1}·fromStateᵀ, h_t = μ_t + exp(ℓ_t/2)⊙ε_t (spec 3.5).
+ * heads_t = drive_t + h_{t−1}·fromStateᵀ, h_t = μ_t + exp(ℓ_t/2)⊙ε_t [recurrent-vae §3.5].
  *
  * @returns null when the current engine has no such kernel.
  */
@@ -58,7 +58,7 @@ export interface RolloutGradientInputs {
 
 /**
  * ∂loss/∂[μ, ℓ], `[T, B, 2D]`, from the last frame to the first: with G_t = towardsState_t + C_t (C is 0 at the
- * end), δ_t = [G_t, G_t⊙spread_t] + towardsHeads_t and C_{t−1} = δ_t·fromState + carried_t (spec 12, step 4).
+ * end), δ_t = [G_t, G_t⊙spread_t] + towardsHeads_t and C_{t−1} = δ_t·fromState + carried_t [recurrent-vae §12 step 4].
  *
  * @returns null when the current engine has no such kernel.
  */

@@ -44,7 +44,8 @@ export function toTensor(values: FloatArray, shape: readonly number[]): tf.Tenso
  * Makes a scalar tensor. Unlike `tf.scalar` and plain numbers in TensorFlow.js calls it is not rounded to
  * float32 on the reference engine.
  *
- * @param value Any number. @returns Shape `[]`.
+ * @param value Any number.
+ * @returns Shape `[]`.
  */
 export function toScalar(value: number): tf.Tensor {
   return toTensor(Float64Array.of(value), []);

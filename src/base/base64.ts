@@ -2,7 +2,10 @@
 
 const PIECE = 3 * 8192;
 
-/** @param bytes Any length. @returns Base64 with padding. */
+/**
+ * @param bytes Any length.
+ * @returns Base64 with padding.
+ */
 export function bytesToBase64(bytes: Uint8Array): string {
   const pieces: string[] = [];
   for (let i = 0; i < bytes.length; i += PIECE) {
@@ -11,7 +14,10 @@ export function bytesToBase64(bytes: Uint8Array): string {
   return pieces.join("");
 }
 
-/** @param text Base64. @returns The bytes, or null when the text is not base64. */
+/**
+ * @param text Base64.
+ * @returns The bytes, or null when the text is not base64.
+ */
 export function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> | null {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

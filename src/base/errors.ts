@@ -16,7 +16,12 @@ export class ConfigError extends RecvaeError {
   override readonly name = "ConfigError";
   /** Name of the offending field or argument, e.g. `"latentDim"`. */
   readonly field: string;
-  /** Makes the error. @param field Name of the offending field. @param message Full sentence. */
+  /**
+   * Makes the error.
+   *
+   * @param field Name of the offending field.
+   * @param message Full sentence.
+   */
   constructor(field: string, message: string) {
     super(message);
     this.field = field;
@@ -31,7 +36,13 @@ export class ShapeError extends RecvaeError {
   readonly found: readonly number[];
   /** What was needed, in words or as a shape. */
   readonly needed: string;
-  /** Makes the error. @param message Full sentence. @param found Shape found. @param needed What was needed. */
+  /**
+   * Makes the error.
+   *
+   * @param message Full sentence.
+   * @param found Shape found.
+   * @param needed What was needed.
+   */
   constructor(message: string, found: readonly number[], needed: string) {
     super(message);
     this.found = found;
@@ -47,7 +58,13 @@ export class FormatError extends RecvaeError {
   readonly source: string;
   /** Short stable identifier of the violated rule, e.g. `"nifti.dim"`. */
   readonly rule: string;
-  /** Makes the error. @param source Path or label. @param rule Identifier of the rule. @param message Full sentence. */
+  /**
+   * Makes the error.
+   *
+   * @param source Path or label.
+   * @param rule Identifier of the rule.
+   * @param message Full sentence.
+   */
   constructor(source: string, rule: string, message: string) {
     super(message);
     this.source = source;
@@ -94,7 +111,12 @@ export class CheckpointError extends RecvaeError {
   override readonly name = "CheckpointError";
   /** Folder or file concerned. */
   readonly path: string;
-  /** Makes the error. @param path Folder or file. @param message Full sentence. */
+  /**
+   * Makes the error.
+   *
+   * @param path Folder or file.
+   * @param message Full sentence.
+   */
   constructor(path: string, message: string) {
     super(message);
     this.path = path;
@@ -129,7 +151,12 @@ export class BackendError extends RecvaeError {
   override readonly name = "BackendError";
   /** Engine name, e.g. `"wasm"`. */
   readonly backend: string;
-  /** Makes the error. @param backend Engine name. @param message Full sentence. */
+  /**
+   * Makes the error.
+   *
+   * @param backend Engine name.
+   * @param message Full sentence.
+   */
   constructor(backend: string, message: string) {
     super(message);
     this.backend = backend;

@@ -3,7 +3,8 @@
 /**
  * The first few of a list as words.
  *
- * @param items In order. @param most How many to show.
+ * @param items In order.
+ * @param most How many to show.
  * @returns `"a, b, c and 17 more"`.
  */
 export function fewOf(items: readonly string[], most = 3): string {

@@ -1,6 +1,6 @@
 /**
  * MT19937, the 32-bit engine under PyTorch's CPU generator and Python's `random`. Only for equal seeds
- * with those (spec Appendix A); what the library draws for itself comes from random.ts.
+ * with those [recurrent-vae §A]; what the library draws for itself comes from random.ts.
  *
  * Source: M. Matsumoto, T. Nishimura, "Mersenne Twister", ACM TOMACS 8 (1998) 3–30, and the seeding rules
  * of its 2002 revision (one integer: PyTorch; array of integers: Python).
@@ -29,7 +29,11 @@ export class MersenneTwister {
     return new MersenneTwister(state);
   }
 
-  /** Seeds by the array rule. @param key At least one 32-bit word. */
+  /**
+   * Seeds by the array rule.
+   *
+   * @param key At least one 32-bit word.
+   */
   static fromArray(key: Uint32Array): MersenneTwister {
     const state = MersenneTwister.fromInteger(19650218).#state;
     let i = 1;

@@ -15,7 +15,8 @@ export function nearestName(word: string, names: readonly string[]): string {
 /**
  * As {@link nearestName}, but only a name that the word resembles: half of its letters at most are others.
  *
- * @param word As it was typed. @param names Any number.
+ * @param word As it was typed.
+ * @param names Any number.
  */
 export function similarName(word: string, names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined;

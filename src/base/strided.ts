@@ -25,7 +25,8 @@ export function isContiguous(shape: readonly number[], strides: readonly number[
 /**
  * Copies a strided view into row-major order.
  *
- * @param storage The elements. @param view Must lie inside the storage (not checked here).
+ * @param storage The elements.
+ * @param view Must lie inside the storage (not checked here).
  * @returns As many elements as the shape's product, of the storage's type.
  */
 export function gatherStrided<A extends NumericArray>(storage: A, view: StridedView): A {

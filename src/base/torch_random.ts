@@ -1,5 +1,5 @@
 /**
- * PyTorch's CPU random numbers for equal seeds: spec Appendix A, checked against PyTorch 1.13. Use it for
+ * PyTorch's CPU random numbers for equal seeds: [recurrent-vae §A], checked against PyTorch 1.13. Use it for
  * parity with runs of the Python package (shuffles, initial weights); the library's own streams are in random.ts.
  */
 import { ConfigError } from "./errors.ts";
@@ -53,7 +53,8 @@ export class TorchGenerator {
    * value = (u32 mod 2²⁴)·2⁻²⁴·w + from, w = float32(to − from), rounded to float32 once: the product of
    * two 24-bit numbers is exact in float64. (Rounding the product too would be off in half of the cases.)
    *
-   * @param from Lower end, rounded to float32. @param to Upper end, rounded to float32.
+   * @param from Lower end, rounded to float32.
+   * @param to Upper end, rounded to float32.
    * @param count Number of values.
    */
   uniformFloat32(from: number, to: number, count: number): Float32Array {
@@ -122,7 +123,8 @@ export class TorchGenerator {
 /**
  * Python's `random.Random(seed).shuffle(list(range(count)))`, which the reference's subject folds use.
  *
- * @param count Number of items. @param seed Whole number; Python uses its absolute value.
+ * @param count Number of items.
+ * @param seed Whole number; Python uses its absolute value.
  * @returns A permutation of 0 … count − 1.
  */
 export function pythonShuffle(count: number, seed: number): Int32Array {

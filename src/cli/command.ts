@@ -52,7 +52,8 @@ export interface FamilyCommand {
 /**
  * Lets a command's `run` see the types of its own options.
  *
- * @param command The command. @returns The same object.
+ * @param command The command.
+ * @returns The same object.
  */
 export function defineCommand<const T extends readonly Option[]>(
   command: Omit<Command, "options" | "run"> & {
@@ -75,7 +76,8 @@ const WIDTH = 98;
 /**
  * The help of one command.
  *
- * @param command The command. @returns Text with a final newline.
+ * @param command The command.
+ * @returns Text with a final newline.
  */
 export function commandHelp(command: Command): string {
   const lines = [`recvae ${command.usage}`, "", ...wrap(command.description, WIDTH)];
@@ -101,7 +103,8 @@ export function commandHelp(command: Command): string {
 /**
  * The help of the whole program.
  *
- * @param commands All of them. @returns Text with a final newline.
+ * @param commands All of them.
+ * @returns Text with a final newline.
  */
 export function programHelp(commands: readonly Command[]): string {
   const families = allFamilies();

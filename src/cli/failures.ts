@@ -51,7 +51,8 @@ export function exitCodeOf(error: unknown): number {
 /**
  * What to print for an error.
  *
- * @param error Anything that was thrown. @param debug Whether to add the stack.
+ * @param error Anything that was thrown.
+ * @param debug Whether to add the stack.
  * @returns One line (several with `debug`), without a final newline.
  */
 export function describeFailure(error: unknown, debug: boolean): string {

@@ -13,7 +13,8 @@ export interface Parsed<T extends readonly Option[]> {
 /**
  * Parses a command line by a table of options.
  *
- * @param args Everything after the command's name. @param table The command's options.
+ * @param args Everything after the command's name.
+ * @param table The command's options.
  * @param options `ownersOf`: who else has an option of a name that the table lacks.
  * @throws {UsageError} for unknown options (with their owners or the nearest name), missing, repeated or malformed
  *   values.

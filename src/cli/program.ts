@@ -12,7 +12,8 @@ import { type Option, UsageError } from "../pipelines/option_table.ts";
 /**
  * Runs one command line.
  *
- * @param args Without the program's name. @returns Exit code (see failures.ts).
+ * @param args Without the program's name.
+ * @returns Exit code (see failures.ts).
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   try {

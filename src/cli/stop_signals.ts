@@ -18,7 +18,8 @@ export function exitCodeOfSignal(name: StopSignal): number {
 /**
  * Listens for all of them.
  *
- * @param listener Receives the name. @returns Ends the listening; a further signal has its usual effect.
+ * @param listener Receives the name.
+ * @returns Ends the listening; a further signal has its usual effect.
  */
 export function onStopSignals(listener: (name: StopSignal) => void): () => void {
   const handlers = HEARD.map((name) => [name, () => listener(name)] as const);

@@ -86,7 +86,8 @@ export async function openBoldRun(
  * Reads the header alone: of a compressed file only the beginning is inflated, and whether all voxels are
  * there shows when the run is opened.
  *
- * @param location Path, `http(s):` or `file:` URL, or the file's bytes. @param options `label`.
+ * @param location Path, `http(s):` or `file:` URL, or the file's bytes.
+ * @param options `label`.
  * @throws {FormatError} that says what the file is, when it is not a readable image.
  */
 export async function readNiftiFacts(
@@ -112,7 +113,8 @@ export interface NiftiPreview {
  * Reads the header and the first frame: of a compressed file no more than that is inflated, and whether the rest is
  * sound shows when the run is opened.
  *
- * @param location Path, `http(s):` or `file:` URL, or the file's bytes. @param options `label`.
+ * @param location Path, `http(s):` or `file:` URL, or the file's bytes.
+ * @param options `label`.
  * @throws {FormatError} that says what the file is, when it is not a readable image.
  */
 export async function previewNifti(

@@ -83,10 +83,12 @@ export interface LabelledFile {
 /**
  * Makes a cohort of NIfTI files. Only headers are read.
  *
- * @param files Paths, with or without labels, at least one. @param options See {@link CohortOptions}.
+ * @param files Paths, with or without labels, at least one.
+ * @param options See {@link CohortOptions}.
  * @throws {FormatError} when a file cannot be read or has fewer than `tolTime` frames, or is a single image among scans
  *   with time.
- * @throws {ShapeError} when the scans differ in size. @throws {ConfigError} for an empty or repeating list.
+ * @throws {ShapeError} when the scans differ in size.
+ * @throws {ConfigError} for an empty or repeating list.
  */
 export async function cohortFromFiles(
   files: readonly (string | LabelledFile)[],
@@ -114,7 +116,7 @@ export async function cohortFromFiles(
 }
 
 /**
- * Makes a cohort of directories of NIfTI files (listed as spec 2.1 does), one label each.
+ * Makes a cohort of directories of NIfTI files (listed as [recurrent-vae §2.1] does), one label each.
  *
  * @param directories Label → path: `{ CN: "data/cn", AD: "data/ad" }`.
  * @param options See {@link CohortOptions}; `skipPrefix` as in `listSubjectFiles`.
@@ -133,7 +135,7 @@ export function cohortFromDirectories(
 }
 
 /**
- * Makes a cohort of volumes in memory (the original's dataset, spec 2.4).
+ * Makes a cohort of volumes in memory (the original's dataset, [recurrent-vae §2.4]).
  *
  * @param volumes `[N, T, Z, Y, X, 1]`; kept, not copied.
  * @param options See {@link VolumeCohortOptions}.

@@ -18,7 +18,8 @@ export interface FrameSource {
   /**
    * Reads one frame.
    *
-   * @param t 0-based frame. @param into Where to; X·Y·Z values. Default: a new array.
+   * @param t 0-based frame.
+   * @param into Where to; X·Y·Z values. Default: a new array.
    * @returns `into`, filled with scaled values `[Z, Y, X]`.
    */
   readFrame(t: number, into?: Float32Array): Float32Array;
@@ -34,7 +35,8 @@ export function voxelCount(shape: SpatialShape): number {
 /**
  * Checks the arguments of `readFrame` and provides the array.
  *
- * @throws {ConfigError} when there is no frame t. @throws {ShapeError} when `into` has another size.
+ * @throws {ConfigError} when there is no frame t.
+ * @throws {ShapeError} when `into` has another size.
  */
 export function frameTarget(
   run: Pick<FrameSource, "source" | "spatialShape" | "frames">,

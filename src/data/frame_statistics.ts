@@ -40,7 +40,8 @@ export class StatisticsGatherer {
   /**
    * Adds the values of a frame.
    *
-   * @param values `[Z, Y, X]`. @param where Subject and frame, for the error.
+   * @param values `[Z, Y, X]`.
+   * @param where Subject and frame, for the error.
    * @throws {FormatError} (rule `data.finite`) when a voxel is NaN or infinite.
    */
   add(
@@ -119,7 +120,8 @@ export function scalingFor(
  * The method of a kind for these training subjects: only `train-z-score` depends on them here;
  * `train-residual` needs the frames (training_mean.ts).
  *
- * @param kind Name of the method. @param training Statistics of each training subject.
+ * @param kind Name of the method.
+ * @param training Statistics of each training subject.
  * @throws {ConfigError} for a name that does not exist.
  */
 export function fitNormalization(

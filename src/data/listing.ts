@@ -1,4 +1,4 @@
-/** Which files of a directory are scans (spec 2.1). */
+/** Which files of a directory are scans [recurrent-vae §2.1]. */
 import { callback, checkOptions, record, text } from "../base/fields.ts";
 import { namesIn } from "../deps/node_fs.ts";
 import { directoryNames } from "./openers/directory.ts";

@@ -51,7 +51,7 @@ export interface OrderOptions {
   readonly seed?: number;
   /** Use this stream's `split("batches")` instead of the seed's. */
   readonly streams?: RandomStream;
-  /** The orders of PyTorch's seeded loader (spec Appendix A) instead of our own. Default false. */
+  /** The orders of PyTorch's seeded loader [recurrent-vae §A] instead of our own. Default false. */
   readonly torchOrder?: boolean;
 }
 
@@ -111,10 +111,12 @@ const DEFAULT_MEMORY_BUDGET = 2 ** 30;
 /**
  * Opens a cohort's scans, looks through every frame once (extrema, sums, finiteness) and makes batches.
  *
- * @param cohort Subjects. @param options See {@link LoaderOptions}.
+ * @param cohort Subjects.
+ * @param options See {@link LoaderOptions}.
  * @throws {FormatError} when a scan cannot be read, is too short or has a NaN or infinite voxel; when a file is a mask or
  *   a label image instead of a scan.
- * @throws {ConfigError} for a batch size below 1 or an unknown normalisation. @throws {ShapeError} when a scan has another size.
+ * @throws {ConfigError} for a batch size below 1 or an unknown normalisation.
+ * @throws {ShapeError} when a scan has another size.
  */
 export async function buildDataLoader(
   cohort: Cohort,
@@ -162,7 +164,9 @@ export async function buildDataLoader(
 /**
  * The order of an epoch, from the options and the epoch's number alone.
  *
- * @param count Number of subjects. @param epoch 0-based. @param options See {@link OrderOptions}.
+ * @param count Number of subjects.
+ * @param epoch 0-based.
+ * @param options See {@link OrderOptions}.
  */
 export function epochOrder(
   count: number,

@@ -71,7 +71,8 @@ export async function openMask(
  * The cohort with 0 for what is not finite outside a mask; such voxels count nowhere, and one of them would otherwise
  * turn a whole scan into NaN. Each scan read so has a remark. Inside the mask everything stays as it is.
  *
- * @param cohort Scans on the mask's grid. @param mask `[Z, Y, X]`, 0 outside.
+ * @param cohort Scans on the mask's grid.
+ * @param mask `[Z, Y, X]`, 0 outside.
  */
 export function finiteOutside(cohort: Cohort, mask: Float32Array): Cohort {
   const outside = Uint32Array.from(mask.keys()).filter((voxel) => mask[voxel] === 0);

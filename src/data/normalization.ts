@@ -3,7 +3,7 @@
  *
  * A `Normalization` is the method, as it is stored with the weights; a `SubjectScaling` is what the method
  * comes to for one subject. The default is the original's: minimum and maximum of each subject to −1 and 1
- * (spec 2.3).
+ * [recurrent-vae §2.3].
  */
 import { bytesFromBase64, bytesToBase64 } from "../base/base64.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
@@ -44,7 +44,7 @@ export type SubjectScaling =
  * Normalises values in place.
  *
  * min-max: v ← 2·((v − min)/span − 0.5) with span = max − min, or 1 where that is 0; every operation is
- * rounded to float32 in this order, as the original does (spec 2.3). z-score: v ← (v − mean)/std, std 1
+ * rounded to float32 in this order, as the original does [recurrent-vae §2.3]. z-score: v ← (v − mean)/std, std 1
  * where it is 0, rounded once. residual: min-max, then v ← (v − image)/spread voxel by voxel, both
  * operations rounded to float32.
  *
@@ -84,7 +84,8 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
 /**
  * Brings normalised values back in place: v = (0.5·y + 0.5)·span + min, or y·std + mean, rounded once.
  *
- * @param values Any number of voxels of the subject. @param scaling What normalised them.
+ * @param values Any number of voxels of the subject.
+ * @param scaling What normalised them.
  * @returns `values`.
  */
 export function invertScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
@@ -186,7 +187,8 @@ function imageOf({ image, voxels }: Record<string, unknown>): Float32Array | nul
 /**
  * Makes sure that weights meet data normalised as those they were trained on.
  *
- * @param stored The method stored with the weights. @param used The one about to be used.
+ * @param stored The method stored with the weights.
+ * @param used The one about to be used.
  * @throws {ConfigError} when they differ.
  */
 export function checkNormalization(stored: Normalization, used: Normalization): void {

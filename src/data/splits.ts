@@ -19,10 +19,11 @@ const DOING = "Cannot split subjects";
 const SEED_OPTION = record<{ readonly seed?: number }>({ seed: integer() });
 
 /**
- * The original's folds (spec 6.3): rows shuffled by Python's generator, cut into k consecutive parts, the
+ * The original's folds [recurrent-vae §6.3]: rows shuffled by Python's generator, cut into k consecutive parts, the
  * first n mod k of them one larger. Neither stratified nor grouped.
  *
- * @param n Number of subjects, at least 1. @param k Number of folds, 1 to n; 1 trains on nothing.
+ * @param n Number of subjects, at least 1.
+ * @param k Number of folds, 1 to n; 1 trains on nothing.
  * @param options `seed` of Python's generator, default 0.
  * @returns k splits; the training rows in shuffled order.
  * @throws {ConfigError} for n ≤ 0 or k outside 1 … n.
@@ -67,7 +68,8 @@ const GROUPED_OPTIONS = record<GroupedSplitOptions>({
  * Groups are dealt in random order, large ones first, each to the fold that has the fewest subjects of
  * the group's class, then the fewest subjects.
  *
- * @param groups Group of each subject. @param k Number of folds, 2 to the number of groups.
+ * @param groups Group of each subject.
+ * @param k Number of folds, 2 to the number of groups.
  * @param options See {@link GroupedSplitOptions}.
  * @returns k splits, rows ascending; each subject is tested exactly once.
  * @throws {ConfigError} when there are fewer than k groups.
@@ -91,7 +93,9 @@ export function groupedFolds(
 /**
  * Folds with about equal shares of each class, for cohorts with one scan a person.
  *
- * @param labels Class of each subject. @param k Number of folds. @param options `seed`.
+ * @param labels Class of each subject.
+ * @param k Number of folds.
+ * @param options `seed`.
  * @throws {ConfigError} when there are fewer than k subjects.
  */
 export function stratifiedFolds(

@@ -36,7 +36,8 @@ export interface SurveyedSubject {
 /**
  * Reads all frames into memory, then closes the source.
  *
- * @param source Frames of the subject. @param frames How many of them.
+ * @param source Frames of the subject.
+ * @param frames How many of them.
  * @throws {FormatError} when a frame cannot be read or is not finite; the source is closed.
  */
 export function surveyIntoMemory(source: FrameSource, frames: number): SurveyedSubject {
@@ -71,7 +72,8 @@ export function surveyIntoMemory(source: FrameSource, frames: number): SurveyedS
 /**
  * Looks through all frames, one in memory at a time, and leaves the source open for reading again.
  *
- * @param source Frames of the subject. @param frames How many of them.
+ * @param source Frames of the subject.
+ * @param frames How many of them.
  * @param scaler Room for one frame; the subjects of a loader may share it.
  * @throws {FormatError} when a frame cannot be read or is not finite; the source is closed.
  */

@@ -1,5 +1,5 @@
 /**
- * The synthetic cohort of spec 2.5: each subject is one spatial pattern (a mixture of K = 4 random fields)
+ * The synthetic cohort of [recurrent-vae §2.5]: each subject is one spatial pattern (a mixture of K = 4 random fields)
  * whose strength follows an AR(1) series, plus noise; in the second group the pattern is weaker in one half.
  *
  * Frames are made when they are read and are the same each time, so that a full-size cohort takes no more
@@ -98,7 +98,8 @@ export function syntheticCohort(options: SyntheticOptions = {}): SyntheticCohort
  * Makes the cohort the Python package makes from the same seed (equal up to 1.2e-7 per draw). Everything
  * is drawn at once and kept, as there.
  *
- * @param options See {@link SyntheticOptions}. @throws as `syntheticCohort`.
+ * @param options See {@link SyntheticOptions}.
+ * @throws as `syntheticCohort`.
  */
 export function torchSyntheticCohort(options: SyntheticOptions = {}): SyntheticCohort {
   return cohortFromDraws(torchDraws(checkedFacts(options)), options);
@@ -107,7 +108,8 @@ export function torchSyntheticCohort(options: SyntheticOptions = {}): SyntheticC
 /**
  * Makes the cohort of given random numbers.
  *
- * @param draws See {@link SyntheticDraws}. @param options As for `syntheticCohort`; `seed` is not used.
+ * @param draws See {@link SyntheticDraws}.
+ * @param options As for `syntheticCohort`; `seed` is not used.
  * @throws as `syntheticCohort`.
  */
 export function cohortFromDraws(
@@ -227,7 +229,7 @@ function nativeDraws(facts: Facts): SyntheticDraws {
   };
 }
 
-/** Draws in the package's order (spec 2.5): basis; per subject coefficients, start, innovations, noise. */
+/** Draws in the package's order [recurrent-vae §2.5]: basis; per subject coefficients, start, innovations, noise. */
 function torchDraws(facts: Facts): SyntheticDraws {
   const generator = new TorchGenerator(facts.seed);
   const { spatialShape, subjects, frames } = facts;

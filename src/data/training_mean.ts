@@ -4,7 +4,7 @@
  *
  * Why it exists: with minimum and maximum of a subject at ±1, nearly all of a volume's squared size is
  * anatomy that never changes; a narrow decoder spends its whole capacity on it and the recurrent state
- * learns nothing (the collapse of spec section 10). The residual is what the latent dynamics are about.
+ * learns nothing (the collapse of [recurrent-vae §10]). The residual is what the latent dynamics are about.
  */
 import type { Cohort } from "./cohort.ts";
 import { voxelCount } from "./frame_source.ts";
@@ -18,7 +18,8 @@ const DEVIATIONS = 6;
 /**
  * Fits `train-residual` normalisation.
  *
- * @param surveyed Training subjects, not normalised yet. @param cohort Their common size and frames.
+ * @param surveyed Training subjects, not normalised yet.
+ * @param cohort Their common size and frames.
  * @returns The method with its mean image `[Z, Y, X]` (in min-max units) and spread.
  */
 export function fitTrainingMean(

@@ -1,5 +1,5 @@
 /**
- * Whole cohorts in one array, for small data and for parity with the Python package (spec 2.2, 2.3).
+ * Whole cohorts in one array, for small data and for parity with the Python package [recurrent-vae §2.2, §2.3].
  * Larger data is streamed by `loader.ts` instead.
  *
  * The array has six axes, subjects first: `[N, T, Z, Y, X, 1]`, the memory order of NIfTI. `toTorchOrder`
@@ -32,12 +32,14 @@ const LOAD_OPTIONS = record<LoadOptions>({
 });
 
 /**
- * Reads the first `tolTime` frames of each file (spec 2.2).
+ * Reads the first `tolTime` frames of each file [recurrent-vae §2.2].
  *
- * @param directory Path. @param names File names in it, at least one.
+ * @param directory Path.
+ * @param names File names in it, at least one.
  * @param options See {@link LoadOptions}.
  * @returns `[N, T, Z, Y, X, 1]` float32, scaled by the headers, not normalised.
- * @throws {ConfigError} for an empty list. @throws {FormatError} when a file is broken or has too few frames.
+ * @throws {ConfigError} for an empty list.
+ * @throws {FormatError} when a file is broken or has too few frames.
  * @throws {ShapeError} when the files differ in size.
  */
 export async function loadSubjectVolumes(
@@ -92,7 +94,9 @@ function allocate(values: number): Float32Array {
 /**
  * The error of a run that is shorter than what is to be used of it.
  *
- * @param source Path. @param found Its frames. @param wanted Frames `needed`, and how many `others` are too short.
+ * @param source Path.
+ * @param found Its frames.
+ * @param wanted Frames `needed`, and how many `others` are too short.
  */
 export function tooFewFrames(
   source: string,
@@ -119,7 +123,7 @@ export interface NormalizedVolumes {
 }
 
 /**
- * Maps each subject's extrema to −1 and 1, **in place** (spec 2.3). A constant subject becomes −1.
+ * Maps each subject's extrema to −1 and 1, **in place** [recurrent-vae §2.3]. A constant subject becomes −1.
  *
  * @param volumes Six axes, subjects first; the order of the others does not matter.
  * @throws {ShapeError} ("6D") for another number of axes.

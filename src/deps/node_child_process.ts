@@ -21,7 +21,9 @@ export function ownProgram(): string {
 /**
  * Runs a program to its end. Needs `--allow-run`.
  *
- * @param program Name or path. @param args Arguments. @param limitMs It is killed after this time.
+ * @param program Name or path.
+ * @param args Arguments.
+ * @param limitMs It is killed after this time.
  */
 export function runProgram(
   program: string,

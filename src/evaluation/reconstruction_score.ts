@@ -1,6 +1,6 @@
 /**
- * How well frames are reconstructed: error, spatial correlation and contrast (spec 8, 10). Fed frame by frame;
- * nothing is held.
+ * How well frames are reconstructed: error, spatial correlation and contrast [recurrent-vae §8, §10]. Fed frame by
+ * frame; nothing is held.
  */
 import type { FloatArray } from "../base/arrays.ts";
 import { ShapeError } from "../base/errors.ts";
@@ -37,7 +37,8 @@ export class ScoreGatherer {
   /**
    * Scores one frame.
    *
-   * @param x Frame `[V]`. @param r Its reconstruction, same voxels in the same order.
+   * @param x Frame `[V]`.
+   * @param r Its reconstruction, same voxels in the same order.
    * @throws {ShapeError} when the lengths differ from each other or from the mask's.
    */
   add(x: FloatArray, r: FloatArray): void {
@@ -90,7 +91,8 @@ const SCORING_OPTIONS = record<ScoringOptions>({
 /**
  * Scores whole runs.
  *
- * @param x Frames `[…, V]`. @param r Reconstructions, same length.
+ * @param x Frames `[…, V]`.
+ * @param r Reconstructions, same length.
  * @param options See {@link ScoringOptions}.
  */
 export function scoreReconstruction(

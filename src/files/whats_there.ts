@@ -52,7 +52,8 @@ export function isTaken(path: string): boolean {
 /**
  * Whether two paths lead to one file, over links as well; false where that cannot be told.
  *
- * @param a A path. @param b Another.
+ * @param a A path.
+ * @param b Another.
  */
 export function isSameFile(a: string, b: string): boolean {
   try {

@@ -61,7 +61,8 @@ const NAMED: readonly (readonly [ending: RegExp, name: string])[] = [
 /**
  * Says what a file is, as a noun with its article.
  *
- * @param head The first bytes, unpacked where the file is gzip; 352 suffice. @param name Path or name of the file.
+ * @param head The first bytes, unpacked where the file is gzip; 352 suffice.
+ * @param name Path or name of the file.
  */
 export function describeFile(head: Uint8Array, name: string): string {
   const kind = identifyFile(head);

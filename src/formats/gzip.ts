@@ -46,7 +46,8 @@ export function isGzip(head: Uint8Array): boolean {
  * Inflates gzip data as it arrives. Zero bytes behind the last member are ignored, anything else there is
  * remarked and ignored, as gzip does.
  *
- * @param chunks The compressed bytes. @param options See {@link InflateOptions}.
+ * @param chunks The compressed bytes.
+ * @param options See {@link InflateOptions}.
  * @returns The contents in chunks; each is the consumer's to keep.
  * @throws {FormatError} naming one of {@link GZIP_RULES};
  *   contents before the fault may or may not have been given out.
@@ -73,7 +74,8 @@ export async function* inflate(
 /**
  * Inflates gzip data held in memory.
  *
- * @param bytes The whole file. @param options `maxBytes`: refuse more content than this; `source`: label.
+ * @param bytes The whole file.
+ * @param options `maxBytes`: refuse more content than this; `source`: label.
  * @throws {FormatError} naming one of {@link GZIP_RULES}.
  */
 export function inflateWhole(

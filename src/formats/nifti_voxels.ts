@@ -1,6 +1,6 @@
 /**
  * From the bytes of a frame to float32 values and back. Scaling is done in float64 and rounded to float32
- * once (spec 2.2). The loops run over typed arrays: a 91×109×91 frame takes about a millisecond.
+ * once [recurrent-vae §2.2]. The loops run over typed arrays: a 91×109×91 frame takes about a millisecond.
  */
 import type { FloatArray } from "../base/arrays.ts";
 import type { NiftiDatatype } from "./nifti_datatypes.ts";
@@ -102,7 +102,8 @@ export type WrittenDatatype = "float32" | "int16";
  * Encodes values for a file: float32 as they are, int16 as round((value − intercept)/slope), cut to the
  * type's range.
  *
- * @param values Any number of voxels. @param encoding Element type and, for int16, the scaling.
+ * @param values Any number of voxels.
+ * @param encoding Element type and, for int16, the scaling.
  * @returns The little-endian bytes; a view of `values` where nothing had to change.
  */
 export function encodeVoxels(
@@ -128,7 +129,8 @@ export function encodeVoxels(
 /**
  * The scaling that spreads a range of values over int16.
  *
- * @param lowest Smallest value. @param highest Largest value, at least `lowest`.
+ * @param lowest Smallest value.
+ * @param highest Largest value, at least `lowest`.
  * @returns value = stored·slope + intercept with stored in −32767 … 32767; slope 1 for a single value.
  */
 export function int16Scaling(

@@ -99,7 +99,8 @@ const WRITE_OPTIONS = record<WriteNiftiOptions>({
  * @param values `[T, Z, Y, X]` or `[Z, Y, X]`, x fastest.
  * @param options Shape, affine, repetition time and element type; int16 is scaled to the values' range.
  * @returns The bytes of a `.nii`, or with `gzip` of a `.nii.gz`.
- * @throws {ShapeError} when the number of values does not fit. @throws {ConfigError} see `encodeNiftiHeader`.
+ * @throws {ShapeError} when the number of values does not fit.
+ * @throws {ConfigError} see `encodeNiftiHeader`.
  */
 export function writeNifti(values: FloatArray, options: WriteNiftiOptions): Uint8Array {
   checkOptions(options, WRITE_OPTIONS, { doing: "Cannot write a NIfTI image" });

@@ -13,7 +13,8 @@ export type RuleList = Readonly<Record<string, string>>;
 /**
  * Makes the errors of one reader for one file: `Cannot read "<source>": <found>, needs <rule>`.
  *
- * @param rules The reader's rules. @param source Path, URL or label of the file.
+ * @param rules The reader's rules.
+ * @param source Path, URL or label of the file.
  * @returns A function from a rule and what was found (`"dim[4] is 0"`) to the error to throw.
  */
 export function refusals<R extends RuleList>(

@@ -1,5 +1,5 @@
 /**
- * A machine for the part of Python's pickle protocols 2 to 5 that holds plain data (spec section 7).
+ * A machine for the part of Python's pickle protocols 2 to 5 that holds plain data [recurrent-vae §7].
  *
  * It builds plain data and calls only what its host offers; it can neither import nor run anything. A name
  * that the host does not offer stays a name, and what would come of calling it is a record of that name

@@ -1,6 +1,6 @@
 /**
  * Reader of PyTorch state dicts (`torch.save(model.state_dict(), "model.pt")`) and of checkpoints that hold
- * one, without PyTorch (spec section 7).
+ * one, without PyTorch [recurrent-vae §7].
  *
  * Only plain data and dense CPU tensors are understood. Files that ask for anything else are refused by
  * name, and nothing a file says is ever executed.

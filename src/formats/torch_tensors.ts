@@ -119,12 +119,20 @@ export class TensorBuilder implements PickleHost {
   readonly storages = new Map<string, Storage>();
   readonly #refuse: ReturnType<typeof refusals<typeof TORCH_RULES>>;
 
-  /** Starts one for a file. @param source Path or label for messages. */
+  /**
+   * Starts one for a file.
+   *
+   * @param source Path or label for messages.
+   */
   constructor(source: string) {
     this.#refuse = refusals(TORCH_RULES, source);
   }
 
-  /** Implements the contract. @param name As in the pickle. */
+  /**
+   * Implements the contract.
+   *
+   * @param name As in the pickle.
+   */
   offers(name: string): boolean {
     return Object.hasOwn(CALLS, name) || STORAGE_TYPES.has(name) || DTYPES.has(name);
   }

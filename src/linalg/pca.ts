@@ -31,7 +31,8 @@ export class Pca {
   /**
    * Holds a fit; use {@link fitPca} to make one.
    *
-   * @param mean `[C]`, mean row. @param components `[K, C]` row-major, orthonormal rows.
+   * @param mean `[C]`, mean row.
+   * @param components `[K, C]` row-major, orthonormal rows.
    * @param explainedVariance `[K]`, variance along each component (divisor rows − 1), largest first.
    * @param totalVariance Sum of the variances of all columns.
    */
@@ -47,7 +48,12 @@ export class Pca {
     return this.explainedVariance.length;
   }
 
-  /** Coordinates of a row. @param row `[C]`. @returns `[K]`. */
+  /**
+   * Coordinates of a row.
+   *
+   * @param row `[C]`.
+   * @returns `[K]`.
+   */
   transform(row: FloatArray): Float64Array {
     const { mean, components } = this;
     checkLength(row, mean.length, "row");
@@ -59,7 +65,12 @@ export class Pca {
     });
   }
 
-  /** The row at these coordinates. @param coordinates `[K]`. @returns `[C]`. */
+  /**
+   * The row at these coordinates.
+   *
+   * @param coordinates `[K]`.
+   * @returns `[C]`.
+   */
   inverseTransform(coordinates: FloatArray): Float64Array {
     checkLength(coordinates, this.size, "coordinates");
     const row = this.mean.slice();
@@ -67,7 +78,12 @@ export class Pca {
     return row;
   }
 
-  /** The closest row the components can express. @param row `[C]`. @returns `[C]`. */
+  /**
+   * The closest row the components can express.
+   *
+   * @param row `[C]`.
+   * @returns `[C]`.
+   */
   reconstruct(row: FloatArray): Float64Array {
     return this.inverseTransform(this.transform(row));
   }

@@ -1,6 +1,6 @@
 /**
  * The closed-form update of the transition matrix F: ridge regression of every latent state on its
- * predecessor, in float64 (spec 5). Nothing here knows tensors or training.
+ * predecessor, in float64 [recurrent-vae §5]. Nothing here knows tensors or training.
  */
 import type { FloatArray } from "../base/arrays.ts";
 import { ShapeError, SingularMatrixError } from "../base/errors.ts";
@@ -89,7 +89,7 @@ export function solveTransitionMatrix(problem: TransitionProblem): Float64Array 
 }
 
 /**
- * Gradient in F of loss2 averaged over the N·T states plus loss_F = ρ·Σ F² (spec 4, 5):
+ * Gradient in F of loss2 averaged over the N·T states plus loss_F = ρ·Σ F² [recurrent-vae §4, §5]:
  * (F·XᵀX − YᵀX)/(σ_h²·N·T) + 2·ρ·F. Zero at the v2 solution.
  *
  * @param transitionMatrix F, `[D, D]` row-major.

@@ -1,5 +1,5 @@
 /**
- * 3-D convolution (cross-correlation, channels last) and its gradients (spec 3.2). Also serves 2-D and
+ * 3-D convolution (cross-correlation, channels last) and its gradients [recurrent-vae §3.2]. Also serves 2-D and
  * 1-D data as volumes with axes of length 1.
  */
 import {
@@ -30,10 +30,12 @@ export interface Conv3dOptions extends ConvGeometry {
  * y[n,o,co] = bias[co] + Σ_{k,ci} filter[k,ci,co] · x[n, stride·o − padding + k, ci], zeros outside.
  * Differentiable in x, filter and bias.
  *
- * @param x `[N, Z, Y, X, Ci]` float32; N may be 0. @param filter `[kz, ky, kx, Ci, Co]`.
+ * @param x `[N, Z, Y, X, Ci]` float32; N may be 0.
+ * @param filter `[kz, ky, kx, Ci, Co]`.
  * @param options Bias, stride, padding.
  * @returns `[N, Z', Y', X', Co]`, each length floor((n + 2·padding − kernel)/stride) + 1.
- * @throws {ShapeError} when shapes do not fit together. @throws {ConfigError} for a bad stride or padding.
+ * @throws {ShapeError} when shapes do not fit together.
+ * @throws {ConfigError} for a bad stride or padding.
  *
  * @example A level of the encoder: 91×109×91 voxels become 45×54×45.
  * ```ts ignore
@@ -62,7 +64,8 @@ export function conv3d(x: tf.Tensor, filter: tf.Tensor, options: Conv3dOptions =
 /**
  * Gradient of {@link conv3d} in x: dx[n,i,ci] = Σ filter[k,ci,co] · dy[n,o,co] over stride·o − padding + k = i.
  *
- * @param dy `[N, Z', Y', X', Co]`. @param filter `[kz, ky, kx, Ci, Co]`.
+ * @param dy `[N, Z', Y', X', Co]`.
+ * @param filter `[kz, ky, kx, Ci, Co]`.
  * @param options Geometry of the convolution and `inputSize` `[Z, Y, X]` of x.
  * @returns `[N, Z, Y, X, Ci]`.
  * @throws {ShapeError} when dy is not the output size of that input.
@@ -91,7 +94,8 @@ export function conv3dInputGradient(
 /**
  * Gradient of {@link conv3d} in its filter: dw[k,ci,co] = Σ_{n,o} x[n, stride·o − padding + k, ci] · dy[n,o,co].
  *
- * @param x `[N, Z, Y, X, Ci]`. @param dy `[N, Z', Y', X', Co]`.
+ * @param x `[N, Z, Y, X, Ci]`.
+ * @param dy `[N, Z', Y', X', Co]`.
  * @param options Geometry of the convolution and its `kernel` `[kz, ky, kx]`.
  * @returns `[kz, ky, kx, Ci, Co]`.
  * @throws {ShapeError} when dy is not the output size of x.
@@ -120,7 +124,8 @@ export function conv3dFilterGradient(
 /**
  * Gradient of {@link conv3d} in its bias: Σ dy over samples and voxels.
  *
- * @param dy `[N, Z', Y', X', Co]`. @returns `[Co]`.
+ * @param dy `[N, Z', Y', X', Co]`.
+ * @returns `[Co]`.
  */
 export function conv3dBiasGradient(dy: tf.Tensor): tf.Tensor {
   const channels = dy.shape[dy.shape.length - 1];

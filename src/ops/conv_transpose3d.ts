@@ -1,5 +1,5 @@
 /**
- * Transposed 3-D convolution and its gradients (spec 3.2). It is the input gradient of the convolution
+ * Transposed 3-D convolution and its gradients [recurrent-vae §3.2]. It is the input gradient of the convolution
  * it inverts, so its filter is that convolution's: `[kz, ky, kx, out, in]`; and its own gradients are that
  * convolution and that convolution's filter gradient.
  */
@@ -37,7 +37,8 @@ export interface ConvTranspose3dOptions extends ConvGeometry {
  * y[n, stride·i − padding + k, out] += filter[k,out,in] · x[n,i,in] for all i and k inside the output.
  * Differentiable in x, filter and bias.
  *
- * @param x `[N, Z', Y', X', in]` float32; N may be 0. @param filter `[kz, ky, kx, out, in]`.
+ * @param x `[N, Z', Y', X', in]` float32; N may be 0.
+ * @param filter `[kz, ky, kx, out, in]`.
  * @param options Bias, geometry, output size.
  * @returns `[N, Z, Y, X, out]`.
  * @throws {ShapeError} when the convolution would not map the output size to x's size.
@@ -94,7 +95,9 @@ export function convTranspose3d(
 /**
  * Gradient of {@link convTranspose3d} in x: the convolution itself.
  *
- * @param dy `[N, Z, Y, X, out]`. @param filter `[kz, ky, kx, out, in]`. @param options Geometry.
+ * @param dy `[N, Z, Y, X, out]`.
+ * @param filter `[kz, ky, kx, out, in]`.
+ * @param options Geometry.
  * @returns `[N, Z', Y', X', in]`.
  * @throws {ShapeError} when dy and filter do not fit.
  */
@@ -117,7 +120,8 @@ export function convTranspose3dInputGradient(
  * Gradient of {@link convTranspose3d} in its filter: the convolution's filter gradient with the roles of
  * input and output exchanged.
  *
- * @param x `[N, Z', Y', X', in]`. @param dy `[N, Z, Y, X, out]`.
+ * @param x `[N, Z', Y', X', in]`.
+ * @param dy `[N, Z, Y, X, out]`.
  * @param options Geometry and `kernel` `[kz, ky, kx]`.
  * @returns `[kz, ky, kx, out, in]`.
  * @throws {ShapeError} when x is not the size that the convolution gives for dy.

@@ -22,7 +22,8 @@ export interface ResolvedGeometry {
 /**
  * Spells out a geometry.
  *
- * @param geometry Options as given. @throws {ConfigError} when a value is not an integer in range.
+ * @param geometry Options as given.
+ * @throws {ConfigError} when a value is not an integer in range.
  */
 export function resolveGeometry(geometry: ConvGeometry): ResolvedGeometry {
   return {
@@ -34,7 +35,8 @@ export function resolveGeometry(geometry: ConvGeometry): ResolvedGeometry {
 /**
  * Spells out one value per axis.
  *
- * @param field Name for the error. @param value A number for all axes, or `[Z, Y, X]`.
+ * @param field Name for the error.
+ * @param value A number for all axes, or `[Z, Y, X]`.
  * @param minimum Smallest legal value.
  * @throws {ConfigError} when a value is not an integer of at least `minimum`.
  */
@@ -51,9 +53,11 @@ export function triple(field: string, value: number | Triple, minimum: number): 
 }
 
 /**
- * Spatial output size of a convolution, per axis floor((n + 2·padding − kernel)/stride) + 1 (spec 3.1).
+ * Spatial output size of a convolution, per axis floor((n + 2·padding − kernel)/stride) + 1 [recurrent-vae §3.1].
  *
- * @param inputSize `[Z, Y, X]`. @param kernel `[kz, ky, kx]`. @param geometry Stride and padding.
+ * @param inputSize `[Z, Y, X]`.
+ * @param kernel `[kz, ky, kx]`.
+ * @param geometry Stride and padding.
  * @throws {ShapeError} when the padded input is smaller than the kernel.
  */
 export function convOutputSize(
@@ -80,7 +84,8 @@ export function convOutputSize(
  * Spatial output size of a transposed convolution with PyTorch's output_padding, per axis
  * (n − 1)·stride − 2·padding + kernel + outputPadding.
  *
- * @param size `[Z', Y', X']` of the input. @param kernel `[kz, ky, kx]`.
+ * @param size `[Z', Y', X']` of the input.
+ * @param kernel `[kz, ky, kx]`.
  * @param geometry Stride, padding, and `outputPadding` in 0 … stride − 1 (default 0).
  * @throws {ConfigError} when outputPadding is not below the stride.
  */

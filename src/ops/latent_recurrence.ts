@@ -1,5 +1,5 @@
 /**
- * The recurrence of the latent state over all frames, and the way back through it (spec 3.5, spec 12 step 4):
+ * The recurrence of the latent state over all frames, and the way back through it [recurrent-vae §3.5, §12 step 4]:
  * one kernel where the engine has one, else a composition. Not on the tape; the two are each other's gradient.
  */
 import {

@@ -1,4 +1,4 @@
-/** Linear layer in PyTorch's layout with its activation, and its gradient (spec 3.2). */
+/** Linear layer in PyTorch's layout with its activation, and its gradient [recurrent-vae §3.2]. */
 import {
   type ActivationAttributes,
   LINEAR_ACTIVATIONS,

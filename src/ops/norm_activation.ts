@@ -1,9 +1,9 @@
 /**
- * Batch or group normalisation with an activation behind it (spec 3.2, 3.3, section 8 "GroupNorm"), fused:
+ * Batch or group normalisation with an activation behind it [recurrent-vae §3.2, §3.3, §8 "GroupNorm"], fused:
  * LeakyReLU, ReLU or none.
  *
  * Several frames of one batch go through in one call: `sampleGroups` says into how many runs of
- * consecutive samples the statistics fall, one per frame, never pooled (spec section 12).
+ * consecutive samples the statistics fall, one per frame, never pooled [recurrent-vae §12].
  */
 import {
   type NormAttributes,
@@ -60,10 +60,12 @@ export interface NormBlocks extends NormConstants {
  * Differentiable in x, gamma and beta, through the statistics as well; the returned statistics themselves
  * are meant for running buffers and carry no gradient.
  *
- * @param x `[N, ...voxels, C]` float32; N divisible by `sampleGroups`. @param affine gamma and beta `[C]`.
+ * @param x `[N, ...voxels, C]` float32; N divisible by `sampleGroups`.
+ * @param affine gamma and beta `[C]`.
  * @param options Blocks and constants.
  * @returns y as x; mean and variance `[sampleGroups, channelGroups]`.
- * @throws {ShapeError} when shapes do not fit. @throws {ConfigError} when groups do not divide evenly.
+ * @throws {ShapeError} when shapes do not fit.
+ * @throws {ConfigError} when groups do not divide evenly.
  *
  * @example Four frames of a batch in one call, statistics per frame.
  * ```ts ignore
@@ -97,7 +99,8 @@ export function batchNormActivation(
  * Evaluation mode: the same with given statistics, a fixed affine map. Differentiable in x, gamma and
  * beta; the statistics are constants.
  *
- * @param x `[N, ...voxels, C]` float32. @param affine gamma and beta `[C]`.
+ * @param x `[N, ...voxels, C]` float32.
+ * @param affine gamma and beta `[C]`.
  * @param options mean and variance `[C]` (running buffers), constants.
  * @returns As x.
  * @throws {ShapeError} when shapes do not fit.
@@ -132,10 +135,12 @@ export function fixedNormActivation(
  * Group normalisation (PyTorch's GroupNorm) with an activation: statistics per sample and channel group, the
  * same in training and evaluation.
  *
- * @param x `[N, ...voxels, C]` float32. @param affine gamma and beta `[C]`.
+ * @param x `[N, ...voxels, C]` float32.
+ * @param affine gamma and beta `[C]`.
  * @param options `groups`, a divisor of C; constants.
  * @returns As {@link batchNormActivation}; mean and variance `[N, groups]`.
- * @throws {ShapeError} when shapes do not fit. @throws {ConfigError} when groups do not divide C.
+ * @throws {ShapeError} when shapes do not fit.
+ * @throws {ConfigError} when groups do not divide C.
  */
 export function groupNormActivation(
   x: tf.Tensor,
@@ -160,11 +165,13 @@ export interface NormGradientOptions extends Affine, Statistics, NormBlocks {
 
 /**
  * Gradient of {@link batchNormActivation}, {@link groupNormActivation} or {@link fixedNormActivation}
- * (spec 3.3): with g = dy·leaky′, dx = (γ/√(v+eps))·(g − mean(g) − x̂·mean(g·x̂)), dγ = Σ g·x̂, dβ = Σ g.
+ * [recurrent-vae §3.3]: with g = dy·leaky′, dx = (γ/√(v+eps))·(g − mean(g) − x̂·mean(g·x̂)), dγ = Σ g·x̂, dβ = Σ g.
  *
- * @param dy As x. @param options Inputs and statistics of the forward call, its blocks and constants.
+ * @param dy As x.
+ * @param options Inputs and statistics of the forward call, its blocks and constants.
  * @returns dx as x; dGamma and dBeta `[C]`, summed over all groups.
- * @throws {ShapeError} when shapes do not fit. @throws {ConfigError} when groups do not divide evenly.
+ * @throws {ShapeError} when shapes do not fit.
+ * @throws {ConfigError} when groups do not divide evenly.
  */
 export function normActivationGradient(dy: tf.Tensor, options: NormGradientOptions): NormGradient {
   const { x, gamma, beta, fixedStatistics = false } = options;

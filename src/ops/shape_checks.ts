@@ -4,7 +4,8 @@ import { ShapeError } from "../base/errors.ts";
 /**
  * Compares a shape with a pattern in which −1 fits any length.
  *
- * @param doing What is being done, e.g. `"Convolving"`. @param name Name of the tensor.
+ * @param doing What is being done, e.g. `"Convolving"`.
+ * @param name Name of the tensor.
  * @param check The tensor's shape, the pattern, and the pattern in words, e.g. `"[N, Z, Y, X, Ci]"`.
  * @throws {ShapeError} when they differ.
  */

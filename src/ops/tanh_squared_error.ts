@@ -1,4 +1,4 @@
-/** Reconstruction error behind the decoder's last tanh, fused, with its gradient (spec 3.2, section 4). */
+/** Reconstruction error behind the decoder's last tanh, fused, with its gradient [recurrent-vae §3.2, §4]. */
 import { runTanhSquaredError, type SquaredErrorResult } from "../backends/kernel_contract.ts";
 import { ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
@@ -17,9 +17,11 @@ export interface TanhSquaredErrorOptions {
  * sums[s] = Σ weight·(target − tanh(a))² over the samples of group s. Differentiable in a and target.
  *
  * @param a `[N, ...]` float32, values before the tanh; N divisible by `sampleGroups`.
- * @param target As a. @param options Weight and groups.
+ * @param target As a.
+ * @param options Weight and groups.
  * @returns `[sampleGroups]`.
- * @throws {ShapeError} when shapes do not fit. @throws {ConfigError} when groups do not divide N.
+ * @throws {ShapeError} when shapes do not fit.
+ * @throws {ConfigError} when groups do not divide N.
  */
 export function tanhSquaredError(
   a: tf.Tensor,
@@ -50,12 +52,14 @@ export function tanhSquaredError(
 /**
  * The sums together with their gradient in a, in one pass.
  *
- * @param a `[N, ...]` float32, values before the tanh. @param target As a.
+ * @param a `[N, ...]` float32, values before the tanh.
+ * @param target As a.
  * @param options Weight, groups, and `derivativeScale`, a factor on the derivative (default 1), for
  * example 1/(2·B·T·σ_x²) of loss1.
  * @returns sums `[sampleGroups]` without the factor; derivative as a:
  * derivativeScale·(−2)·weight·(target − r)·(1 − r²), r = tanh(a).
- * @throws {ShapeError} when shapes do not fit. @throws {ConfigError} when groups do not divide N.
+ * @throws {ShapeError} when shapes do not fit.
+ * @throws {ConfigError} when groups do not divide N.
  */
 export function tanhSquaredErrorWithGradient(
   a: tf.Tensor,

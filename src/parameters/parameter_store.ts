@@ -29,7 +29,8 @@ export class ParameterStore {
   /**
    * Puts a state dictionary on the current engine.
    *
-   * @param entries Table of the network. @param initial A state dictionary that fits it.
+   * @param entries Table of the network.
+   * @param initial A state dictionary that fits it.
    * @throws {CheckpointError} when it does not.
    */
   constructor(entries: readonly ParameterEntry[], initial: StateDict) {

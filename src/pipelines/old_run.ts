@@ -25,7 +25,8 @@ const UNFINISHED = new RegExp(`^\\${TEMPORARY_PREFIX}|\\.[0-9a-f]{8}\\.tmp$`);
 /**
  * Refuses a folder that a run must not be written to.
  *
- * @param folder May not exist. @param replace Whether an earlier run may be replaced.
+ * @param folder May not exist.
+ * @param replace Whether an earlier run may be replaced.
  * @throws {UsageError} when it is a file, holds a run that may not be replaced, or anything else.
  */
 export function requireFree(folder: string, replace: boolean): void {

@@ -214,7 +214,8 @@ export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = A
   /**
    * Plans a run.
    *
-   * @throws {UsageError} for options that cannot be. @throws {FormatError} for data that are not there.
+   * @throws {UsageError} for options that cannot be.
+   * @throws {FormatError} for data that are not there.
    */
   plan(values: Any, files: readonly string[]): Plan<Config, Data>;
   /** Opens the data of a run again. */
@@ -232,7 +233,11 @@ export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = A
   /** The settings with those that may change when a run goes on. */
   change(config: Config, values: Any): Config;
   view(config: Config): TrainingView;
-  /** Tries every setting on its own. @throws {ConfigError} naming the setting. */
+  /**
+   * Tries every setting on its own.
+   *
+   * @throws {ConfigError} naming the setting.
+   */
   check(config: Config): void;
   build(config: Config, data: Data): Model & FamilyModel;
   fit(

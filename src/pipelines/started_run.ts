@@ -95,7 +95,8 @@ export async function startRun(
  *
  * @param typed Options, `resume` among them.
  * @param named `family`: the one that was named, if any was.
- * @throws {UsageError} for options that cannot be changed. @throws as {@link startRun}.
+ * @throws {UsageError} for options that cannot be changed.
+ * @throws as {@link startRun}.
  */
 export async function reopenRun(
   { values, files }: TrainArguments,

@@ -9,7 +9,8 @@ const PALETTE_BYTES = 4 * 256;
 /**
  * Makes a picture of a slice. Row 0 of the slice is the bottom row of the picture, as BMP stores it.
  *
- * @param values Row-major, `width` values a row. @param width Columns.
+ * @param values Row-major, `width` values a row.
+ * @param width Columns.
  * @param range Values shown black and white; what lies beyond is clipped, NaN is black.
  * @returns `data:image/bmp;base64,…`
  */

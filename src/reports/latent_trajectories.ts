@@ -1,4 +1,4 @@
-/** Figure: the latent state over time, averaged over subjects (spec 8, figures). */
+/** Figure: the latent state over time, averaged over subjects [recurrent-vae §8, figures]. */
 import type { NdArray } from "../base/arrays.ts";
 import { ShapeError } from "../base/errors.ts";
 import { addLine, finishChart, PALETTE, startChart } from "./svg.ts";
@@ -13,7 +13,8 @@ export interface TrajectoryOptions {
 /**
  * Draws one line per latent dimension.
  *
- * @param latents `[N, T, D]`. @param options Time axis and title.
+ * @param latents `[N, T, D]`.
+ * @param options Time axis and title.
  * @returns An SVG element.
  * @throws {ShapeError} when the array has not three axes.
  */

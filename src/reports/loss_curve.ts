@@ -1,4 +1,4 @@
-/** Figure: how the loss and its parts fell over the epochs (spec 8, figures). */
+/** Figure: how the loss and its parts fell over the epochs [recurrent-vae §8, figures]. */
 import { addLine, finishChart, PALETTE, startChart } from "./svg.ts";
 
 /** One epoch of a run's history file. */

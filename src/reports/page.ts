@@ -13,7 +13,8 @@ export interface ReportPage {
 /**
  * Makes the page.
  *
- * @param page Its contents. @returns A complete HTML document.
+ * @param page Its contents.
+ * @returns A complete HTML document.
  */
 export function reportPage(page: ReportPage): string {
   const figures = page.figures.map(({ svg, caption }) =>

@@ -1,4 +1,4 @@
-/** Figure: one axial slice, input beside reconstruction on a common grey scale (spec 8, figures). */
+/** Figure: one axial slice, input beside reconstruction on a common grey scale [recurrent-vae §8, figures]. */
 import type { FloatArray, SpatialShape } from "../base/arrays.ts";
 import { ShapeError } from "../base/errors.ts";
 import { greyBitmap } from "./bitmap.ts";
@@ -24,7 +24,8 @@ const WIDTH = 260;
  * Draws the slice of both volumes, front of the head up (y grows upwards), with the Pearson correlation
  * over all voxels of the volume and the ratio of standard deviations.
  *
- * @param comparison The volumes. @returns An SVG element.
+ * @param comparison The volumes.
+ * @returns An SVG element.
  * @throws {ShapeError} when a volume does not have X·Y·Z values.
  */
 export function sliceComparison(comparison: SliceComparison): string {
@@ -70,9 +71,10 @@ function greyRange(values: FloatArray): readonly [number, number] {
 }
 
 /**
- * Pearson correlation of two volumes over their voxels, and std(b)/std(a) (spec 8, wide decoder).
+ * Pearson correlation of two volumes over their voxels, and std(b)/std(a) [recurrent-vae §8, wide decoder].
  *
- * @param a Input. @param b Reconstruction, as long.
+ * @param a Input.
+ * @param b Reconstruction, as long.
  * @returns NaN for the correlation where a volume is constant.
  */
 export function agreement(

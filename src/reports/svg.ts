@@ -99,7 +99,8 @@ export function startChart(options: ChartOptions): Chart {
 /**
  * Adds a line through points.
  *
- * @param chart Drawn into. @param points Data coordinates; points that are not finite interrupt the line.
+ * @param chart Drawn into.
+ * @param points Data coordinates; points that are not finite interrupt the line.
  * @param style Colour and, for the legend at the right, a label with its row number.
  */
 export function addLine(
@@ -139,7 +140,8 @@ export function addDot(
 /**
  * Ends a chart.
  *
- * @param chart What was drawn. @returns A complete `<svg>` element.
+ * @param chart What was drawn.
+ * @returns A complete `<svg>` element.
  */
 export function finishChart(chart: Chart): string {
   return svgElement(chart.options.width!, chart.options.height!, chart.parts);
@@ -148,7 +150,9 @@ export function finishChart(chart: Chart): string {
 /**
  * Wraps drawn parts.
  *
- * @param width Pixels. @param height Pixels. @param parts SVG elements.
+ * @param width Pixels.
+ * @param height Pixels.
+ * @param parts SVG elements.
  */
 export function svgElement(width: number, height: number, parts: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +
@@ -178,7 +182,8 @@ function addLegend(chart: Chart, label: string, colour: string, row: number): vo
 /**
  * Round values inside a range, about five of them.
  *
- * @param range Low and high end. @returns Multiples of 1, 2 or 5 times a power of ten.
+ * @param range Low and high end.
+ * @returns Multiples of 1, 2 or 5 times a power of ten.
  */
 export function ticks(range: Range): number[] {
   const rough = (range[1] - range[0]) / 5;

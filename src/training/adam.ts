@@ -1,6 +1,6 @@
 /**
  * Adam and AdamW, PyTorch's rules (`torch.optim.Adam`, `torch.optim.AdamW`): ε is added to √v̂ after the bias
- * correction, which other libraries do differently (spec 8, 13).
+ * correction, which other libraries do differently [recurrent-vae §8, §13].
  *
  * Sources: D. P. Kingma, J. Ba, arXiv:1412.6980; I. Loshchilov, F. Hutter, arXiv:1711.05101.
  */

@@ -26,7 +26,9 @@ export interface LoadedCheckpoint extends LoadedRun {
 /**
  * Saves a checkpoint as the next generation of a store.
  *
- * @param store Where. @param model Whose weights. @param options Further parts, as for `saveRun`.
+ * @param store Where.
+ * @param model Whose weights.
+ * @param options Further parts, as for `saveRun`.
  * @returns The number of the generation.
  * @throws {WriteError} when it cannot be written; older generations stay as they are.
  */
@@ -41,7 +43,8 @@ export async function saveCheckpoint(
 /**
  * Loads the newest whole checkpoint into a model.
  *
- * @param store Where. @param model Receives the weights, strictly.
+ * @param store Where.
+ * @param model Receives the weights, strictly.
  * @param options See `loadRun`.
  * @returns Null when the store is empty.
  * @throws {CheckpointError} when no generation is whole, or the newest whole one does not fit the model.

@@ -4,7 +4,11 @@
 import { CheckpointError } from "../base/errors.ts";
 import { reasonOf } from "../base/system_faults.ts";
 
-/** Whole content of a file, or null when there is no such file. @throws {CheckpointError} when unreadable. */
+/**
+ * Whole content of a file, or null when there is no such file.
+ *
+ * @throws {CheckpointError} when unreadable.
+ */
 export async function readIfPresent(path: string): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
     if ((await Deno.stat(path)).isFile) return await Deno.readFile(path);

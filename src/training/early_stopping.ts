@@ -53,7 +53,11 @@ export class EarlyStopping {
   readonly #from: number;
   #state: EarlyStoppingState = { best: null, bestEpoch: null };
 
-  /** Starts with nothing seen. @throws {ConfigError} when an option is out of range. */
+  /**
+   * Starts with nothing seen.
+   *
+   * @throws {ConfigError} when an option is out of range.
+   */
   constructor(options: EarlyStoppingOptions) {
     checkOptions(options, EARLY_STOPPING_OPTIONS, { doing: "Cannot stop early" });
     const { patience, minDelta = 0, monitor = "loss", from = 0 } = options;
@@ -66,7 +70,8 @@ export class EarlyStopping {
   /**
    * Takes note of one epoch.
    *
-   * @param metrics Values of the epoch by name. @param epoch 0-based.
+   * @param metrics Values of the epoch by name.
+   * @param epoch 0-based.
    * @returns Whether the metric improved, and whether training should stop.
    * @throws {ConfigError} when the monitored metric is missing.
    */

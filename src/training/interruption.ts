@@ -42,7 +42,11 @@ export class Interruption {
   readonly #controller = new AbortController();
   readonly #unsubscribe: () => void;
 
-  /** Starts listening. @param source Where signals come from. */
+  /**
+   * Starts listening.
+   *
+   * @param source Where signals come from.
+   */
   constructor(source: SignalSource) {
     this.#unsubscribe = source.subscribe((name) => {
       if (this.signal.aborted) return name === CTRL_C ? source.quit() : undefined;

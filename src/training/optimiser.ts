@@ -70,7 +70,12 @@ export abstract class SlotOptimiser implements Optimiser {
   readonly #slotLists: readonly (readonly tf.Variable[])[];
   #stepCount = 0;
 
-  /** Makes the slots. @param variables Variables to update, by name. @param slotNames Tensors kept per variable, zero at first. */
+  /**
+   * Makes the slots.
+   *
+   * @param variables Variables to update, by name.
+   * @param slotNames Tensors kept per variable, zero at first.
+   */
   constructor(
     variables: ReadonlyMap<string, tf.Variable>,
     private readonly slotNames: readonly string[],

@@ -55,7 +55,8 @@ export class Progress {
   /**
    * Reports a finished batch.
    *
-   * @param position 0-based epoch and batch. @param loss Its loss.
+   * @param position 0-based epoch and batch.
+   * @param loss Its loss.
    */
   batch({ epoch, batch }: { readonly epoch: number; readonly batch: number }, loss: number): void {
     const { output, epochs, batches } = this.#options;

@@ -1,6 +1,6 @@
 /**
  * What a run consists of, as files in memory: the common content of run folders (run_folder.ts) and of checkpoints
- * (checkpoint.ts). Nothing here touches a disk. Source: spec 7.
+ * (checkpoint.ts). Nothing here touches a disk. Source: [recurrent-vae §7].
  */
 import type { FloatArray, NdArray } from "../base/arrays.ts";
 import { CheckpointError } from "../base/errors.ts";
@@ -159,7 +159,8 @@ export function encodeRun(contents: RunContents): Map<string, Uint8Array> {
 /**
  * Turns files back into the parts of a run; parts whose file is absent are absent.
  *
- * @param files Content by file name. @param source Folder, for messages.
+ * @param files Content by file name.
+ * @param source Folder, for messages.
  * @throws {CheckpointError} when the weights are absent, a file is damaged or of a newer format, or files of different
  *   epochs lie side by side.
  */
@@ -311,7 +312,11 @@ function readJson<T>(
   return checked<T>(parse(new TextDecoder().decode(bytes), name, source), field, { name, source });
 }
 
-/** The value, once it has been looked at. @throws {CheckpointError} naming file and field. */
+/**
+ * The value, once it has been looked at.
+ *
+ * @throws {CheckpointError} naming file and field.
+ */
 function checked<T>(
   value: unknown,
   field: Field,

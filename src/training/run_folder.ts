@@ -1,5 +1,5 @@
 /**
- * Run folders: `saveRun` and `loadRun` of the Python package (spec 7), with safetensors in place of pickles.
+ * Run folders: `saveRun` and `loadRun` of the Python package [recurrent-vae §7], with safetensors in place of pickles.
  *
  * | file | content |
  * | --- | --- |
@@ -69,7 +69,8 @@ export type LoadedRun = Omit<RunContents, "weights">;
  * Saves a run: all files are on the disk before the first replaces one of an earlier save, and those that this save does
  * not have are removed.
  *
- * @param dir Folder; made if need be. @param model Whose weights.
+ * @param dir Folder; made if need be.
+ * @param model Whose weights.
  * @param options Further parts.
  * @returns `dir`.
  * @throws {WriteError} when the disk refuses.
@@ -91,7 +92,8 @@ export async function saveRun(
 /**
  * Loads a run into a model.
  *
- * @param dir Folder written by {@link saveRun}. @param model Receives the weights, strictly.
+ * @param dir Folder written by {@link saveRun}.
+ * @param model Receives the weights, strictly.
  * @param options See {@link LoadRunOptions}.
  * @returns The other parts, as far as they were saved.
  * @throws {CheckpointError} when the folder or the weights are missing, damaged, or do not fit the model.

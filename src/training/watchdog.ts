@@ -29,7 +29,8 @@ export interface UpdateSettings {
 /**
  * Σ g² of every tensor, in the map's order.
  *
- * @param tensors Of any shapes; not disposed. @returns As many numbers as there are tensors.
+ * @param tensors Of any shapes; not disposed.
+ * @returns As many numbers as there are tensors.
  */
 export async function squaredNorms(tensors: ReadonlyMap<string, tf.Tensor>): Promise<Float64Array> {
   if (tensors.size === 0) return new Float64Array(0);

@@ -27,7 +27,8 @@ function commandLine(args: readonly string[]): string[] {
 /**
  * Starts `recvae`, its output piped.
  *
- * @param args Command line. @param env Variables beside the inherited ones.
+ * @param args Command line.
+ * @param env Variables beside the inherited ones.
  */
 export function startRecvae(args: readonly string[], env: Record<string, string> = {}) {
   return new Deno.Command(Deno.execPath(), {

@@ -60,7 +60,9 @@ const expectations = new Map<string, Promise<Expectation[]>>();
 /**
  * Runs the first `count` cases of a family on an engine and compares. Leaves that engine current.
  *
- * @param engine Name of the engine under test. @param family The cases. @param count How many.
+ * @param engine Name of the engine under test.
+ * @param family The cases.
+ * @param count How many.
  */
 export async function compareFamily(
   engine: BackendName,
@@ -140,7 +142,8 @@ export function upload(inputs: CaseInputs): CaseTensors {
  * Compares results with what was expected: equal shapes, NaN exactly where NaN is expected, and differences
  * within tolerance.
  *
- * @param found Results of the engine under test. @param expected Those of the reference engine.
+ * @param found Results of the engine under test.
+ * @param expected Those of the reference engine.
  */
 export function judge(
   found: Evaluation,

@@ -1,4 +1,4 @@
-/** Held-out fitting where it matters: does fitting z lower the error? (spec 6.4) */
+/** Held-out fitting where it matters: does fitting z lower the error? [recurrent-vae §6.4] */
 import { selectBackend } from "../../src/backends/registry.ts";
 import { ConfigError } from "../../src/base/errors.ts";
 import { assert, assertEquals, assertRejects } from "../../src/deps/std.ts";

@@ -30,7 +30,8 @@ function documentedCommand(name: string): string[] {
 /**
  * Runs an example as documented, except that it writes below a folder of its own in `runs/`.
  *
- * @param inspect Looks at that folder afterwards. @returns What was printed.
+ * @param inspect Looks at that folder afterwards.
+ * @returns What was printed.
  */
 async function runExample(
   name: string,

@@ -18,7 +18,11 @@ Deno.test("PyTorch state: the 62 arrays of small_state.pt equal the fixture bit 
     await Deno.readFile(new URL("small.safetensors", FIXTURES)),
   ).tensors;
   const keys: Record<string, [number[], string]> = manifest.files["small_state.pt"].keys;
-  assertEquals([...state.keys()], Object.keys(keys), "names in state-dict order (spec 3.6)");
+  assertEquals(
+    [...state.keys()],
+    Object.keys(keys),
+    "names in state-dict order [recurrent-vae §3.6]",
+  );
   assertEquals(state.size, 62);
   for (const [key, [shape, dtype]] of Object.entries(keys)) {
     const found = state.get(key)!;

@@ -1,4 +1,6 @@
-/** Starting weights of the full model from PyTorch's seed 2022, compared with rng.safetensors (spec 3.4, Appendix A). */
+/**
+ * Starting weights of the full model from PyTorch's seed 2022, compared with rng.safetensors [recurrent-vae §3.4, §A].
+ */
 import { TorchGenerator } from "../../src/base/torch_random.ts";
 import { assertEquals } from "../../src/deps/std.ts";
 import {

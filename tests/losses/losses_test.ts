@@ -1,4 +1,4 @@
-/** Loss terms against their formulas, and their gradients against differences (spec 4). */
+/** Loss terms against their formulas, and their gradients against differences [recurrent-vae §4]. */
 import { selectBackend } from "../../src/backends/registry.ts";
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import { ShapeError } from "../../src/base/errors.ts";

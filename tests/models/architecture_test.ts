@@ -1,4 +1,4 @@
-/** Sizes, parameter table, layouts and state dictionaries (spec 3.1, 3.4, 3.6, 11). */
+/** Sizes, parameter table, layouts and state dictionaries [recurrent-vae §3.1, §3.4, §3.6, §11]. */
 import { selectBackend } from "../../src/backends/registry.ts";
 import { CheckpointError } from "../../src/base/errors.ts";
 import { assert, assertEquals, assertThrows } from "../../src/deps/std.ts";
@@ -34,12 +34,12 @@ Deno.test("the full model has PyTorch's 62 entries in order: 37 parameters with 
   assertEquals(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0), 621_948 + 30);
 });
 
-Deno.test("kept activations are spec 11's: 1,143,824 values per volume in encoder and decoder", () => {
+Deno.test("kept activations are [recurrent-vae §11]'s: 1,143,824 values per volume in encoder and decoder", () => {
   const { encoderValues, decoderValues } = describeArchitecture(resolveConfig(), 1);
   assertEquals([encoderValues, decoderValues], [1_143_824, 1_143_824]);
 });
 
-Deno.test("bounds of the starting weights are the table's of spec 3.4", () => {
+Deno.test("bounds of the starting weights are the table's of [recurrent-vae §3.4]", () => {
   const { entries } = describeArchitecture(resolveConfig(), 1);
   const bounds = new Map(
     entries.flatMap(({ key, start }) => start.kind === "uniform" ? [[key, start.to]] : []),

@@ -1,4 +1,4 @@
-/** Configuration: defaults, validation, levels for any volume (spec 1, 3.1). */
+/** Configuration: defaults, validation, levels for any volume [recurrent-vae §1, §3.1]. */
 import { ConfigError } from "../../src/base/errors.ts";
 import { assertEquals, assertThrows } from "../../src/deps/std.ts";
 import {
@@ -93,7 +93,7 @@ Deno.test("a spatial shape with the reference's leading channel axis is understo
   assertEquals(resolveConfig({ spatialShape: shape }).spatialShape, [33, 35, 40]);
 });
 
-Deno.test("the wide decoder of spec 8 is expressible", () => {
+Deno.test("the wide decoder of [recurrent-vae §8] is expressible", () => {
   const config = resolveConfig({ decoderChannels: [128, 64, 32, 16], outputActivation: "clamp" });
   assertEquals(config.decoderChannels, [128, 64, 32, 16]);
 });

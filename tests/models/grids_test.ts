@@ -53,7 +53,7 @@ function distance(a: FloatArray, b: FloatArray): number {
   return difference === 0 ? 0 : Math.sqrt(difference / size);
 }
 
-/** Two float32 engines, each as near to float64 as PyTorch's own float32 (spec 14: 5e-6 at full size). */
+/** Two float32 engines, each as near to float64 as PyTorch's own float32 ([recurrent-vae §14]: 5e-6 at full size). */
 const GRADIENT_TOLERANCE = 2e-5;
 
 /** Whether a gradient is zero but for rounding: a bias before a norm that takes each channel's own mean. */

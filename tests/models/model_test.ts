@@ -175,7 +175,7 @@ Deno.test("a bias in front of batch statistics has gradient exactly zero, elsewh
     return found;
   };
   const biases = ["encoder1.0.bias", "encoder2.0.bias", "encoder3.0.bias", "encoder4.0.bias"];
-  // One voxel at the bottom: decoder1's bias is absorbed as well (spec 3.2).
+  // One voxel at the bottom: decoder1's bias is absorbed as well [recurrent-vae §3.2].
   assertEquals(await zeros("batch"), [...biases, "decoder1.0.bias"]);
   assertEquals(await zeros("group"), []);
 });

@@ -1,5 +1,5 @@
 /**
- * The Python package's test suite (spec 9), items 1 to 12: data. Names keep its numbers.
+ * The Python package's test suite [recurrent-vae §9], items 1 to 12: data. Names keep its numbers.
  */
 import type { Cohort } from "../../src/data/cohort.ts";
 import { cohortFromVolumes } from "../../src/data/cohort.ts";

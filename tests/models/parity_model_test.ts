@@ -1,5 +1,5 @@
 /**
- * The Python package's test suite (spec 9), items 13 to 23: the model, at full size where it is there.
+ * The Python package's test suite [recurrent-vae §9], items 13 to 23: the model, at full size where it is there.
  */
 import { toHost, toTensor } from "../../src/backends/tensors.ts";
 import type { NdArray } from "../../src/base/arrays.ts";

@@ -1,5 +1,5 @@
 /**
- * The Python package's test suite (spec 9), items 24 to 36: training, checkpoints, held-out evaluation.
+ * The Python package's test suite [recurrent-vae §9], items 24 to 36: training, checkpoints, held-out evaluation.
  */
 import { toHost } from "../../src/backends/tensors.ts";
 import type { NdArray } from "../../src/base/arrays.ts";
@@ -189,7 +189,7 @@ Deno.test("parity 34: z moves from an equal start within five steps, with either
     moved.push(Math.max(...Array.from(zTest.data, (z, i) => Math.abs(z - start.data[i]))));
   }
   assert(moved[0] > 1e-2, `the objective scaled as in training moved z by ${moved[0]}`);
-  // Spec 6.4 (b): the original objective is nearly flat, so that z stays at its random start.
+  // [recurrent-vae §6.4]: the original objective is nearly flat, so that z stays at its random start.
   assert(moved[1] > 0 && moved[1] < 1e-3, `the original objective moved z by ${moved[1]}`);
   model.dispose();
 });

@@ -1,4 +1,4 @@
-/** The time-parallel step against a plain tape over all frames, in float64 (spec 12). */
+/** The time-parallel step against a plain tape over all frames, in float64 [recurrent-vae §12]. */
 import { selectBackend } from "../../src/backends/registry.ts";
 import { toHost } from "../../src/backends/tensors.ts";
 import type { FloatArray } from "../../src/base/arrays.ts";
@@ -141,7 +141,7 @@ Deno.test("a step leaves no tensor behind but its gradients, and its memory does
     peaks.push(peak - start.numBytes);
     model.dispose();
   }
-  // Latent arrays and features grow by about 1 kB per frame and subject (spec 11); activations do not.
+  // Latent arrays and features grow by about 1 kB per frame and subject [recurrent-vae §11]; activations do not.
   const growth = peaks[1] - peaks[0];
   assert(growth < 8 * 2 * 2000, `peak memory grew by ${growth} bytes for 8 more frames`);
 });

@@ -50,7 +50,7 @@ function three(of: () => number): Triple {
   return [of(), of(), of()];
 }
 
-Deno.test("conv3d and its gradients equal the formulas of the specification in float64", async () => {
+Deno.test("conv3d and its gradients equal the formulas of [recurrent-vae §3.2] in float64", async () => {
   await selectBackend("reference");
   const random = RandomStream.fromSeed(4);
   for (const { samples, size, kernel, stride, padding, channels: [ci, co] } of problems(40)) {

@@ -19,7 +19,7 @@ import "../../src/ops/stock_gradients.ts";
 
 const LEVEL = { stride: 2, padding: 1 } as const;
 
-Deno.test("a decoder level equals the formula of the specification for every output padding", async () => {
+Deno.test("a decoder level equals the formula of [recurrent-vae §3.2] for every output padding", async () => {
   await selectBackend("reference");
   const random = RandomStream.fromSeed(11);
   const x = normalArray(random, [2, 2, 3, 1, 3]);

@@ -32,7 +32,7 @@ function affineOf(random: RandomStream, channels: number) {
   };
 }
 
-Deno.test("normalisation with LeakyReLU equals the formula of the specification", async () => {
+Deno.test("normalisation with LeakyReLU equals the formula of [recurrent-vae §3.3]", async () => {
   await selectBackend("reference");
   const random = RandomStream.fromSeed(21);
   for (const { shape, groups } of BLOCKS) {

@@ -8,7 +8,8 @@ export const FLOAT32_ENGINES: readonly BackendName[] = ["cpu", "wasm", "webgpu",
 /**
  * Defines one test per engine. `RECVAE_TEST_ENGINES` (comma-separated) narrows the choice.
  *
- * @param name What is tested. @param body Runs with the engine selected.
+ * @param name What is tested.
+ * @param body Runs with the engine selected.
  * @param options.engines Default {@link FLOAT32_ENGINES}.
  */
 export async function forEachBackend(

@@ -26,7 +26,8 @@ export type Operation = (inputs: tf.Tensor[]) => tf.Tensor;
  * Fails unless the tape's gradient of `operation` in every input equals central differences. The current
  * engine must be the reference engine.
  *
- * @param operation The operation. @param inputs Values at which to differentiate.
+ * @param operation The operation.
+ * @param inputs Values at which to differentiate.
  */
 export function assertGradientsMatchDifferences(
   operation: Operation,

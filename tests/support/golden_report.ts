@@ -35,7 +35,10 @@ export class GoldenReport {
   // deno-lint-ignore no-explicit-any -- the manifest is plain JSON
   readonly #tensors: any;
 
-  /** @param fixture Name without extension. @param engine Engine under test. */
+  /**
+   * @param fixture Name without extension.
+   * @param engine Engine under test.
+   */
   constructor(readonly fixture: string, readonly engine: string) {
     this.#tensors = readManifest(fixture).tensors;
   }

@@ -12,7 +12,8 @@ export interface PermissionRequest {
  * Runs `deno run` as {@link runDeno} does and lists every access that it made. The audit log is Deno's own
  * (`DENO_AUDIT_PERMISSIONS`); asking what is granted (`Deno.permissions.query`) is no access.
  *
- * @param args What follows `deno run`. @param cwd Working folder.
+ * @param args What follows `deno run`.
+ * @param cwd Working folder.
  */
 export async function auditDeno(
   args: readonly string[],

@@ -54,7 +54,8 @@ export function atTerminal(name: string): { readonly name: string; readonly igno
  * Runs a program at a terminal of its own, typing nothing, until it ends, asks for a permission, has shown what is
  * waited for, or takes too long.
  *
- * @param command Program and arguments. @param options See {@link TerminalOptions}.
+ * @param command Program and arguments.
+ * @param options See {@link TerminalOptions}.
  */
 export async function runInTerminal(
   command: readonly string[],

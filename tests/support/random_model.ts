@@ -8,7 +8,9 @@ import type { StateDict } from "../../src/parameters/state_dict.ts";
 /**
  * A model whose norm layers have random weights and running statistics.
  *
- * @param options Configuration. @param setup.subjects N. @param setup.seed Seed.
+ * @param options Configuration.
+ * @param setup.subjects N.
+ * @param setup.seed Seed.
  */
 export async function randomModel(
   options: RecurrentVaeOptions,

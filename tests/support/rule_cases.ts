@@ -8,7 +8,9 @@ export type RuleCases = Readonly<Record<string, readonly Uint8Array[]>>;
 /**
  * Registers a test per rule, and one that no rule of the list is left out.
  *
- * @param rules The reader's list. @param cases Files per rule. @param read The reader.
+ * @param rules The reader's list.
+ * @param cases Files per rule.
+ * @param read The reader.
  */
 export function testRules(
   rules: Readonly<Record<string, string>>,

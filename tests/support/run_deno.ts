@@ -10,7 +10,8 @@ export interface FinishedProgram {
 /**
  * Runs `deno run` to its end, without type checks and without asking for permissions.
  *
- * @param args What follows `deno run`: permissions, script, arguments. @param cwd Working folder.
+ * @param args What follows `deno run`: permissions, script, arguments.
+ * @param cwd Working folder.
  * @param env Variables beside the inherited ones.
  */
 export async function runDeno(

@@ -16,7 +16,8 @@ export interface SmallScan {
 /**
  * Writes a scan, and makes the folders above it.
  *
- * @param path Ends in `.nii`, or in `.nii.gz` to be compressed. @param scan See {@link SmallScan}.
+ * @param path Ends in `.nii`, or in `.nii.gz` to be compressed.
+ * @param scan See {@link SmallScan}.
  */
 export function writeSmallScan(path: string, scan: SmallScan = {}): void {
   const { seed = 0, spatialShape = [8, 9, 8], frames = 12 } = scan;

@@ -1,6 +1,6 @@
 /**
- * The formulas of the specification as plain loops over plain arrays, one per formula, slow and obvious. They
- * share no code with the library: they are what its reference engine is checked against.
+ * The formulas of [recurrent-vae §3, §4] as plain loops over plain arrays, one per formula, slow and obvious.
+ * They share no code with the library: they are what its reference engine is checked against.
  */
 import type { NdArray } from "../../src/base/arrays.ts";
 
@@ -29,7 +29,7 @@ function* indices(...shape: number[]): Generator<number[]> {
   }
 }
 
-/** Spec 3.2, convolution: y[o] = b + Σ_{c,k} w[k,c,out]·x[stride·o − padding + k, c], x = 0 outside. */
+/** [recurrent-vae §3.2], convolution: y[o] = b + Σ_{c,k} w[k,c,out]·x[stride·o − padding + k, c], x = 0 outside. */
 export function convolution(
   x: Array64,
   w: Array64,
@@ -54,7 +54,9 @@ export function convolution(
   return y;
 }
 
-/** Spec 3.2, transposed: y[stride·i − padding + k, out] += Σ_c w[k,out,c]·x[i, c], kept inside the output. */
+/**
+ * [recurrent-vae §3.2], transposed: y[stride·i − padding + k, out] += Σ_c w[k,out,c]·x[i, c], kept inside the output.
+ */
 export function transposedConvolution(
   x: Array64,
   w: Array64,
@@ -127,7 +129,7 @@ function block(x: Array64, groups: readonly [number, number], s: number, k: numb
   return members;
 }
 
-/** Spec 3.3 with LeakyReLU of 3.2 behind it. */
+/** [recurrent-vae §3.3] with LeakyReLU of [recurrent-vae §3.2] behind it. */
 export function normalisation(
   x: Array64,
   formula: NormFormula,
@@ -151,7 +153,7 @@ export function normalisation(
   return { y, mean, variance };
 }
 
-/** Spec 3.2 and section 4 without its factor: Σ weight·(target − tanh a)² per group of samples. */
+/** [recurrent-vae §3.2, §4] without its factor: Σ weight·(target − tanh a)² per group of samples. */
 export function tanhError(
   a: Array64,
   target: Array64,

@@ -1,5 +1,5 @@
 /**
- * The recurrent VAE written down plainly, as spec 3.5 and 4 read: one frame after the other on the gradient
+ * The recurrent VAE written down plainly, as [recurrent-vae §3.5, §4] read: one frame after the other on the gradient
  * tape of TensorFlow.js. Holds every activation of every frame; exists to check the time-parallel step.
  */
 import type { Triple } from "../../src/backends/kernel_contract.ts";

@@ -1,4 +1,4 @@
-/** The training loop: order of operations, exact resumption, divergence, interruption (spec 6.1). */
+/** The training loop: order of operations, exact resumption, divergence, interruption [recurrent-vae §6.1]. */
 import { selectBackend } from "../../src/backends/registry.ts";
 import type { NdArray, NumericArray } from "../../src/base/arrays.ts";
 import type { FrameBatch } from "../../src/base/frames.ts";
@@ -164,7 +164,7 @@ Deno.test("an empty loader still updates F and returns without history", async (
   assertEquals(trainLossHistory, []);
   assertEquals(lastIndex, null);
   assertEquals(called, []);
-  // All-zero buffer, zero initial state: F = 0 (spec 5).
+  // All-zero buffer, zero initial state: F = 0 [recurrent-vae §5].
   assertEquals([...model.transitionMatrix.data], new Array(9).fill(0));
   model.dispose();
 });

@@ -1,5 +1,5 @@
 /*
- * Reconstruction error behind a tanh, with its derivative, in one pass (spec section 4, loss1): with r = tanh a
+ * Reconstruction error behind a tanh, with its derivative, in one pass [recurrent-vae §4, loss1]: with r = tanh a
  *
  *   sums[s]  = Σ w·(t − r)²                      over the samples of group s, accumulated in float64
  *   d        = derivative_scale·(−2)·w·(t − r)·(1 − r²)

@@ -1,6 +1,6 @@
 /*
- * Gradient of normalisation with LeakyReLU, spec 3.3. Two passes over x and dy: sums of g and g·(x − mean) per
- * channel (8 bytes read per value), then dx (12 bytes). Sums of up to 4096/length folded rows in float32, of
+ * Gradient of normalisation with LeakyReLU, [recurrent-vae §3.3]. Two passes over x and dy: sums of g and g·(x −
+ * mean) per channel (8 bytes read per value), then dx (12 bytes). Sums of up to 4096/length folded rows in float32, of
  * those in float64; slices are combined in order.
  */
 #include "norm.h"

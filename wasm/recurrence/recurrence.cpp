@@ -1,5 +1,5 @@
 /*
- * The latent recurrence over all frames in one call, forward and backward (spec 3.5, spec 12 step 4):
+ * The latent recurrence over all frames in one call, forward and backward [recurrent-vae §3.5, §12 step 4]:
  *
  *   f32_rollout            heads_t = drive_t + h_{t−1}·Wᵀ,  h_t = μ_t + exp(ℓ_t/2)·ε_t
  *   f32_rollout_gradient   G_t = towards_t + C_t,  δ_t = [G_t, G_t·spread_t] + further_t,  C_{t−1} = δ_t·W + carried_t

@@ -32,7 +32,8 @@ export function outputLength(axis: Omit<AxisGeometry, "output">): number {
 /**
  * Forward table: output o reads input i = stride·o − padding + k through tap k.
  *
- * @param axis Lengths of the axis. @returns A table over the `axis.output` output coordinates.
+ * @param axis Lengths of the axis.
+ * @returns A table over the `axis.output` output coordinates.
  */
 export function forwardTaps(axis: AxisGeometry): AxisTaps {
   return collect(axis.output, axis.kernel, (o, k) => {
@@ -44,7 +45,8 @@ export function forwardTaps(axis: AxisGeometry): AxisTaps {
 /**
  * Transposed table: input i is fed by output o through tap k where stride·o = i + padding − k.
  *
- * @param axis Lengths of the axis. @returns A table over the `axis.input` input coordinates.
+ * @param axis Lengths of the axis.
+ * @returns A table over the `axis.input` input coordinates.
  */
 export function transposedTaps(axis: AxisGeometry): AxisTaps {
   return collect(axis.input, axis.kernel, (i, k) => {

@@ -19,7 +19,9 @@ export interface FilterGradientPlan {
 /**
  * Computes the filter gradient `[kz, ky, kx, Ci, Co]`.
  *
- * @param x `[samples, Z, Y, X, Ci]`. @param dy `[samples, Z', Y', X', Co]`. @param plan Sizes.
+ * @param x `[samples, Z, Y, X, Ci]`.
+ * @param dy `[samples, Z', Y', X', Co]`.
+ * @param plan Sizes.
  */
 export function filterGradient(
   x: FloatArray,

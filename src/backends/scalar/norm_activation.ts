@@ -1,5 +1,5 @@
 /**
- * Normalisation over blocks of samples and channels with LeakyReLU behind it, and its gradient (spec 3.3):
+ * Normalisation over blocks of samples and channels with LeakyReLU behind it, and its gradient [recurrent-vae §3.3]:
  * scalar, float64 sums, variance in two passes.
  *
  * A block is one of S runs of samples times one of K runs of channels. Sums are taken per channel first
@@ -23,7 +23,8 @@ export interface BlockStatistics {
 /**
  * Mean and biased variance Σ(x−m)²/n of every block; 0 for blocks without values.
  *
- * @param x `[rows, channels]`, rows of one sample group contiguous. @param plan Sizes.
+ * @param x `[rows, channels]`, rows of one sample group contiguous.
+ * @param plan Sizes.
  */
 export function blockStatistics(x: FloatArray, plan: NormPlan): BlockStatistics {
   const count = valuesPerBlock(plan);
@@ -50,7 +51,8 @@ export function blockStatistics(x: FloatArray, plan: NormPlan): BlockStatistics 
 /**
  * y = leaky(gamma·(x − mean)/√(variance + epsilon) + beta), written into `y`.
  *
- * @param y Overwritten, same size as x. @param x `[rows, channels]`.
+ * @param y Overwritten, same size as x.
+ * @param x `[rows, channels]`.
  * @param rest gamma and beta `[channels]`, statistics `[S, K]`, sizes.
  */
 export function normalise(
@@ -87,9 +89,10 @@ export interface NormGradientTask {
 
 /**
  * Gradient of {@link normalise} after {@link blockStatistics}. With g = dy·leaky′ and per block
- * dx = (γg − mean(γg) − x̂·mean(γg·x̂))/√(v + eps); dγ = Σ g·x̂, dβ = Σ g (spec 3.3).
+ * dx = (γg − mean(γg) − x̂·mean(γg·x̂))/√(v + eps); dγ = Σ g·x̂, dβ = Σ g [recurrent-vae §3.3].
  *
- * @param dx Overwritten, same size as x. @param task Inputs.
+ * @param dx Overwritten, same size as x.
+ * @param task Inputs.
  * @returns dGamma and dBeta, `[channels]`, summed over all groups.
  */
 export function normaliseGradient(

@@ -20,7 +20,8 @@ export interface TanhErrorTask {
 /**
  * Writes the derivative and returns the sums.
  *
- * @param derivative Overwritten, same length as `task.a`. @param task Inputs.
+ * @param derivative Overwritten, same length as `task.a`.
+ * @param task Inputs.
  * @returns One sum per sample group.
  */
 export function tanhSquaredError(derivative: FloatArray, task: TanhErrorTask): Float64Array {

@@ -4,12 +4,20 @@
  */
 import { join } from "../../deps/node_path.ts";
 
-/** Place of the addon. @param packageFolder Folder of tfjs-node. */
+/**
+ * Place of the addon.
+ *
+ * @param packageFolder Folder of tfjs-node.
+ */
 export function addonPath(packageFolder: string): string {
   return join(packageFolder, "lib", "napi-v8", "tfjs_binding.node");
 }
 
-/** Place of the note about how the addon was built. @param packageFolder Folder of tfjs-node. */
+/**
+ * Place of the note about how the addon was built.
+ *
+ * @param packageFolder Folder of tfjs-node.
+ */
 export function buildNotePath(packageFolder: string): string {
   return join(packageFolder, "lib", "napi-v8", "recvae-build.json");
 }

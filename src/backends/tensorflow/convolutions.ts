@@ -1,12 +1,17 @@
 /**
  * The convolution and its gradients composed of TensorFlow's own kernels: explicit zero padding, then
- * "valid" (spec 13: "same" pads the wrong side for odd sizes).
+ * "valid" ([recurrent-vae §13]: "same" pads the wrong side for odd sizes).
  */
 import { ShapeError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import type { ConvAttributes, Triple } from "../kernel_contract.ts";
 
-/** y = convolution of x (kernel contract, `runConv3d`). @param inputs Tensors. @param attributes Geometry. */
+/**
+ * y = convolution of x (kernel contract, `runConv3d`).
+ *
+ * @param inputs Tensors.
+ * @param attributes Geometry.
+ */
 export function conv3d(
   inputs: { x: tf.Tensor; filter: tf.Tensor; bias?: tf.Tensor },
   attributes: ConvAttributes,
@@ -24,7 +29,12 @@ export function conv3d(
   return bias ? tf.add(y, bias) : y;
 }
 
-/** dx from dy (kernel contract, `runConv3dInputGradient`). @param inputs Tensors. @param attributes Geometry. */
+/**
+ * dx from dy (kernel contract, `runConv3dInputGradient`).
+ *
+ * @param inputs Tensors.
+ * @param attributes Geometry.
+ */
 export function conv3dInputGradient(
   { dy, filter }: { dy: tf.Tensor; filter: tf.Tensor },
   attributes: ConvAttributes & { readonly inputSize: Triple },
@@ -42,7 +52,12 @@ export function conv3dInputGradient(
   return padding.some((p) => p > 0) ? tf.slice(dx, [0, ...padding, 0], shape) : dx;
 }
 
-/** dw from x and dy (kernel contract, `runConv3dFilterGradient`). @param inputs Tensors. @param attributes Geometry. */
+/**
+ * dw from x and dy (kernel contract, `runConv3dFilterGradient`).
+ *
+ * @param inputs Tensors.
+ * @param attributes Geometry.
+ */
 export function conv3dFilterGradient(
   { x, dy }: { x: tf.Tensor; dy: tf.Tensor },
   attributes: ConvAttributes & { readonly kernel: Triple },

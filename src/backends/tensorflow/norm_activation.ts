@@ -1,5 +1,5 @@
 /**
- * Normalisation with LeakyReLU and its gradient (spec 3.3) composed of TensorFlow's own kernels. Tensors
+ * Normalisation with LeakyReLU and its gradient [recurrent-vae §3.3] composed of TensorFlow's own kernels. Tensors
  * are seen as `[S, rows, K, channels per group]`; a block is what has one (s, k).
  */
 import { tf } from "../../deps/tfjs.ts";
@@ -15,7 +15,12 @@ export interface NormInputs {
   readonly variance?: tf.Tensor;
 }
 
-/** y, mean and variance (kernel contract, `runNormActivation`). @param inputs Tensors. @param attributes Blocks. */
+/**
+ * y, mean and variance (kernel contract, `runNormActivation`).
+ *
+ * @param inputs Tensors.
+ * @param attributes Blocks.
+ */
 export function normActivation(inputs: NormInputs, attributes: NormAttributes): tf.Tensor[] {
   const view = blockView(inputs.x.shape, attributes);
   const x = tf.reshape(inputs.x, view.blocks);
@@ -33,7 +38,12 @@ export function normActivation(inputs: NormInputs, attributes: NormAttributes): 
   return [tf.reshape(y, inputs.x.shape), tf.reshape(mean, shape), tf.reshape(variance, shape)];
 }
 
-/** dx, dGamma, dBeta (kernel contract, `runNormActivationGradient`). @param inputs Tensors. @param attributes Blocks. */
+/**
+ * dx, dGamma, dBeta (kernel contract, `runNormActivationGradient`).
+ *
+ * @param inputs Tensors.
+ * @param attributes Blocks.
+ */
 export function normActivationGradient(
   inputs: Required<NormInputs> & { readonly dy: tf.Tensor },
   attributes: NormAttributes & { readonly fixedStatistics: boolean },

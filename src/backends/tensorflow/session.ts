@@ -89,7 +89,8 @@ export async function loadTensorFlow(
 /**
  * Starts the engine.
  *
- * @param name `"cuda"` insists on a GPU. @param options Threads.
+ * @param name `"cuda"` insists on a GPU.
+ * @param options Threads.
  * @throws {BackendError} when it cannot be started.
  */
 export async function startSession(

@@ -2,7 +2,12 @@
 import { tf } from "../../deps/tfjs.ts";
 import { sumRows } from "./row_sums.ts";
 
-/** sums and derivative (kernel contract, `runTanhSquaredError`). @param inputs Tensors. @param attributes Groups, scale. */
+/**
+ * sums and derivative (kernel contract, `runTanhSquaredError`).
+ *
+ * @param inputs Tensors.
+ * @param attributes Groups, scale.
+ */
 export function tanhSquaredError(
   { a, target, weight }: { a: tf.Tensor; target: tf.Tensor; weight?: tf.Tensor },
   attributes: { readonly sampleGroups: number; readonly derivativeScale: number },

@@ -48,7 +48,8 @@ export class SharedMemory {
   /**
    * Reserves bytes, growing the memory if need be. The contents are whatever was there before.
    *
-   * @param bytes Size. @param what What it is for, as it should stand in an error: `"a tensor of shape [4,5]"`.
+   * @param bytes Size.
+   * @param what What it is for, as it should stand in an error: `"a tensor of shape [4,5]"`.
    * @returns A 64-byte aligned address.
    * @throws {BackendError} when the limit is reached. Nothing has changed then: freeing tensors and
    * trying again works.

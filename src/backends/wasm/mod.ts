@@ -55,7 +55,8 @@ function probe(): Promise<ProbeResult> {
  * differ, so tensors on it are lost then.
  *
  * @param options Threads, and for tests the build and the memory limit.
- * @throws {BackendError} when the host refuses memory or module. @throws {ConfigError} on a bad thread count.
+ * @throws {BackendError} when the host refuses memory or module.
+ * @throws {ConfigError} on a bad thread count.
  */
 export async function startWasm(options: WasmOptions = {}): Promise<ActiveEngine> {
   const threads = chooseThreads(options.threads);

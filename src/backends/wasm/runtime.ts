@@ -84,7 +84,8 @@ export class KernelRuntime {
    * Runs an operation on all threads and returns when it is done.
    *
    * @param name Name of the operation, e.g. `"f32_conv3d_forward"`.
-   * @param layout Layout of its parameters. @param values Their values; a `workspace` field is filled in.
+   * @param layout Layout of its parameters.
+   * @param values Their values; a `workspace` field is filled in.
    * @throws {BackendError} out of memory, or a kernel failed.
    */
   launch<Name extends string>(

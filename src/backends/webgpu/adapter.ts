@@ -41,7 +41,11 @@ export async function findAdapter(): Promise<GPUAdapter | null> {
   return await gpu.requestAdapter({ powerPreference: "high-performance" });
 }
 
-/** What is worth telling a user about an adapter. @param adapter As found. */
+/**
+ * What is worth telling a user about an adapter.
+ *
+ * @param adapter As found.
+ */
 export function describeAdapter(adapter: GPUAdapter): AdapterSummary {
   const { description, vendor, architecture, device } = adapter.info;
   const fallback = (adapter.info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;

@@ -31,7 +31,9 @@ const PARTIAL_BYTES = 32 * 2 ** 20;
 /**
  * dw from x and dy (kernel contract, `runConv3dFilterGradient`).
  *
- * @param backend Of the device. @param inputs x and dy. @param attributes Geometry with the kernel's size.
+ * @param backend Of the device.
+ * @param inputs x and dy.
+ * @param attributes Geometry with the kernel's size.
  */
 export function conv3dFilterGradient(
   backend: DeviceBackend,

@@ -80,7 +80,11 @@ ${
   });
 }
 
-/** Output channels per invocation of {@link halvingFilterGradient}. @param outputChannels Multiple of 4. */
+/**
+ * Output channels per invocation of {@link halvingFilterGradient}.
+ *
+ * @param outputChannels Multiple of 4.
+ */
 export function channelTile(outputChannels: number): number {
   return outputChannels % 8 === 0 ? 8 : 4;
 }
@@ -88,7 +92,8 @@ export function channelTile(outputChannels: number): number {
 /**
  * Kernel 4, stride 2: one invocation per tap.
  *
- * @param inputChannels Multiple of 4. @param outputChannels Multiple of 4.
+ * @param inputChannels Multiple of 4.
+ * @param outputChannels Multiple of 4.
  */
 export function halvingFilterGradient(inputChannels: number, outputChannels: number) {
   const tile = channelTile(outputChannels) / 4;

@@ -23,7 +23,9 @@ import { bindValues, splitItems } from "./parts.ts";
 /**
  * y = convolution of x (kernel contract, `runConv3d`).
  *
- * @param backend Of the device. @param inputs x, filter and perhaps bias. @param attributes Stride, padding.
+ * @param backend Of the device.
+ * @param inputs x, filter and perhaps bias.
+ * @param attributes Stride, padding.
  */
 export function conv3d(
   backend: DeviceBackend,

@@ -1,5 +1,5 @@
 /**
- * WGSL of the convolution (spec 3.2): a general shader for any geometry, one output value per invocation,
+ * WGSL of the convolution [recurrent-vae §3.2]: a general shader for any geometry, one output value per invocation,
  * and one for kernel 4, stride 2 with channels in vectors of four.
  *
  * The tuned shader: an invocation owns a column of `COLUMN` outputs along y times up to 8 output channels.
@@ -19,7 +19,11 @@ export const WORKGROUP = 64;
 /** Uniforms of both shaders: beginnings in the bound ranges (in vectors for the tuned one) and the work. */
 const OFFSETS = { xBase: "u32", yBase: "u32", work: "u32", hasBias: "u32" } as const;
 
-/** Output channels one invocation of the tuned shader computes. @param outputChannels Multiple of 4. */
+/**
+ * Output channels one invocation of the tuned shader computes.
+ *
+ * @param outputChannels Multiple of 4.
+ */
 export function channelTile(outputChannels: number): number {
   return outputChannels % 8 === 0 ? 8 : 4;
 }
@@ -75,7 +79,8 @@ export function generalForward() {
 /**
  * Kernel 4, stride 2: a column of outputs per invocation.
  *
- * @param inputChannels 1 or a multiple of 4. @param outputChannels Multiple of 4.
+ * @param inputChannels 1 or a multiple of 4.
+ * @param outputChannels Multiple of 4.
  */
 export function halvingForward(inputChannels: number, outputChannels: number) {
   const width = inputChannels % 4 === 0 ? 4 : 1;

@@ -23,7 +23,9 @@ import { bindValues, splitItems } from "./parts.ts";
 /**
  * dx from dy (kernel contract, `runConv3dInputGradient`).
  *
- * @param backend Of the device. @param inputs dy and filter. @param attributes Geometry with the size of x.
+ * @param backend Of the device.
+ * @param inputs dy and filter.
+ * @param attributes Geometry with the size of x.
  */
 export function conv3dInputGradient(
   backend: DeviceBackend,

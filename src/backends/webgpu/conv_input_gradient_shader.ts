@@ -1,5 +1,5 @@
 /**
- * WGSL of the convolution's input gradient, which is the transposed convolution (spec 3.2): a general
+ * WGSL of the convolution's input gradient, which is the transposed convolution [recurrent-vae §3.2]: a general
  * shader, and one for kernel 4, stride 2.
  *
  * The tuned shader uses that output i of an axis takes only the taps k with (i + padding − k) even: with
@@ -62,7 +62,8 @@ export function generalInputGradient() {
 /**
  * Kernel 4, stride 2: cells of eight outputs.
  *
- * @param inputChannels 1 or a multiple of 4. @param outputChannels Multiple of 4.
+ * @param inputChannels 1 or a multiple of 4.
+ * @param outputChannels Multiple of 4.
  */
 export function halvingInputGradient(inputChannels: number, outputChannels: number) {
   const width = inputChannels % 4 === 0 ? 4 : 1;

@@ -59,7 +59,11 @@ export class DeviceBackend extends WebGPUBackend {
   #lost = false;
   #closing = false;
 
-  /** @param device Opened by {@link openDevice}. @param info Of its adapter. @param memoryBytes To stay within. */
+  /**
+   * @param device Opened by {@link openDevice}.
+   * @param info Of its adapter.
+   * @param memoryBytes To stay within.
+   */
   constructor(device: GPUDevice, info: GPUAdapterInfo, memoryBytes: number) {
     super(device, info);
     this.bindingLimits = device.limits;
@@ -113,7 +117,11 @@ export class DeviceBackend extends WebGPUBackend {
     return tensor;
   }
 
-  /** Records one run of a shader; it is submitted with its neighbours. @param dispatch What to run. */
+  /**
+   * Records one run of a shader; it is submitted with its neighbours.
+   *
+   * @param dispatch What to run.
+   */
   dispatch<F extends Fields>(dispatch: Dispatch<F>): void {
     if (this.#lost) this.throwFailure();
     if (dispatch.workgroups === 0) return;
@@ -139,7 +147,11 @@ export class DeviceBackend extends WebGPUBackend {
     }
   }
 
-  /** Submits what is recorded and waits until the GPU has done it. @throws {BackendError} of the device. */
+  /**
+   * Submits what is recorded and waits until the GPU has done it.
+   *
+   * @throws {BackendError} of the device.
+   */
   async finished(): Promise<void> {
     this.endComputePassEncoder();
     if ((this as unknown as Recorder).commandEncoder != null) this.submitQueue();
@@ -147,7 +159,11 @@ export class DeviceBackend extends WebGPUBackend {
     this.throwFailure();
   }
 
-  /** Makes every value of a fresh tensor 0. @param tensor From {@link allocate}. */
+  /**
+   * Makes every value of a fresh tensor 0.
+   *
+   * @param tensor From {@link allocate}.
+   */
   clear(tensor: tf.TensorInfo): void {
     const buffer = this.tensorMap.get(tensor.dataId).resource;
     if (buffer == null) return;
@@ -187,7 +203,11 @@ export class DeviceBackend extends WebGPUBackend {
     }
   }
 
-  /** Waits for a tensor's values. @throws {BackendError} when the device failed before they were ready. */
+  /**
+   * Waits for a tensor's values.
+   *
+   * @throws {BackendError} when the device failed before they were ready.
+   */
   override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
     if (this.#lost) this.throwFailure();
     try {

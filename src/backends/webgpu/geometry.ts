@@ -20,7 +20,8 @@ export interface ConvGeometry {
 /**
  * Works out the geometry.
  *
- * @param sizes Shapes as the kernel contract gives them. @param attributes Stride and padding.
+ * @param sizes Shapes as the kernel contract gives them.
+ * @param attributes Stride and padding.
  */
 export function convGeometry(
   sizes: {
@@ -59,12 +60,22 @@ export function isHalving(geometry: ConvGeometry): boolean {
   return geometry.kernel.every((k) => k === 4) && geometry.stride.every((s) => s === 2);
 }
 
-/** Spatial part of a shape. @param tensor Of rank 5. @param at First spatial axis. */
+/**
+ * Spatial part of a shape.
+ *
+ * @param tensor Of rank 5.
+ * @param at First spatial axis.
+ */
 export function spatialSize(tensor: tf.TensorInfo, at: number): Triple {
   return [tensor.shape[at], tensor.shape[at + 1], tensor.shape[at + 2]];
 }
 
-/** Voxels times channels. @param size Spatial size. @param channels Channel count. */
+/**
+ * Voxels times channels.
+ *
+ * @param size Spatial size.
+ * @param channels Channel count.
+ */
 export function valuesPerSample(size: Triple, channels: number): number {
   return size[0] * size[1] * size[2] * channels;
 }
@@ -83,7 +94,12 @@ export const GEOMETRY_FIELDS = {
   padX: "u32",
 } as const;
 
-/** Values for {@link GEOMETRY_FIELDS}. @param geometry Sizes. @param samples Of this run. */
+/**
+ * Values for {@link GEOMETRY_FIELDS}.
+ *
+ * @param geometry Sizes.
+ * @param samples Of this run.
+ */
 export function geometryValues(geometry: ConvGeometry, samples: number) {
   const { input, output, padding } = geometry;
   return {
@@ -113,7 +129,12 @@ export const GENERAL_FIELDS = {
   outChannels: "u32",
 } as const;
 
-/** Values for {@link GENERAL_FIELDS}. @param geometry Sizes. @param samples Of this run. */
+/**
+ * Values for {@link GENERAL_FIELDS}.
+ *
+ * @param geometry Sizes.
+ * @param samples Of this run.
+ */
 export function generalValues(geometry: ConvGeometry, samples: number) {
   const { kernel, stride } = geometry;
   return {

@@ -24,7 +24,9 @@ export interface NormInputs {
 /**
  * y, mean and variance (kernel contract, `runNormActivation` and `runNormActivationFixed`).
  *
- * @param backend Of the device. @param inputs See {@link NormInputs}. @param attributes Blocks, epsilon, slope.
+ * @param backend Of the device.
+ * @param inputs See {@link NormInputs}.
+ * @param attributes Blocks, epsilon, slope.
  */
 export function normActivation(
   backend: DeviceBackend,
@@ -63,7 +65,9 @@ export interface NormGradientInputs extends Required<NormInputs> {
 /**
  * dx, dGamma and dBeta (kernel contract, `runNormActivationGradient`).
  *
- * @param backend Of the device. @param inputs See above. @param attributes Blocks, epsilon, slope, mode.
+ * @param backend Of the device.
+ * @param inputs See above.
+ * @param attributes Blocks, epsilon, slope, mode.
  */
 export function normActivationGradient(
   backend: DeviceBackend,

@@ -1,5 +1,5 @@
 /**
- * WGSL of the gradient of normalisation with LeakyReLU (spec 3.3). With g = dy·leaky′ and x̂ the normalised
+ * WGSL of the gradient of normalisation with LeakyReLU [recurrent-vae §3.3]. With g = dy·leaky′ and x̂ the normalised
  * value: sums of g and g·x̂ per chunk and channel, then per group of samples, then over all groups
  * (dBeta and dGamma); at last dx = (γ·g − mean(γ·g) − x̂·mean(γ·g·x̂)) / √(variance + epsilon).
  */
@@ -17,7 +17,11 @@ function slopeOfValue(type: string): string {
     let g = select(u.slope * dyAt, dyAt, value > ${type}());`;
 }
 
-/** Σ g and Σ g·x̂ of each chunk, `partial[unit][0 or 1][channel]`. @param width 4 or 1. */
+/**
+ * Σ g and Σ g·x̂ of each chunk, `partial[unit][0 or 1][channel]`.
+ *
+ * @param width 4 or 1.
+ */
 export function chunkGradientSums(width: number) {
   const type = floats(width);
   return makeShader({
@@ -99,7 +103,11 @@ ${sumLanes("sum")}
   });
 }
 
-/** dx from the sums of each group, `[S, 2, C]`; without the means when `fixedStatistics` is 1. @param width 4 or 1. */
+/**
+ * dx from the sums of each group, `[S, 2, C]`; without the means when `fixedStatistics` is 1.
+ *
+ * @param width 4 or 1.
+ */
 export function applyNormGradient(width: number) {
   const type = floats(width);
   const part = (name: string, i: number) => width === 1 ? name : `${name}[${i}]`;

@@ -1,5 +1,5 @@
 /**
- * WGSL of normalisation with LeakyReLU (spec 3.3). The variance is as exact as two passes make it: every
+ * WGSL of normalisation with LeakyReLU [recurrent-vae §3.3]. The variance is as exact as two passes make it: every
  * chunk of rows gives its own mean and Σ(x − mean)² (whose second pass hits the cache), and chunks are
  * joined by m = Σ nᵢ·mᵢ / n, M2 = Σ M2ᵢ + nᵢ·(mᵢ − m)². Nowhere are large squares subtracted.
  */
@@ -9,7 +9,11 @@ import { floats, makeShader, repeat } from "./shader.ts";
 /** Invocations per workgroup of the shaders that join chunks. */
 export const JOIN_WORKGROUP = 64;
 
-/** WGSL of a sum over all lanes of a joining workgroup. @param value Each lane's part. */
+/**
+ * WGSL of a sum over all lanes of a joining workgroup.
+ *
+ * @param value Each lane's part.
+ */
 export function sumLanes(value: string): string {
   return `
   lanes[lane] = ${value};
@@ -20,7 +24,11 @@ export function sumLanes(value: string): string {
   }`;
 }
 
-/** Mean and sum of squared deviations of each chunk, `partial[unit][0 or 1][channel]`. @param width 4 or 1. */
+/**
+ * Mean and sum of squared deviations of each chunk, `partial[unit][0 or 1][channel]`.
+ *
+ * @param width 4 or 1.
+ */
 export function chunkStatistics(width: number) {
   return makeShader({
     label: `norm chunk statistics x${width}`,
@@ -135,7 +143,11 @@ ${
   }`;
 }
 
-/** y = leaky(gamma·(x − mean)/√(variance + epsilon) + beta). @param width 4 or 1. */
+/**
+ * y = leaky(gamma·(x − mean)/√(variance + epsilon) + beta).
+ *
+ * @param width 4 or 1.
+ */
 export function applyNorm(width: number) {
   const type = floats(width);
   return makeShader({

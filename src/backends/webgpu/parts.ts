@@ -56,7 +56,9 @@ export function splitItems(
 /**
  * Binds values `first … end − 1` of a tensor.
  *
- * @param tensor float32. @param range First value and end, in values. @param limits Of the device.
+ * @param tensor float32.
+ * @param range First value and end, in values.
+ * @param limits Of the device.
  */
 export function bindValues(
   tensor: tf.TensorInfo,

@@ -5,7 +5,12 @@ import { rolloutGradientShader, rolloutShader } from "./recurrence_shader.ts";
 
 type Tensors<Names extends string> = Readonly<Record<Names, tf.TensorInfo>>;
 
-/** h and heads (`runRollout`). @param backend Of the device. @param inputs See the contract. */
+/**
+ * h and heads (`runRollout`).
+ *
+ * @param backend Of the device.
+ * @param inputs See the contract.
+ */
 export function latentRollout(
   backend: DeviceBackend,
   inputs: Tensors<"drive" | "fromState" | "noise" | "initialState">,
@@ -23,7 +28,12 @@ export function latentRollout(
   return [h, heads];
 }
 
-/** δ (`runRolloutGradient`). @param backend Of the device. @param inputs See the contract. */
+/**
+ * δ (`runRolloutGradient`).
+ *
+ * @param backend Of the device.
+ * @param inputs See the contract.
+ */
 export function latentRolloutGradient(
   backend: DeviceBackend,
   inputs:

@@ -6,7 +6,9 @@ import type { DeviceBackend } from "./device_backend.ts";
 /**
  * Adds the rows of `matrix` and disposes of it.
  *
- * @param backend Of the device. @param matrix `[rows, size]`, at least one row. @param dims Its shape.
+ * @param backend Of the device.
+ * @param matrix `[rows, size]`, at least one row.
+ * @param dims Its shape.
  * @param shape Of the result; its product is `size`.
  */
 export function sumOverRows(

@@ -48,7 +48,9 @@ export const UNIT_FIELDS = {
 /**
  * Cuts rows into units.
  *
- * @param groups Number of groups S. @param rowsPerGroup Rows of each. @param columns Values per row.
+ * @param groups Number of groups S.
+ * @param rowsPerGroup Rows of each.
+ * @param columns Values per row.
  */
 export function rowUnits(groups: number, rowsPerGroup: number, columns: number): RowUnits {
   const width = columns % 4 === 0 ? 4 : 1;
@@ -80,7 +82,8 @@ export interface UnitRange {
 /**
  * Cuts the units into runs whose rows can be bound.
  *
- * @param units The cut. @param limits Of the device.
+ * @param units The cut.
+ * @param limits Of the device.
  */
 export function unitRanges(units: RowUnits, limits: BindingLimits): UnitRange[] {
   const chunkValues = Math.min(units.rowsPerChunk, units.rowsPerGroup) * units.columns;

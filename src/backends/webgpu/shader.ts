@@ -38,7 +38,11 @@ export interface ShaderParts<F extends Fields> {
   body(): string;
 }
 
-/** Puts declarations, bindings and the entry point around a body. @param parts See {@link ShaderParts}. */
+/**
+ * Puts declarations, bindings and the entry point around a body.
+ *
+ * @param parts See {@link ShaderParts}.
+ */
 export function makeShader<F extends Fields>(parts: ShaderParts<F>): Shader<F> {
   return { label: parts.label, fields: parts.fields, source: () => sourceOf(parts) };
 }
@@ -86,12 +90,21 @@ export function packUniforms<F extends Fields>(fields: F, values: FieldValues<F>
   return bytes;
 }
 
-/** WGSL for a vector of `width` floats. @param width 1, 2 or 4. */
+/**
+ * WGSL for a vector of `width` floats.
+ *
+ * @param width 1, 2 or 4.
+ */
 export function floats(width: number): string {
   return width === 1 ? "f32" : `vec${width}<f32>`;
 }
 
-/** Joins generated lines. @param count Number of lines. @param line Gives line i. */
+/**
+ * Joins generated lines.
+ *
+ * @param count Number of lines.
+ * @param line Gives line i.
+ */
 export function repeat(count: number, line: (i: number) => string): string {
   return Array.from({ length: count }, (_, i) => line(i)).join("\n");
 }

@@ -10,7 +10,9 @@ import { tanhErrorChunks, tanhValues } from "./tanh_error_shader.ts";
  * sums and derivative (kernel contract, `runTanhSquaredError`). Sums are trees of float32 (leaves of 16
  * values), whose rounding stays near that of a single float32 operation.
  *
- * @param backend Of the device. @param inputs a, target and perhaps weight. @param attributes Groups, scale.
+ * @param backend Of the device.
+ * @param inputs a, target and perhaps weight.
+ * @param attributes Groups, scale.
  */
 export function tanhSquaredError(
   backend: DeviceBackend,
@@ -62,7 +64,8 @@ export function tanhSquaredError(
  * The stock operation "Tanh" to full float32 precision; the stock shader computes 1 − e^{−2|a|}, which near 0
  * keeps few digits.
  *
- * @param backend Of the device. @param inputs `x`, float32.
+ * @param backend Of the device.
+ * @param inputs `x`, float32.
  */
 export function tanh(backend: DeviceBackend, { x }: { x: tf.TensorInfo }): tf.TensorInfo {
   const result = backend.allocate(x.shape);

@@ -30,7 +30,8 @@ export interface ByteSource {
 /**
  * Bytes held in memory.
  *
- * @param bytes Kept, not copied. @param label Label for messages.
+ * @param bytes Kept, not copied.
+ * @param label Label for messages.
  */
 export function memorySource(bytes: Uint8Array, label: string): ByteSource {
   const view = (at: number, length: number): Uint8Array => {
@@ -52,7 +53,8 @@ export function memorySource(bytes: Uint8Array, label: string): ByteSource {
  * A file on disk, read by position; never loaded whole. However many sources there are, few files are open
  * at a time: one that was not used for long is closed and opened again when it is read.
  *
- * @param path Path of the file. @param label Label for messages, default the path.
+ * @param path Path of the file.
+ * @param label Label for messages, default the path.
  * @throws {FormatError} (rule `file.open`) when it cannot be opened or is no regular file.
  */
 export function fileSource(path: string, label: string = path): ByteSource {
@@ -75,7 +77,8 @@ export function readHead(source: ByteSource, count: number): Uint8Array {
 /**
  * Fills `into` from a place in an open file.
  *
- * @param file Open for reading. @param part Label for messages, first byte, target.
+ * @param file Open for reading.
+ * @param part Label for messages, first byte, target.
  * @throws {FormatError} when the file ends before, or the disk refuses.
  */
 export function fillFrom(

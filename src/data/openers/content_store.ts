@@ -66,7 +66,13 @@ export class ContentStore {
   #file: TemporaryRoom | undefined;
   readonly #remarks: string[] = [];
 
-  /** Starts empty. @param label Label for messages. @param limit The most bytes that can come. @param options Budget and plan. */
+  /**
+   * Starts empty.
+   *
+   * @param label Label for messages.
+   * @param limit The most bytes that can come.
+   * @param options Budget and plan.
+   */
   constructor(label: string, limit: number, options: OpenOptions & { readonly plan: ReadPlan }) {
     this.#label = label;
     this.#limit = limit;
@@ -86,7 +92,11 @@ export class ContentStore {
     this.#remarks.push(text);
   }
 
-  /** Ends the content. @throws {FormatError} when the plan is not satisfied with it. */
+  /**
+   * Ends the content.
+   *
+   * @throws {FormatError} when the plan is not satisfied with it.
+   */
   finish(): ByteSource {
     if (this.#needed === undefined) this.#begin();
     // The plan judges again, now knowing how many bytes there are.

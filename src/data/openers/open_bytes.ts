@@ -24,7 +24,8 @@ const PEEK_CHUNK_BYTES = 1 << 14;
 /**
  * Opens local bytes with random access.
  *
- * @param location See {@link Location}. @param options See {@link OpenOptions}, and the format's plan.
+ * @param location See {@link Location}.
+ * @param options See {@link OpenOptions}, and the format's plan.
  * @throws {FormatError} when it cannot be opened, is damaged, or the plan refuses it.
  */
 export async function openBytes(

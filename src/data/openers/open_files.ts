@@ -31,7 +31,8 @@ class OpenFiles {
   /**
    * Opens a file.
    *
-   * @param path Path. @param label Name for messages.
+   * @param path Path.
+   * @param label Name for messages.
    * @throws {FormatError} (rule `file.open`) when it cannot be opened or is no regular file.
    */
   add(path: string, label: string): PooledFile {

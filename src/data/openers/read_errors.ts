@@ -1,7 +1,11 @@
 /** Errors that every way of reading bytes shares. */
 import { FormatError } from "../../base/errors.ts";
 
-/** The error of reading what was given back. @param label Name for messages. */
+/**
+ * The error of reading what was given back.
+ *
+ * @param label Name for messages.
+ */
 export function wasClosed(label: string): FormatError {
   return new FormatError(
     label,
@@ -10,7 +14,12 @@ export function wasClosed(label: string): FormatError {
   );
 }
 
-/** The error of a source that ends too early. @param label Name for messages. @param bytes Last byte needed, and found. */
+/**
+ * The error of a source that ends too early.
+ *
+ * @param label Name for messages.
+ * @param bytes Last byte needed, and found.
+ */
 export function endsEarly(
   label: string,
   bytes: { readonly needed: number; readonly found: number },

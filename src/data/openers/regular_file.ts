@@ -21,7 +21,8 @@ export interface RegularFile {
 /**
  * Opens a file for reading.
  *
- * @param path Path. @param label Name for messages, default the path.
+ * @param path Path.
+ * @param label Name for messages, default the path.
  * @throws {FormatError} (rule `file.open`) that says what is there, when it is no regular file or cannot be opened.
  */
 export function openRegularFile(path: string, label: string = path): RegularFile {
@@ -47,7 +48,8 @@ export function openRegularFile(path: string, label: string = path): RegularFile
 /**
  * Reads a whole file.
  *
- * @param path Path. @throws {FormatError} as {@link openRegularFile}.
+ * @param path Path.
+ * @throws {FormatError} as {@link openRegularFile}.
  */
 export function readRegularFile(path: string): Uint8Array<ArrayBuffer> {
   return readFileHead(path, Infinity);
@@ -56,7 +58,8 @@ export function readRegularFile(path: string): Uint8Array<ArrayBuffer> {
 /**
  * Reads the beginning of a file.
  *
- * @param path Path. @param count Bytes to read, if there are as many.
+ * @param path Path.
+ * @param count Bytes to read, if there are as many.
  * @throws {FormatError} as {@link openRegularFile}.
  */
 export function readFileHead(path: string, count: number): Uint8Array<ArrayBuffer> {
@@ -78,7 +81,8 @@ export function readFileHead(path: string, count: number): Uint8Array<ArrayBuffe
 /**
  * Reads a whole text file, UTF-8.
  *
- * @param path Path. @throws {FormatError} as {@link openRegularFile}.
+ * @param path Path.
+ * @throws {FormatError} as {@link openRegularFile}.
  */
 export function readRegularText(path: string): string {
   return new TextDecoder().decode(readRegularFile(path));

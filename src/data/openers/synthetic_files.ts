@@ -28,7 +28,7 @@ export const FILE_OPTIONS = record<SyntheticFileOptions>({
 });
 
 /**
- * Writes a synthetic cohort (spec 2.5) into the subdirectories `CN` and `AD`, frame by frame: memory is
+ * Writes a synthetic cohort [recurrent-vae §2.5] into the subdirectories `CN` and `AD`, frame by frame: memory is
  * that of five volumes, however many frames and subjects there are.
  *
  * @param directory Path; made if it does not exist.

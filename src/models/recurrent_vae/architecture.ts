@@ -2,7 +2,7 @@
  * Sizes and parameters of the network for a given configuration: a pure description, no tensors.
  *
  * Spatial chain, output paddings and the table of state entries in PyTorch's order and shapes.
- * Source: spec sections 3.1, 3.2, 3.4, 3.6, 8.
+ * Source: [recurrent-vae §3.1, §3.2, §3.4, §3.6, §8].
  */
 import type { Triple } from "../../backends/kernel_contract.ts";
 import type { SpatialShape } from "../../base/arrays.ts";
@@ -55,7 +55,8 @@ export interface Architecture {
 /**
  * Derives the network from a configuration.
  *
- * @param config Validated. @param subjects Rows N of the offset table.
+ * @param config Validated.
+ * @param subjects Rows N of the offset table.
  */
 export function describeArchitecture(config: RecurrentVaeConfig, subjects: number): Architecture {
   const levels = chain(config.spatialShape, config.channels.length);
@@ -134,7 +135,7 @@ function latentEntries(config: RecurrentVaeConfig, subjects: number): ParameterE
 
 /**
  * The order in which the original draws from PyTorch's generator: layers first, weight before bias, then z_vectors, then
- * F_mat (spec 3.4).
+ * F_mat [recurrent-vae §3.4].
  *
  * @param entries Of {@link Architecture}.
  */

@@ -25,7 +25,8 @@ export async function onHost(values: Values): Promise<NdArray> {
 /**
  * Gives a host result the form of the input.
  *
- * @param input Whose kind decides. @param result To be converted.
+ * @param input Whose kind decides.
+ * @param result To be converted.
  */
 export function inKind<Input extends Values>(input: Input, result: NdArray): Like<Input> {
   const converted = input instanceof tf.Tensor ? toTensor(result.data, result.shape) : result;
@@ -35,7 +36,8 @@ export function inKind<Input extends Values>(input: Input, result: NdArray): Lik
 /**
  * Checks that an array has as many values as its shape says.
  *
- * @param name Name of the argument, for the message. @param values What was given.
+ * @param name Name of the argument, for the message.
+ * @param values What was given.
  * @throws {ShapeError} when it has not.
  */
 export function requireWhole(name: string, values: Values): void {
@@ -51,7 +53,8 @@ export function requireWhole(name: string, values: Values): void {
 /**
  * Checks shape and length; −1 fits any length of an axis.
  *
- * @param name Name of the argument, for the message. @param values What was given.
+ * @param name Name of the argument, for the message.
+ * @param values What was given.
  * @param needed Pattern, and the same in words, e.g. `"[B, D]"`.
  * @throws {ShapeError} when it does not fit.
  */

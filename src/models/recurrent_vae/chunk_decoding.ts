@@ -1,6 +1,6 @@
 /**
  * Decoding a chunk of frames in training: forward, squared error, and at once backward, so that no activation
- * outlives the chunk (spec 12 step 3).
+ * outlives the chunk [recurrent-vae §12 step 3].
  */
 import { tf } from "../../deps/tfjs.ts";
 import { reconstructionFactor } from "./losses/reconstruction.ts";
@@ -35,7 +35,9 @@ export interface DecodedChunk {
 /**
  * Decodes a chunk and differentiates its reconstruction loss.
  *
- * @param model Configuration and sizes. @param network Weights and mode. @param given See {@link DecodingInput}.
+ * @param model Configuration and sizes.
+ * @param network Weights and mode.
+ * @param given See {@link DecodingInput}.
  */
 export function decodeChunk(
   { config, architecture }: ModelParts,

@@ -41,7 +41,8 @@ export async function readVolumes(batch: FrameBatch, chunk: Chunk): Promise<tf.T
 /**
  * Joins tensors of consecutive frames.
  *
- * @param scope Holds them, frees them, and holds the result. @param parts `[count, …]` each, in time order.
+ * @param scope Holds them, frees them, and holds the result.
+ * @param parts `[count, …]` each, in time order.
  */
 export function joinFrames(scope: TensorScope, parts: readonly tf.Tensor[]): tf.Tensor {
   const all = scope.hold(tf.concat([...parts], 0));

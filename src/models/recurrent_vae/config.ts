@@ -1,8 +1,8 @@
 /**
- * Configuration of the recurrent VAE (spec 1) and its validation.
+ * Configuration of the recurrent VAE [recurrent-vae §1] and its validation.
  *
  * Fields carry the reference's names in camelCase and its defaults. What the reference fixes in code
- * (levels, widths, norm layers, loss variants) is configuration here. Source: spec sections 1, 3.1, 4, 5, 8.
+ * (levels, widths, norm layers, loss variants) is configuration here. Source: [recurrent-vae §1, §3.1, §4, §5, §8].
  */
 import type { SpatialShape } from "../../base/arrays.ts";
 import { ConfigError } from "../../base/errors.ts";
@@ -38,21 +38,21 @@ export interface RecurrentVaeConfig {
   readonly epochs: number;
   /** The one seed everything random comes from. */
   readonly seed: number;
-  /** `"v2"`: λ = 2·N·T·σ_h²·ρ, the exact minimiser. `"v1"`: λ = 2·σ_h²·ρ, the first package's. Spec 5. */
+  /** `"v2"`: λ = 2·N·T·σ_h²·ρ, the exact minimiser. `"v1"`: λ = 2·σ_h²·ρ, the first package's [recurrent-vae §5]. */
   readonly ridgePenalty: "v2" | "v1";
-  /** `"squared"` distance of the sampled states to their prior mean, or the closed-form `"kl"`. Spec 4. */
+  /** `"squared"` distance of the sampled states to their prior mean, or the closed-form `"kl"` [recurrent-vae §4]. */
   readonly temporalLoss: "squared" | "kl";
   /** Factor on loss2 when `temporalLoss` is `"kl"` (annealing); 1 is the divergence itself. */
   readonly klWeight: number;
-  /** `"batch"`: statistics per time step over the batch. `"group"`: per sample, min(C, 8) groups. Spec 8. */
+  /** `"batch"`: statistics per time step over the batch. `"group"`: per sample, min(C, 8) groups [recurrent-vae §8]. */
   readonly normalization: "batch" | "group";
   /** Channels of the encoder's levels; their number is the number of levels. */
   readonly channels: readonly number[];
   /** Channels of the decoder's stages, coarse to fine; one per level. */
   readonly decoderChannels: readonly number[];
-  /** Last step of the decoder: `"tanh"`, or `"clamp"` to [−3, 3] (the wide decoder of spec 8). */
+  /** Last step of the decoder: `"tanh"`, or `"clamp"` to [−3, 3] (the wide decoder of [recurrent-vae §8]). */
   readonly outputActivation: "tanh" | "clamp";
-  /** State before the first frame: `"zeros"`, or the frozen draw of the `"notebook"` (spec 5, D = 10). */
+  /** State before the first frame: `"zeros"`, or the frozen draw of the `"notebook"` ([recurrent-vae §5], D = 10). */
   readonly initialState: "zeros" | "notebook";
 }
 
@@ -111,7 +111,7 @@ export const CONFIG_FIELDS = record<RecurrentVaeConfig>({
   initialState: choice(["zeros", "notebook"]),
 });
 
-/** The frozen initial state of the last notebook (spec 5). */
+/** The frozen initial state of the last notebook [recurrent-vae §5]. */
 const NOTEBOOK_STATE = [
   0.1719,
   0.1631,
@@ -161,9 +161,10 @@ export function resolveConfig(options: RecurrentVaeOptions = {}): RecurrentVaeCo
 }
 
 /**
- * Number of stride-2 levels a volume allows: each halves every axis, rounding down (spec 3.1).
+ * Number of stride-2 levels a volume allows: each halves every axis, rounding down [recurrent-vae §3.1].
  *
- * @param shape `[X, Y, Z]` in voxels. @returns Levels until an axis would vanish.
+ * @param shape `[X, Y, Z]` in voxels.
+ * @returns Levels until an axis would vanish.
  */
 export function levelsThatFit(shape: SpatialShape): number {
   return Math.max(0, Math.floor(Math.log2(Math.min(...shape))));
@@ -172,7 +173,8 @@ export function levelsThatFit(shape: SpatialShape): number {
 /**
  * Checks a complete configuration.
  *
- * @param config Every field set. @throws {ConfigError} naming the first offending field.
+ * @param config Every field set.
+ * @throws {ConfigError} naming the first offending field.
  */
 export function validateConfig(config: RecurrentVaeConfig): void {
   checkFields(config);
@@ -192,7 +194,8 @@ export function validateConfig(config: RecurrentVaeConfig): void {
 /**
  * The state before the first frame.
  *
- * @param config Its `initialState` and `latentDim`. @returns `[D]`, float32.
+ * @param config Its `initialState` and `latentDim`.
+ * @returns `[D]`, float32.
  */
 export function initialStateOf(config: RecurrentVaeConfig): Float32Array {
   return config.initialState === "notebook"
@@ -200,7 +203,7 @@ export function initialStateOf(config: RecurrentVaeConfig): Float32Array {
     : new Float32Array(config.latentDim);
 }
 
-/** Groups of a group norm over `channels` channels (spec 8). */
+/** Groups of a group norm over `channels` channels [recurrent-vae §8]. */
 export function groupCount(channels: number): number {
   return Math.min(channels, 8);
 }

@@ -1,5 +1,5 @@
 /**
- * The decoder: states plus offsets → reconstructions, their squared error, and the way back (spec 3.2).
+ * The decoder: states plus offsets → reconstructions, their squared error, and the way back [recurrent-vae §3.2].
  *
  * Forward and backward are explicit, as in encoder.ts. The last activation is not stored: the fused
  * error gives its derivative directly.
@@ -58,8 +58,10 @@ export interface ErrorOptions {
 /**
  * Decodes latent vectors, up to the last activation.
  *
- * @param network Weights and mode. @param architecture Sizes.
- * @param input.x h + z, `[G·B, D]`. @param input.frames G.
+ * @param network Weights and mode.
+ * @param architecture Sizes.
+ * @param input.x h + z, `[G·B, D]`.
+ * @param input.frames G.
  */
 export function decoderForward(
   network: Network,
@@ -94,7 +96,8 @@ export function decoderForward(
 /**
  * Reconstructions from the decoder's output. Shape of `output`.
  *
- * @param output Before the activation. @param activation Which.
+ * @param output Before the activation.
+ * @param activation Which.
  */
 export function activate(
   output: tf.Tensor,
@@ -106,7 +109,9 @@ export function activate(
 /**
  * Squared error of the reconstructions and its derivative in the decoder's output.
  *
- * @param output Before the activation, `[G·B, Z, Y, X, 1]`. @param target Same size. @param options See there.
+ * @param output Before the activation, `[G·B, Z, Y, X, 1]`.
+ * @param target Same size.
+ * @param options See there.
  * @returns `sums` `[G]` (not scaled) and `derivative` (scaled), shape of `output`.
  */
 export function reconstructionError(
@@ -124,7 +129,8 @@ export function reconstructionError(
 /**
  * Vector-Jacobian product of {@link decoderForward}. Frees the activations as it goes.
  *
- * @param network As in the forward pass. @param saved Its activations, freed here.
+ * @param network As in the forward pass.
+ * @param saved Its activations, freed here.
  * @param towards.derivative Gradient of the output, freed here.
  * @param towards.parameters Whether parameter gradients are wanted (not when only z is fitted).
  */

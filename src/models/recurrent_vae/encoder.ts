@@ -1,5 +1,5 @@
 /**
- * The encoder: volumes → features, and the way back (spec 3.2).
+ * The encoder: volumes → features, and the way back [recurrent-vae §3.2].
  *
  * Forward and backward are explicit, so that the time-parallel step decides what is kept, recomputed and
  * freed. Samples are frame-major: N = G·B for G frames of B subjects.
@@ -37,8 +37,10 @@ export interface EncoderActivations {
 /**
  * Encodes volumes.
  *
- * @param network Weights and mode. @param architecture Sizes.
- * @param input.x `[G·B, Z, Y, X, 1]`. @param input.frames G.
+ * @param network Weights and mode.
+ * @param architecture Sizes.
+ * @param input.x `[G·B, Z, Y, X, 1]`.
+ * @param input.frames G.
  * @returns Activations; the caller frees them with {@link disposeEncoder}.
  */
 export function encoderForward(
@@ -72,7 +74,8 @@ export function encoderForward(
  * Vector-Jacobian product of {@link encoderForward} in the weights; the volumes are data. Frees the
  * activations as it goes.
  *
- * @param network As in the forward pass. @param saved Its activations, freed here.
+ * @param network As in the forward pass.
+ * @param saved Its activations, freed here.
  * @param dFeatures `[N, E]`; not owned.
  * @returns Gradients of the encoder's parameters. A convolution's bias in front of batch statistics has
  *   gradient exactly zero and is given as such, not as the rounding noise of a sum.

@@ -11,7 +11,8 @@ import type { StatisticsLog } from "./statistics_log.ts";
 /**
  * Encodes all frames of a batch.
  *
- * @param network Weights and mode. @param batch The frames.
+ * @param network Weights and mode.
+ * @param batch The frames.
  * @param options.statistics Receives the batch statistics, if given.
  * @returns Features `[T, B, E]`, held by the scope.
  */
@@ -46,7 +47,10 @@ export class FrameEncoder {
   readonly #kept = new Map<number, EncoderActivations>();
   #budget: number;
 
-  /** @param network Weights and mode. @param options See {@link EncodingOptions}; bytes to keep. */
+  /**
+   * @param network Weights and mode.
+   * @param options See {@link EncodingOptions}; bytes to keep.
+   */
   constructor(
     network: Network,
     options: EncodingOptions & { readonly memoryBudget: number },
@@ -59,7 +63,8 @@ export class FrameEncoder {
   /**
    * Encodes a chunk.
    *
-   * @param chunk Which frames. @param x `[count·B, Z, Y, X, 1]`, to be left alone if it is {@link kept} now.
+   * @param chunk Which frames.
+   * @param x `[count·B, Z, Y, X, 1]`, to be left alone if it is {@link kept} now.
    * @returns Features `[count, B, E]`, held by the scope.
    */
   encode(chunk: Chunk, x: tf.Tensor): tf.Tensor {

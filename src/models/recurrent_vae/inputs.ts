@@ -13,7 +13,8 @@ import { requireRow } from "./offsets.ts";
 /**
  * Reads an array of runs as a batch of frames.
  *
- * @param volumes `[B, T, Z, Y, X]`, or 6D with a channel axis of 1 behind. @param subjects Rows of the
+ * @param volumes `[B, T, Z, Y, X]`, or 6D with a channel axis of 1 behind.
+ * @param subjects Rows of the
  *   offset table; default 0 … B − 1.
  * @throws {ShapeError} for another number of axes (the message contains "6D"), or subjects that do not match B.
  */
@@ -60,7 +61,8 @@ export function frameBatchOf(volumes: NdArray, subjects?: readonly number[]): Fr
  * Standard-normal noise ε, each subject from a stream of its own, so that it does not depend on who else is
  * in the batch.
  *
- * @param stream Stream of the step. @param size Subjects (rows), frames T and latent width D.
+ * @param stream Stream of the step.
+ * @param size Subjects (rows), frames T and latent width D.
  * @returns `[T, B, D]`.
  */
 export function subjectNoise(
@@ -78,7 +80,9 @@ export function subjectNoise(
 /**
  * Repeats a state for every subject of a batch.
  *
- * @param state `[D]`, `[1, D]` or `[B, D]`. @param subjects B. @param dim D.
+ * @param state `[D]`, `[1, D]` or `[B, D]`.
+ * @param subjects B.
+ * @param dim D.
  * @returns `[B, D]`.
  * @throws {ShapeError} for any other size; the message contains "latent_dim".
  */
@@ -113,7 +117,9 @@ export function resolveNoise(
 /**
  * Rows of the offset table.
  *
- * @param table `[N, D]`. @param rows B row numbers. @returns `[B, D]`.
+ * @param table `[N, D]`.
+ * @param rows B row numbers.
+ * @returns `[B, D]`.
  * @throws {ShapeError} for a row that does not exist.
  */
 export function rowsOf({ data, shape }: NdArray, rows: readonly number[]): FloatArray {
@@ -155,11 +161,12 @@ export function emptyLike(values: FloatArray, length: number): FloatArray {
 /**
  * Refuses a batch that the model cannot take.
  *
- * @param model Configuration and sizes. @param batch The frames.
+ * @param model Configuration and sizes.
+ * @param batch The frames.
  * @param options.training Whether batch statistics will be taken.
  * @param options.frames Frames needed; default `tolTime`.
  * @throws {ShapeError} too few frames (the message contains "timepoints"), or another volume size.
- * @throws {ConfigError} `batchSize`, when batch norm would see a single value per channel (spec 3.1).
+ * @throws {ConfigError} `batchSize`, when batch norm would see a single value per channel [recurrent-vae §3.1].
  */
 export function checkBatch(
   { config, architecture }: Pick<ModelParts, "config" | "architecture">,

@@ -1,5 +1,5 @@
 /**
- * The recurrence: features of all frames → states of all frames, and back (spec 3.5, spec 12 steps 2 and 4).
+ * The recurrence: features of all frames → states of all frames, and back [recurrent-vae §3.5, §12 steps 2 and 4].
  *
  * Everything that does not depend on the state before is one matrix product over all T·B rows; what
  * remains sequential is one `[B, D] × [D, 2D]` product per frame and direction, which engines may do in one
@@ -53,7 +53,8 @@ export interface LatentGradients {
 /**
  * Rolls the states forward: μ, ℓ = heads([f_t, h_{t−1}]), h_t = μ + exp(ℓ/2)⊙ε_t, gh_t = F h_{t−1}.
  *
- * @param input See {@link LatentInput}. @returns Tensors the caller disposes ({@link disposeStates}).
+ * @param input See {@link LatentInput}.
+ * @returns Tensors the caller disposes ({@link disposeStates}).
  */
 export function latentForward(input: LatentInput): LatentStates {
   return tidied(() => completeStates(input, rollStates(input)));
@@ -71,7 +72,8 @@ export interface RolledStates {
  * The sequential part of {@link latentForward}, which may be done a few frames at a time: the next ones start
  * from the last h.
  *
- * @param input Features, noise, initial state and heads of these frames. @returns For the caller to dispose.
+ * @param input Features, noise, initial state and heads of these frames.
+ * @returns For the caller to dispose.
  */
 export function rollStates(input: Omit<LatentInput, "transition">): RolledStates {
   const { features, noise, initialState, heads } = input;
@@ -91,7 +93,8 @@ export function rollStates(input: Omit<LatentInput, "transition">): RolledStates
 /**
  * Everything else about the states of all frames, in one go.
  *
- * @param input Of all frames. @param rolled Of all frames; `h` goes into the result.
+ * @param input Of all frames.
+ * @param rolled Of all frames; `h` goes into the result.
  * @returns Tensors the caller disposes ({@link disposeStates}).
  */
 export function completeStates(
@@ -118,10 +121,12 @@ export function completeStates(
 }
 
 /**
- * Back-propagates through the whole recurrence, exactly (spec 12 step 4).
+ * Back-propagates through the whole recurrence, exactly [recurrent-vae §12 step 4].
  *
- * @param input What {@link latentForward} was given. @param states What it returned.
- * @param towards.decoder ∂loss1/∂h `[T, B, D]`. @param towards.temporal Gradient of loss2.
+ * @param input What {@link latentForward} was given.
+ * @param states What it returned.
+ * @param towards.decoder ∂loss1/∂h `[T, B, D]`.
+ * @param towards.temporal Gradient of loss2.
  */
 export function latentBackward(
   input: LatentInput,

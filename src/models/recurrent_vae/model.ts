@@ -1,5 +1,5 @@
 /**
- * The recurrent VAE (spec 3): a volume becomes a feature vector, a latent state is carried through time by
+ * The recurrent VAE [recurrent-vae §3]: a volume becomes a feature vector, a latent state is carried through time by
  * two linear heads, every volume is decoded from the state plus a per-subject offset, and a linear
  * transition matrix F is solved for once per epoch.
  *
@@ -115,7 +115,8 @@ export class RecurrentVae implements ModelParts {
    *
    * @param options Configuration; missing fields take the reference's defaults.
    * @param setup See {@link ModelSetup}.
-   * @throws {ConfigError} for a configuration that cannot be used. @throws {BackendError} before an engine was
+   * @throws {ConfigError} for a configuration that cannot be used.
+   * @throws {BackendError} before an engine was
    *   selected.
    * @example
    * ```ts ignore
@@ -169,7 +170,8 @@ export class RecurrentVae implements ModelParts {
   /**
    * Encodes single volumes, in the current mode; running statistics are not touched.
    *
-   * @param volumes `[B, Z, Y, X]`. @returns Features `[B, E]`.
+   * @param volumes `[B, Z, Y, X]`.
+   * @returns Features `[B, E]`.
    * @throws {ShapeError} for volumes of another size.
    */
   encode<V extends Values>(volumes: V): Promise<Like<V>> {
@@ -179,7 +181,8 @@ export class RecurrentVae implements ModelParts {
   /**
    * Decodes latent vectors, in the current mode; running statistics are not touched.
    *
-   * @param latents h + z, `[B, D]`. @returns Volumes `[B, Z, Y, X]`.
+   * @param latents h + z, `[B, D]`.
+   * @returns Volumes `[B, Z, Y, X]`.
    * @throws {ShapeError} for another width; the message contains "latent_dim".
    */
   decode<V extends Values>(latents: V): Promise<Like<V>> {
@@ -189,14 +192,15 @@ export class RecurrentVae implements ModelParts {
   /**
    * Prior mean of the next state, g(h) = h·Fᵀ.
    *
-   * @param h `[B, D]`. @returns `[B, D]`.
+   * @param h `[B, D]`.
+   * @returns `[B, D]`.
    */
   g<V extends Values>(h: V): Promise<Like<V>> {
     return priorMean(this, h);
   }
 
   /**
-   * The whole rollout over `tolTime` frames (spec 3.5); in training mode the running statistics advance
+   * The whole rollout over `tolTime` frames [recurrent-vae §3.5]; in training mode the running statistics advance
    * once per frame.
    *
    * @param volumes `[B, T, Z, Y, X]` (a channel axis of 1 may follow), or a batch that reads frames;
@@ -261,7 +265,8 @@ export class RecurrentVae implements ModelParts {
   /**
    * One time step: (x_t, h_{t−1}) → (reconstruction, h_t).
    *
-   * @param volumes x_t `[B, Z, Y, X]`. @param previous h_{t−1} `[B, D]`.
+   * @param volumes x_t `[B, Z, Y, X]`.
+   * @param previous h_{t−1} `[B, D]`.
    * @param options As for {@link forward}; noise `[1, B, D]`.
    */
   async step<V extends Values>(
@@ -291,7 +296,8 @@ export class RecurrentVae implements ModelParts {
    * Loss and exact gradients of one batch in training mode, and its running statistics folded in (not when
    * the loss is not finite). No weight changes; the caller disposes the gradients.
    *
-   * @param batch At least `tolTime` frames. @param options Noise, chunking, memory, mask.
+   * @param batch At least `tolTime` frames.
+   * @param options Noise, chunking, memory, mask.
    * @throws {ShapeError} when the batch does not fit; fewer frames than `tolTime` say "timepoints".
    */
   async computeGradients(batch: FrameBatch, options: GradientOptions = {}): Promise<StepResult> {
@@ -309,7 +315,7 @@ export class RecurrentVae implements ModelParts {
   }
 
   /**
-   * Solves for F by ridge regression and replaces it (spec 5).
+   * Solves for F by ridge regression and replaces it [recurrent-vae §5].
    *
    * @param states Trajectory buffer H `[N, T, D]`; rows of subjects not visited are zeros and count.
    * @param options See {@link TransitionOptions}.
@@ -350,7 +356,8 @@ export class RecurrentVae implements ModelParts {
   /**
    * Frames per kernel call: as asked, or the current engine's choice for this model and batch.
    *
-   * @param batch Its number of subjects counts. @param asked Wins when given.
+   * @param batch Its number of subjects counts.
+   * @param asked Wins when given.
    */
   framesPerChunk(batch: FrameBatch, asked?: number): number {
     if (asked !== undefined) return asked;

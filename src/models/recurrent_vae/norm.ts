@@ -1,5 +1,5 @@
 /**
- * The norm layers of the network in the modes it runs in (spec 3.3, spec 8 GroupNorm).
+ * The norm layers of the network in the modes it runs in [recurrent-vae §3.3, §8 GroupNorm].
  *
  * Training with batch norm: statistics per frame over its B subjects, also when several frames are
  * processed together. Evaluation with batch norm: the running statistics. Group norm: statistics per
@@ -41,7 +41,9 @@ export type Gradients = Map<string, tf.Tensor>;
 /**
  * Applies a norm layer and LeakyReLU.
  *
- * @param network Weights and mode. @param layer Its name. @param input x and the frames G in it.
+ * @param network Weights and mode.
+ * @param layer Its name.
+ * @param input x and the frames G in it.
  */
 export function normForward(
   network: Network,
@@ -63,7 +65,9 @@ export function normForward(
 /**
  * Gradient of {@link normForward}.
  *
- * @param network As in the forward pass. @param saved What it returned. @param dy Gradient of its output.
+ * @param network As in the forward pass.
+ * @param saved What it returned.
+ * @param dy Gradient of its output.
  * @param gradients Receives those of weight and bias, or null when they are not wanted.
  * @returns Gradient of its input.
  */
@@ -104,7 +108,8 @@ export interface BatchStatistics {
 /**
  * Copies of the batch statistics of some layers, which outlive the activations.
  *
- * @param blocks After a forward pass with batch norm in training mode. @param frames G.
+ * @param blocks After a forward pass with batch norm in training mode.
+ * @param frames G.
  */
 export function batchStatistics(
   blocks: readonly NormActivations[],
@@ -135,7 +140,7 @@ export function usesRunningStatistics(network: Network): boolean {
 
 /**
  * Whether adding a constant per channel before the norm layer changes nothing, so that the gradient of a
- * bias there is exactly zero (spec 3.2): batch statistics subtract it again.
+ * bias there is exactly zero [recurrent-vae §3.2]: batch statistics subtract it again.
  */
 export function absorbsBias(network: Network): boolean {
   return network.normalization === "batch" && network.training;

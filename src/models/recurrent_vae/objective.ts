@@ -1,5 +1,5 @@
 /**
- * The training objective of a configuration: which terms of src/losses apply, with which scales (spec 4).
+ * The training objective of a configuration: which terms of src/losses apply, with which scales [recurrent-vae §4].
  */
 import type { FloatArray } from "../../base/arrays.ts";
 import type { tf } from "../../deps/tfjs.ts";

@@ -1,6 +1,6 @@
 /**
  * Reconstruction error of given runs as a function of their offsets z alone, with its gradient: what held-out
- * fitting minimises (spec 6.4). The weights stay as they are.
+ * fitting minimises [recurrent-vae §6.4]. The weights stay as they are.
  *
  * z enters at the decoder only, so the encoder runs once; each evaluation draws states anew, decodes every
  * frame and, if asked, goes back through the decoder to its input.
@@ -69,7 +69,8 @@ export class OffsetFitting {
   /**
    * Encodes the runs.
    *
-   * @param model Only read. @param batch At least `tolTime` frames; its subject rows are not used.
+   * @param model Only read.
+   * @param batch At least `tolTime` frames; its subject rows are not used.
    * @throws {ShapeError} when the batch does not fit the model.
    */
   static async start(
@@ -110,7 +111,8 @@ export class OffsetFitting {
   /**
    * Error and gradient at z.
    *
-   * @param offsets `[B, D]`. @param options.noise ε `[T, B, D]`.
+   * @param offsets `[B, D]`.
+   * @param options.noise ε `[T, B, D]`.
    * @param options.gradientScale Factor on the gradient; absent: no gradient is computed.
    */
   async evaluate(

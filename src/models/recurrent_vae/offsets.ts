@@ -16,7 +16,8 @@ export function selectRows(rows: readonly number[], tableRows: number): tf.Tenso
 /**
  * Refuses a row that the offset table does not have.
  *
- * @param row Row number of a subject. @param rows Rows of the table.
+ * @param row Row number of a subject.
+ * @param rows Rows of the table.
  * @throws {ShapeError}
  */
 export function requireRow(row: number, rows: number): void {

@@ -1,5 +1,5 @@
 /**
- * The forward pass over a run (spec 3.5), frame chunk by frame chunk: states, reconstructions, losses. No
+ * The forward pass over a run [recurrent-vae §3.5], frame chunk by frame chunk: states, reconstructions, losses. No
  * gradients; the training step is time_parallel.ts.
  */
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
@@ -71,7 +71,9 @@ export interface RolloutSummary {
 /**
  * Runs the model forward.
  *
- * @param model Only read. @param batch At least `input.frames` frames. @param input See {@link RolloutInput}.
+ * @param model Only read.
+ * @param batch At least `input.frames` frames.
+ * @param input See {@link RolloutInput}.
  * @param input.table Host copy of the offset table, for the L1 term.
  * @throws {ShapeError} when the batch does not fit the model.
  */

@@ -1,5 +1,5 @@
 /**
- * Result of a model's forward pass (spec 3.5).
+ * Result of a model's forward pass [recurrent-vae §3.5].
  */
 import type { NdArray } from "../../base/arrays.ts";
 import type { LossTerms } from "./losses/terms.ts";
@@ -37,7 +37,8 @@ export class ForwardResult<V extends Values = NdArray> implements Iterable<V[]> 
   /**
    * Made by the model.
    *
-   * @param arrays On the host. @param kind A value whose kind the fields take on.
+   * @param arrays On the host.
+   * @param kind A value whose kind the fields take on.
    */
   constructor(
     arrays: {

@@ -14,7 +14,10 @@ import type { Network } from "./norm.ts";
 /**
  * Features of single volumes.
  *
- * @param parts Sizes. @param network Weights and mode. @param volumes `[B, Z, Y, X]`. @returns `[B, E]`.
+ * @param parts Sizes.
+ * @param network Weights and mode.
+ * @param volumes `[B, Z, Y, X]`.
+ * @returns `[B, E]`.
  * @throws {ShapeError} for volumes of another size.
  */
 export async function encodeVolumes<V extends Values>(
@@ -34,7 +37,10 @@ export async function encodeVolumes<V extends Values>(
 /**
  * Volumes of latent vectors.
  *
- * @param parts Sizes. @param network Weights and mode. @param latents `[B, D]`. @returns `[B, Z, Y, X]`.
+ * @param parts Sizes.
+ * @param network Weights and mode.
+ * @param latents `[B, D]`.
+ * @returns `[B, Z, Y, X]`.
  * @throws {ShapeError} for another width; the message contains "latent_dim".
  */
 export async function decodeLatents<V extends Values>(
@@ -53,7 +59,9 @@ export async function decodeLatents<V extends Values>(
 /**
  * Prior mean of the next state, h·Fᵀ.
  *
- * @param parts Weights. @param h `[B, D]`. @returns `[B, D]`.
+ * @param parts Weights.
+ * @param h `[B, D]`.
+ * @returns `[B, D]`.
  * @throws {ShapeError} for another width; the message contains "latent_dim".
  */
 export async function priorMean<V extends Values>(

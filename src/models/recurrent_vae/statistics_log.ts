@@ -1,5 +1,5 @@
 /**
- * Batch statistics of norm layers over the frames of a step, for the running buffers (spec 3.3, 12): noted
+ * Batch statistics of norm layers over the frames of a step, for the running buffers [recurrent-vae §3.3, §12]: noted
  * chunk by chunk in time order, read back once with the step's other results.
  */
 import type { FloatArray } from "../../base/arrays.ts";

@@ -1,9 +1,9 @@
 /**
  * Exact time-parallel training: loss and gradients of a whole rollout with the activations of one chunk
- * of frames in memory (spec 12).
+ * of frames in memory [recurrent-vae §12].
  *
  * Forwards in time, chunk by chunk: encode, roll the states, decode forward and backward (steps 1 to 3 of
- * the specification; one reading of the frames serves all three). Then back through the recurrence, and
+ * [recurrent-vae §12]; one reading of the frames serves all three). Then back through the recurrence, and
  * encode again with its vector-Jacobian product. Nothing is truncated or approximated: in training mode
  * batch norm couples only the subjects of one frame, and those stay together.
  */
@@ -71,7 +71,8 @@ export interface StepResult {
  * @param model Configuration, sizes and numbers; only read.
  * @param batch At least `tolTime` frames of B subjects.
  * @param input Noise, initial state and chunking.
- * @throws {ShapeError} when the batch does not fit. @throws {ConfigError} for impossible options.
+ * @throws {ShapeError} when the batch does not fit.
+ * @throws {ConfigError} for impossible options.
  */
 export async function timeParallelStep(
   model: ModelParts,
@@ -261,7 +262,7 @@ class Step {
     }
   }
 
-  /** dz: each batch row's share goes to its table row, λ_z·sign(z) to all (spec 4). */
+  /** dz: each batch row's share goes to its table row, λ_z·sign(z) to all [recurrent-vae §4]. */
   offsetGradient(towardsStates: tf.Tensor): void {
     const { config, state } = this.#model;
     const gradient = tf.tidy(() =>

@@ -1,5 +1,5 @@
 /**
- * What training this model needs beside losses and gradients (spec 5, 6.1): the trajectory buffer H, the
+ * What training this model needs beside losses and gradients [recurrent-vae §5, §6.1]: the trajectory buffer H, the
  * ridge update of F at the end of an epoch, and noise keyed by position so that it does not depend on batch
  * composition or on whether the run was resumed.
  */
@@ -51,7 +51,12 @@ export class RecurrentTraining {
   readonly #random: RandomStream;
   #states: NdArray;
 
-  /** Prepares a run; nothing changes yet. @param model Trained in place. @param options See {@link SessionOptions}. */
+  /**
+   * Prepares a run; nothing changes yet.
+   *
+   * @param model Trained in place.
+   * @param options See {@link SessionOptions}.
+   */
   constructor(model: RecurrentVae, options: SessionOptions = {}) {
     checkOptions(options, SESSION_OPTIONS, { doing: "Cannot train" });
     const { tolTime, latentDim, seed } = model.config;
@@ -101,7 +106,7 @@ export class RecurrentTraining {
     return { losses, gradients };
   }
 
-  /** Solves for F from H, with subjects not visited yet as zero rows (spec 5). */
+  /** Solves for F from H, with subjects not visited yet as zero rows [recurrent-vae §5]. */
   endEpoch(): void {
     const { initialState, rho } = this.#options;
     this.#model.updateTransitionMatrix(this.#states, { initialState, rho });

@@ -1,5 +1,5 @@
 /**
- * The F update of a configuration (spec 5).
+ * The F update of a configuration [recurrent-vae §5].
  */
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import { ShapeError } from "../../base/errors.ts";
@@ -10,7 +10,8 @@ import type { RecurrentVaeConfig } from "./config.ts";
  * Ridge regression of every state on its predecessor.
  *
  * @param config Supplies σ_h, ρ, D and the penalty rule.
- * @param problem.states `[N, T, D]`. @param problem.initialState `[D]` or `[1, D]`.
+ * @param problem.states `[N, T, D]`.
+ * @param problem.initialState `[D]` or `[1, D]`.
  * @param problem.rho Overrides the configuration's ρ.
  * @returns F `[D, D]`, float64.
  * @throws {ShapeError} for another width; the message contains "latent_dim".

@@ -72,7 +72,8 @@ const COMPARISON_OPTIONS = record<ComparisonOptions>({
 /**
  * Scores a model's reconstruction of held-out runs beside the baselines. The model's mode is kept.
  *
- * @param model Trained. @param options Which runs.
+ * @param model Trained.
+ * @param options Which runs.
  * @throws {ConfigError} when there is nothing to compare.
  */
 export async function compareWithBaselines(
@@ -115,7 +116,8 @@ export async function compareWithBaselines(
 /**
  * Mean over all frames and subjects of some batches.
  *
- * @param batches Read frame by frame. @param frames Frames of each that count.
+ * @param batches Read frame by frame.
+ * @param frames Frames of each that count.
  * @returns `[Z·Y·X]`, float64.
  */
 export async function meanImage(
@@ -139,7 +141,9 @@ export async function meanImage(
 /**
  * Scores a model's reconstruction of some batches, alone. The model's mode is kept.
  *
- * @param model Trained. @param batches Which runs. @param options Offsets, noise and mask.
+ * @param model Trained.
+ * @param batches Which runs.
+ * @param options Offsets, noise and mask.
  */
 export async function scoreModel(
   model: RecurrentVae,

@@ -28,7 +28,8 @@ export interface NoDynamics {
  * How much latents vary over time, against the noise they are sampled with: for each dimension the standard deviation over
  * time by that of the posterior (both as roots of mean variances), and of these the largest.
  *
- * @param latents Of any scans. @returns NaN for fewer than two frames.
+ * @param latents Of any scans.
+ * @returns NaN for fewer than two frames.
  */
 export function spreadOverTime({ states, logVar }: Latents): number {
   const [scans, frames, width] = states.shape;
@@ -50,7 +51,8 @@ export function spreadOverTime({ states, logVar }: Latents): number {
 /**
  * Whether the dynamics of a trained model mean anything.
  *
- * @param latents Of scans, held-out ones if there are any. @param model The configuration.
+ * @param latents Of scans, held-out ones if there are any.
+ * @param model The configuration.
  * @param options `scores`: on held-out scans, if there are any.
  * @returns Null when they do.
  */

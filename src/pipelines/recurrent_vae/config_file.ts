@@ -41,7 +41,8 @@ const NOT_SETTINGS = {
  * Reads a file of settings.
  *
  * @param path JSON.
- * @throws {FormatError} when it is not JSON. @throws {ConfigError} for a field that does not exist, with the nearest
+ * @throws {FormatError} when it is not JSON.
+ * @throws {ConfigError} for a field that does not exist, with the nearest
  *   name, and for a value of the wrong kind or out of range.
  */
 export function readConfigFile(path: string): ConfigFile {

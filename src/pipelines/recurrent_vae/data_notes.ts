@@ -37,7 +37,8 @@ export function copies(scans: readonly FileRecord[]): string[] {
 /**
  * Says which scans have more frames than are used.
  *
- * @param cohort Any. @param reason Why, if it is neither the shortest scan nor the program's limit.
+ * @param cohort Any.
+ * @param reason Why, if it is neither the shortest scan nor the program's limit.
  */
 export function droppedFrames({ subjects, frames }: Cohort, reason?: string): string[] {
   const known = subjects.flatMap(({ id, frames }) => frames === undefined ? [] : [{ id, frames }]);

@@ -121,9 +121,11 @@ export interface DataPlan {
 /**
  * What the options ask for; without any, the shipped runs.
  *
- * @param values Parsed options. @param files Positional arguments.
+ * @param values Parsed options.
+ * @param files Positional arguments.
  * @param more `tolTime` and `seed` (of a synthetic cohort), if given.
- * @throws {UsageError} when synthetic and real data are mixed. @throws {FormatError} for whatever names no scan.
+ * @throws {UsageError} when synthetic and real data are mixed.
+ * @throws {FormatError} for whatever names no scan.
  */
 export function planData(
   values: Values<typeof SOURCE_OPTIONS>,
@@ -155,7 +157,8 @@ export function planData(
 /**
  * Whether a command line names scans of its own.
  *
- * @param values Parsed options. @param files Positional arguments.
+ * @param values Parsed options.
+ * @param files Positional arguments.
  */
 export function namesScans(
   values: Values<typeof SOURCE_OPTIONS>,

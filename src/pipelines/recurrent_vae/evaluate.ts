@@ -1,5 +1,5 @@
 /**
- * Running a trained model on data (spec 6.2).
+ * Running a trained model on data [recurrent-vae §6.2].
  */
 import type { NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
@@ -12,7 +12,8 @@ import type { ForwardResult } from "../../models/recurrent_vae/rollout_result.ts
  * The forward pass in evaluation mode. No gradients; leaves the model in evaluation mode, as the reference
  * does. States are still sampled: give `noise` for a fixed result.
  *
- * @param model Whose running statistics are used. @param volumes `[B, T, Z, Y, X]` or a batch.
+ * @param model Whose running statistics are used.
+ * @param volumes `[B, T, Z, Y, X]` or a batch.
  * @param options Initial state, subjects (rows of the offset table), noise.
  * @throws {ShapeError} with fewer than `tolTime` frames; the message contains "timepoints".
  * @example

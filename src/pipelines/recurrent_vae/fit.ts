@@ -1,5 +1,5 @@
 /**
- * Training the recurrent VAE: `fit` with the reference's defaults and order of operations (spec 6.1), and
+ * Training the recurrent VAE: `fit` with the reference's defaults and order of operations [recurrent-vae §6.1], and
  * what it lacks (optimisers, schedules, clipping, early stopping, interruption, resumption).
  */
 import type { NdArray } from "../../base/arrays.ts";
@@ -76,9 +76,10 @@ export interface FitResult {
 
 /**
  * Trains a model in place, alternating gradient steps with the ridge update of F once per epoch. Gradients
- * are those of full back-propagation through time, computed by the time-parallel step (spec 12).
+ * are those of full back-propagation through time, computed by the time-parallel step [recurrent-vae §12].
  *
- * @param model Left in training mode. @param loader Batches by epoch.
+ * @param model Left in training mode.
+ * @param loader Batches by epoch.
  * @param options See {@link FitOptions}.
  * @throws {DivergenceError} when a loss, gradient or weight is not finite; the model is then as the last good epoch left
  *   it (as it was given, in the first).

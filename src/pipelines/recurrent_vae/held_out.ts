@@ -1,6 +1,6 @@
 /**
- * Scoring subjects that were not trained on (spec 6.4): their offsets z are fitted with all weights fixed, then
- * the reconstruction error is measured.
+ * Scoring subjects that were not trained on [recurrent-vae §6.4]: their offsets z are fitted with all weights fixed,
+ * then the reconstruction error is measured.
  *
  * Two objectives, because the reference's hardly moves z: `"original"` is the mean over all elements of
  * (x − r)² under plain SGD, whose gradient is about 1e-5 at full size, so that 100 steps at the default rate change
@@ -96,7 +96,8 @@ export interface HeldOutResult {
  * Fits offsets for held-out subjects and scores the reconstruction. Weights, buffers and the model's mode
  * are as before afterwards, also after an error.
  *
- * @param model Trained. @param volumes `[M, T, Z, Y, X]`, or a batch whose subject rows are ignored.
+ * @param model Trained.
+ * @param volumes `[M, T, Z, Y, X]`, or a batch whose subject rows are ignored.
  * @throws {ShapeError} with fewer than `tolTime` frames; the message contains "timepoints".
  * @throws {ConfigError} for options out of range.
  * @example

@@ -21,7 +21,8 @@ export interface KnownScan {
 /**
  * Recognises scans that a run was trained on or held out.
  *
- * @param config Of the run. @param cohort The scans.
+ * @param config Of the run.
+ * @param cohort The scans.
  * @param synthetic Whether they are synthetic, with the seed of the run.
  * @throws {FormatError} when a file cannot be read.
  */

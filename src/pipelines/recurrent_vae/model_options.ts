@@ -5,7 +5,7 @@ import { type Option, UsageError, type Values } from "../option_table.ts";
 
 const GROUP = "Model";
 
-/** Fields of the configuration (spec 1) as options; `spatialShape` follows from the data. */
+/** Fields of the configuration [recurrent-vae §1] as options; `spatialShape` follows from the data. */
 export const MODEL_OPTIONS = [
   {
     name: "latent-dim",
@@ -169,7 +169,8 @@ export type ModelValues = Values<typeof MODEL_OPTIONS> & Values<typeof SCHEDULE_
 /**
  * The configuration fields that were given on the command line.
  *
- * @param values Parsed options. @returns Only fields that were given.
+ * @param values Parsed options.
+ * @returns Only fields that were given.
  */
 export function modelFields(values: ModelValues): RecurrentVaeOptions {
   const fields: RecurrentVaeOptions = {
@@ -200,7 +201,8 @@ export function modelFields(values: ModelValues): RecurrentVaeOptions {
 /**
  * A volume size from text.
  *
- * @param text `"X,Y,Z"` in voxels. @throws {UsageError} when it is not three whole numbers above 0.
+ * @param text `"X,Y,Z"` in voxels.
+ * @throws {UsageError} when it is not three whole numbers above 0.
  */
 export function spatialShapeOf(text: string): SpatialShape {
   const sizes = text.split(/[,x×]/).map((size) => /^\s*\d+\s*$/.test(size) ? Number(size) : 0);

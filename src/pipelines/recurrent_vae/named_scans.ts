@@ -27,7 +27,8 @@ interface Named {
 /**
  * Lists the scans in the order of the options CN, AD, other groups, ungrouped ones.
  *
- * @param values Parsed options. @param files Positional arguments.
+ * @param values Parsed options.
+ * @param files Positional arguments.
  * @throws {UsageError} for a `--group` without a name.
  * @throws {FormatError} for a path that is not there, and for every folder without scans.
  */

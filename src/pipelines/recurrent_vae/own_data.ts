@@ -38,7 +38,8 @@ export interface OpenData {
 /**
  * The run and what the options say about where its scans are.
  *
- * @param run Its folder and configuration. @param values Options of the command.
+ * @param run Its folder and configuration.
+ * @param values Options of the command.
  * @throws {UsageError} for options that need scans named on the command line.
  */
 export function ownDataOf(
@@ -75,8 +76,10 @@ export async function openNewData(plan: TrainingDataPlan): Promise<OpenData> {
  * Finds the data of a run again, checks that they are what the run was trained on, and opens them.
  *
  * @param own Which run, and where to look.
- * @throws {CheckpointError} when files are missing or hold something else. @throws {UsageError} when there is nothing
- *   to look for. @throws as `openPlan`.
+ * @throws {CheckpointError} when files are missing or hold something else.
+ * @throws {UsageError} when there is nothing
+ *   to look for.
+ * @throws as `openPlan`.
  */
 export async function openOwnData(own: OwnData): Promise<OpenData> {
   const { data, model } = own.config;
@@ -183,7 +186,8 @@ function changeOf(record: FileRecord, { record: now }: FoundFile): string {
 /**
  * A scan of another grid cannot go through a trained network.
  *
- * @param run Trained. @param cohort Scans for it.
+ * @param run Trained.
+ * @param cohort Scans for it.
  * @throws {CheckpointError} when sizes differ.
  */
 export function requireGrid(

@@ -42,7 +42,8 @@ export interface LoadingOptions {
  * Opens, divides and surveys the data, and says on standard error what should be known about them before anything is
  * trained or scored.
  *
- * @param source Data from the command line, or a run whose data are wanted again. @param options Batches and memory.
+ * @param source Data from the command line, or a run whose data are wanted again.
+ * @param options Batches and memory.
  * @throws {FormatError} {ShapeError} {ConfigError} as cohorts, splits and loaders do.
  * @throws {CheckpointError} when a run's data are missing or hold something else.
  */
@@ -122,7 +123,9 @@ async function readMask(
  * Training and held-out rows, as the plan says; scans of one group stay together. Names and labels decide, no file
  * is needed.
  *
- * @param subjects Of the cohort, in row order. @param plan Which share or fold. @param seed Of the run.
+ * @param subjects Of the cohort, in row order.
+ * @param plan Which share or fold.
+ * @param seed Of the run.
  * @throws {ConfigError} when there are fewer groups than folds.
  */
 export function divide(

@@ -143,7 +143,8 @@ function writeTransition(
 /**
  * Draws the figures and the page.
  *
- * @param folder Of the run. @param results From {@link writeResults}.
+ * @param folder Of the run.
+ * @param results From {@link writeResults}.
  * @param more History, size of the volumes and the summary's text.
  */
 export function writeReport(

@@ -57,7 +57,8 @@ export interface RolloutOptions {
 /**
  * Encodes and reconstructs one scan with the posterior's mean path (ε = 0).
  *
- * @param model Trained; left in evaluation mode. @param loader Holds the scan.
+ * @param model Trained; left in evaluation mode.
+ * @param loader Holds the scan.
  * @param options Which scan, and what to write.
  * @throws {WriteError} when the reconstruction cannot be written; no part of it is left behind then.
  */

@@ -40,7 +40,8 @@ export function configToJson(config: RunConfig): JsonRecord {
 /**
  * Reads the content of config.json.
  *
- * @param json Parsed; `__epoch__` may be there. @param folder For messages.
+ * @param json Parsed; `__epoch__` may be there.
+ * @param folder For messages.
  * @throws {CheckpointError} when training or data are missing, and naming a field that cannot be used.
  */
 export function configFromJson(json: JsonRecord | undefined, folder: string): RunConfig {

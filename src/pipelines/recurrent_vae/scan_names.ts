@@ -11,7 +11,8 @@ const MOST_BYTES = 180;
  * A unique stem for each scan: its file name without extension and `_bold`, in its own letters; where two are equal
  * (as systems see it that know no upper case or one form of an accent), the group and then the row tell them apart.
  *
- * @param scans Paths or names, with their groups. @returns In the same order.
+ * @param scans Paths or names, with their groups.
+ * @returns In the same order.
  */
 export function uniqueStems(
   scans: readonly { readonly id: string; readonly label: string }[],

@@ -30,7 +30,9 @@ export interface ScoreOptions {
 /**
  * Scores held-out runs: with z = 0, with fitted z, and the baselines on the same frames.
  *
- * @param model Trained. @param data Training and held-out runs, normalised alike. @param options See there.
+ * @param model Trained.
+ * @param data Training and held-out runs, normalised alike.
+ * @param options See there.
  */
 export async function scoreHeldOut(
   model: RecurrentVae,
@@ -51,7 +53,9 @@ export async function scoreHeldOut(
 /**
  * Scores a model after fitting the offsets z of the runs it is scored on.
  *
- * @param model Trained. @param batches Which runs. @param options Updates of z, and voxels that count.
+ * @param model Trained.
+ * @param batches Which runs.
+ * @param options Updates of z, and voxels that count.
  */
 export async function scoreFitted(
   model: RecurrentVae,
@@ -73,7 +77,8 @@ export async function scoreFitted(
 /**
  * Scores a model on the runs it was trained on, each with its own trained offset.
  *
- * @param model Trained. @param data Its training runs and mask.
+ * @param model Trained.
+ * @param data Its training runs and mask.
  */
 export async function scoreTrained(
   model: RecurrentVae,
@@ -104,7 +109,8 @@ function affordableFrames(loader: DataLoader): number {
 /**
  * Share of the variance about the training-mean image that a score leaves unexplained, subtracted from 1.
  *
- * @param score Any. @param scores What it is compared within.
+ * @param score Any.
+ * @param scores What it is compared within.
  */
 export function explained(score: ReconstructionScore, scores: Scores): number {
   return 1 - score.mse / scores.trainingMean.mse;

@@ -105,7 +105,8 @@ export function summarise(sources: SummarySources): RunSummary {
 /**
  * The summary as text, for standard output and summary.txt.
  *
- * @param summary The facts. @returns Lines, with a final newline.
+ * @param summary The facts.
+ * @returns Lines, with a final newline.
  */
 export function summaryText(summary: RunSummary): string {
   const { config: { model, data, training }, engine } = summary;
@@ -179,7 +180,8 @@ function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
 /**
  * The table of held-out scores as lines of text.
  *
- * @param scores Of a run. @param inside Added to the heading, e.g. `", inside the mask"`.
+ * @param scores Of a run.
+ * @param inside Added to the heading, e.g. `", inside the mask"`.
  */
 export function scoreTable(scores: Scores, inside = ""): string[] {
   const row = (name: string, score: ReconstructionScore) =>

@@ -228,7 +228,9 @@ export interface RunPlan {
 /**
  * The plan the command line asks for: preset, then the configuration file, then options.
  *
- * @param values Parsed options. @param files Positional arguments. @param file Content of `--config`.
+ * @param values Parsed options.
+ * @param files Positional arguments.
+ * @param file Content of `--config`.
  * @throws {UsageError} for values out of range.
  */
 export function planRun(
@@ -309,7 +311,8 @@ function planTraining(
 /**
  * A fold from text.
  *
- * @param text `"I/K"`, 1 ≤ I ≤ K, K ≥ 2. @returns 0-based fold and number of folds.
+ * @param text `"I/K"`, 1 ≤ I ≤ K, K ≥ 2.
+ * @returns 0-based fold and number of folds.
  * @throws {UsageError} when it is not that.
  */
 export function parseFold(text: string): { readonly fold: number; readonly folds: number } {

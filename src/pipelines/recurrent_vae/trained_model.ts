@@ -82,7 +82,9 @@ type ScanValues =
  * A loader of the scans named on the command line, or of the run's own without any; normalised as in the run. Says on
  * standard error what should be known about them.
  *
- * @param run Whose normalisation and number of frames. @param values Source options. @param files Paths.
+ * @param run Whose normalisation and number of frames.
+ * @param values Source options.
+ * @param files Paths.
  * @param check Called before anything is read but headers.
  * @throws {FormatError} {ShapeError} as cohorts do; fewer frames than the run used are an error.
  */
@@ -132,7 +134,9 @@ async function openOthers(run: SavedRun, values: ScanValues, files: readonly str
  * Runs a body with a run's model and a loader of scans (the run's own if none are named), on the engine the options
  * choose; all three are given back afterwards.
  *
- * @param run Whose model. @param values Source and engine options. @param files Paths of scans.
+ * @param run Whose model.
+ * @param values Source and engine options.
+ * @param files Paths of scans.
  * @param check Refuses the scans before any work is done, if it throws.
  * @param body Receives model and loader.
  * @throws as {@link loadScans} and `startEngine`.

@@ -1,5 +1,5 @@
 /**
- * Penalties on parameters (spec 4): L1 on the subject offsets, ridge on F.
+ * Penalties on parameters [recurrent-vae §4]: L1 on the subject offsets, ridge on F.
  */
 import type { FloatArray } from "../../../base/arrays.ts";
 import { toScalar } from "../../../backends/tensors.ts";
@@ -8,7 +8,8 @@ import { tf } from "../../../deps/tfjs.ts";
 /**
  * lossZ = λ_z·Σ|z| over **all** rows of the table, whatever the batch.
  *
- * @param offsets `[N, D]`. @param lambdaZ Weight.
+ * @param offsets `[N, D]`.
+ * @param lambdaZ Weight.
  */
 export function offsetPenalty(offsets: FloatArray, lambdaZ: number): number {
   let sum = 0;
@@ -24,7 +25,8 @@ export function offsetPenaltyGradient(offsets: tf.Tensor, lambdaZ: number): tf.T
 /**
  * lossF = ρ·ΣF². Reported, never differentiated: F is solved for, not descended.
  *
- * @param transition `[D, D]`. @param rho Weight.
+ * @param transition `[D, D]`.
+ * @param rho Weight.
  */
 export function transitionPenalty(transition: FloatArray, rho: number): number {
   let sum = 0;

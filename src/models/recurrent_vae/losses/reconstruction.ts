@@ -1,5 +1,5 @@
 /**
- * Reconstruction error (spec 4, loss1): ordinary squared norms, divided by 2·B·T·σ_x² and by nothing else.
+ * Reconstruction error [recurrent-vae §4, loss1]: ordinary squared norms, divided by 2·B·T·σ_x² and by nothing else.
  */
 import type { FloatArray } from "../../../base/arrays.ts";
 import { ShapeError } from "../../../base/errors.ts";
@@ -10,7 +10,8 @@ import { checkScale, type LossScale } from "./terms.ts";
 /**
  * loss1 from the sum of squared differences.
  *
- * @param squaredError Σ(x − r)² over batch, frames and voxels, float64. @param scale B, T and σ_x.
+ * @param squaredError Σ(x − r)² over batch, frames and voxels, float64.
+ * @param scale B, T and σ_x.
  */
 export function reconstructionLoss(squaredError: number, scale: LossScale): number {
   return squaredError * reconstructionFactor(scale);
@@ -26,7 +27,8 @@ export function reconstructionFactor(scale: LossScale): number {
 /**
  * Σ(x − r)² on the host, in float64.
  *
- * @param x Any shape. @param r Same length.
+ * @param x Any shape.
+ * @param r Same length.
  * @throws {ShapeError} when the lengths differ.
  */
 export function squaredErrorSum(x: FloatArray, r: FloatArray): number {
@@ -42,7 +44,7 @@ export function squaredErrorSum(x: FloatArray, r: FloatArray): number {
   return sum;
 }
 
-/** Bounds of the clamped output (spec 8, wide decoder). */
+/** Bounds of the clamped output [recurrent-vae §8, wide decoder]. */
 export const CLAMP = 3;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The temporal prior (spec 4, loss2), squared distance or KL divergence: values in float64 on the host,
+ * The temporal prior [recurrent-vae §4, loss2], squared distance or KL divergence: values in float64 on the host,
  * gradients as tensors.
  */
 import type { FloatArray } from "../../../base/arrays.ts";
@@ -30,7 +30,8 @@ export interface TemporalGradient {
 /**
  * Σ(h − gh)²/(2·B·T·σ_h²).
  *
- * @param states h and gh. @param scale B, T and σ_h.
+ * @param states h and gh.
+ * @param scale B, T and σ_h.
  */
 export function squaredTemporalLoss(
   { h, gh }: Pick<Trajectory<FloatArray>, "h" | "gh">,
@@ -47,7 +48,8 @@ export function squaredTemporalLoss(
  * KL divergence of N(mu, exp logVar) from N(gh, σ_h²), summed over the state and averaged over frames and
  * subjects: (1/BT)·Σ[ln σ_h − ℓ/2 + (exp ℓ + (μ − gh)²)/(2σ_h²) − ½]. Zero iff the two agree.
  *
- * @param states mu, logVar and gh. @param scale B, T and σ_h.
+ * @param states mu, logVar and gh.
+ * @param scale B, T and σ_h.
  */
 export function klTemporalLoss(
   { mu, logVar, gh }: Pick<Trajectory<FloatArray>, "mu" | "logVar" | "gh">,

@@ -1,5 +1,5 @@
 /**
- * The loss of one batch, in parts, as the reference names them (spec 4).
+ * The loss of one batch, in parts, as the reference names them [recurrent-vae §4].
  */
 
 import { checkOptions, integer, number, record } from "../../../base/fields.ts";
@@ -18,7 +18,7 @@ export interface LossTerms {
   readonly lossF: number;
 }
 
-/** What the sums of spec 4 are divided by. */
+/** What the sums of [recurrent-vae §4] are divided by. */
 export interface LossScale {
   /** Standard deviation σ_x or σ_h. */
   readonly sigma: number;
@@ -46,7 +46,8 @@ export function checkScale(scale: LossScale): void {
 /**
  * Adds the parts up.
  *
- * @param parts The four components. @returns Them and their sum, without lossF.
+ * @param parts The four components.
+ * @returns Them and their sum, without lossF.
  */
 export function sumTerms(parts: Omit<LossTerms, "loss">): LossTerms {
   return { loss: parts.loss1 + parts.loss2 + parts.lossZ, ...parts };
