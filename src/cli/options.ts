@@ -151,7 +151,7 @@ function unknownOption(
   const typed = rawName.replace(/^-+/, "");
   const known = table.map(({ name }) => name);
   const initials = (name: string) => name.split("-").map(([letter]) => letter).join("");
-  const short = typed.length > 1 ? known.find((name) => initials(name) === typed) : undefined;
+  const short = known.find((name) => initials(name) === typed);
   const similar = short ?? similarName(typed, known);
   const nearest = similar === undefined ? "" : `; did you mean --${similar}?`;
   return new UsageError(`Unknown option ${rawName}${nearest}`);

@@ -14,6 +14,7 @@ const LIBRARY_ONLY = [
   "buildDataLoader",
   "cohortFromFiles",
   "framesPerChunk",
+  "leakyRelu",
   "minDelta",
   "nAd",
   "etaMin",

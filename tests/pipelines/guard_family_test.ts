@@ -199,7 +199,7 @@ Deno.test("a divergence of any family names its rows and offers what the family 
     assertMatch(stderr, /The rows of that batch: row \d+ of 40 in .*rows\.tsv/);
     assertStringIncludes(
       stderr,
-      `recvae train --resume ${run} --learning-rate 1000000000000000000\n`,
+      `recvae train --resume ${run} --learning-rate 0.1\n`,
     );
   });
 });
