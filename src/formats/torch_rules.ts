@@ -10,7 +10,7 @@ export const TORCH_RULES = {
   "torch.byteorder": "little-endian storages",
   "torch.root":
     'a dictionary of tensors: in Python, torch.save(model.state_dict(), "state.pt") writes one',
-  "torch.state": "one of its states to be named: --state NAME, in a program { state: NAME }",
+  "torch.state": "one of its states to be named: --state NAME",
   "torch.call": "calls as PyTorch writes them",
   "torch.storage": "a storage of the size and type the pickle says",
   "torch.view":

@@ -176,6 +176,9 @@ Deno.test("a run of the shipped data holds no path of this machine, and finds th
     assertEquals((await recvaeIn(folder, "evaluate", "run")).code, 0);
     const again = ["--config", "run/config.json", "--out", "again", ...short];
     assertEquals((await recvaeIn(folder, "train", ...again)).code, 0, "the mask of another run");
+    const absent = await recvaeIn(folder, "evaluate", "again", "--data-root", "nowhere");
+    assertEquals(absent.code, 2);
+    assertStringIncludes(absent.stderr, '--data-root is "nowhere", needs a folder that exists');
     const nowhere = await recvaeIn(folder, "evaluate", "again", "--data-root", "run");
     assertEquals(nowhere.code, 0, "its mask has not moved");
   });

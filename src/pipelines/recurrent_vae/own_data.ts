@@ -1,4 +1,5 @@
 /** The data of a run: remembered when it starts, found and checked again whenever they are needed. */
+import { kindOf } from "../../files/whats_there.ts";
 import { CheckpointError } from "../../base/errors.ts";
 import type { Cohort } from "../../data/cohort.ts";
 import { type FileRecord, findFiles, type FoundFile, recordFile } from "../../data/file_record.ts";
@@ -89,6 +90,9 @@ export async function openOwnData(own: OwnData): Promise<OpenData> {
       `--data-root names where scans have moved to, and those of "${own.folder}" ` +
         (data.kind === "shipped" ? "ship with the project" : "are synthetic"),
     );
+  }
+  if (own.dataRoot !== undefined && kindOf(own.dataRoot) !== "folder") {
+    throw new UsageError(`--data-root is "${own.dataRoot}", needs a folder that exists`);
   }
   const scans = locatedScans(data);
   const masks = data.mask ? [locatedFile(data.mask)] : [];
