@@ -29,13 +29,14 @@ const ENOUGH_MS = NIGHTLY ? 30_000 : 5_000;
 const LIMIT_MS = 180_000;
 const PROGRESS = /epoch \d+/i;
 
-/** The command as it is run here: pages write `npx … deno@VERSION` or `recvae` for what `deno` starts here. */
+/** The command as it is run here, in a folder of scans of its own: pages write `npx … deno@VERSION` or `recvae` for what `deno` starts here. */
 function runnable(line: string): string {
   const folders = ["scans/cn", "scans/ad"];
   return line
     .replace(/^npx (--yes )?deno@[\d.]+ /, "deno ")
     .replace(/^recvae /, "deno task recvae ")
     .replaceAll(/\bDIR\b/g, () => folders.shift()!)
+    .replace(/--data-root \/\S+/, "--data-root scans")
     .replace(/ …$/, " train --epochs 2");
 }
 
