@@ -6,4 +6,5 @@
  * neither. The specifiers are inline: a module that is imported by URL ignores its own import map.
  */
 import "npm:@tensorflow/tfjs-backend-cpu@4.22.0";
+/** Tensors, variables, the gradient tape and the stock operations. */
 export * as tf from "npm:@tensorflow/tfjs-core@4.22.0";
