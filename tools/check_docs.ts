@@ -8,7 +8,7 @@
 import { report, ROOT } from "./repository.ts";
 
 /** Types of TensorFlow.js in public signatures, and what is inside its own declarations. */
-const FOREIGN = /references private type '(Tensor|Variable)'|\/@tensorflow\//;
+const FOREIGN = /references private type '(Tensor|Variable)'|\/(@tensorflow|src\/deps)\//;
 
 /** One diagnostic: what is wrong, and where. */
 async function diagnostics(): Promise<string[]> {
