@@ -3,7 +3,8 @@
  * gradient in one pass. Operations (src/ops) call these functions; engines register kernels under the names.
  * All tensors are "float32" of any shape; a gradient has the shape of its input.
  */
-import { tf } from "../deps/tfjs.ts";
+import type { tf } from "../deps/tfjs.ts";
+import { runKernel } from "./kernel_calls.ts";
 
 /** Names under which engines register the kernels. */
 export const ACTIVATION_KERNEL = {
@@ -40,7 +41,7 @@ export interface ActivationAttributes {
 
 /** y = f(x). */
 export function runActivation(x: tf.Tensor, attributes: ActivationAttributes): tf.Tensor {
-  return run(ACTIVATION_KERNEL.activation, { x }, { ...attributes });
+  return runKernel(ACTIVATION_KERNEL.activation, { x }, { ...attributes })[0];
 }
 
 /** dx = dy·f′(x), with x the input of {@link runActivation}; at a kink the derivative of the left side. */
@@ -49,7 +50,7 @@ export function runActivationGradient(
   x: tf.Tensor,
   attributes: ActivationAttributes,
 ): tf.Tensor {
-  return run(ACTIVATION_KERNEL.activationGradient, { dy, x }, { ...attributes });
+  return runKernel(ACTIVATION_KERNEL.activationGradient, { dy, x }, { ...attributes })[0];
 }
 
 /** Softmax or its logarithm. */
@@ -60,7 +61,7 @@ export interface SoftmaxAttributes {
 
 /** Softmax over the last axis, of at least one value. */
 export function runSoftmax(x: tf.Tensor, attributes: SoftmaxAttributes): tf.Tensor {
-  return run(ACTIVATION_KERNEL.softmax, { x }, { ...attributes });
+  return runKernel(ACTIVATION_KERNEL.softmax, { x }, { ...attributes })[0];
 }
 
 /** dx = y·(dy − Σ dy·y), of the logarithm dx = dy − e^y·Σ dy, with y the result of {@link runSoftmax}. */
@@ -69,7 +70,7 @@ export function runSoftmaxGradient(
   y: tf.Tensor,
   attributes: SoftmaxAttributes,
 ): tf.Tensor {
-  return run(ACTIVATION_KERNEL.softmaxGradient, { dy, y }, { ...attributes });
+  return runKernel(ACTIVATION_KERNEL.softmaxGradient, { dy, y }, { ...attributes })[0];
 }
 
 /** Which values are dropped: value i where word i mod 4 of Philox block ⌊i/4⌋ is below the threshold. */
@@ -84,13 +85,5 @@ export interface DropoutAttributes {
 
 /** y[i] = scale·x[i], or 0 where value i is dropped. */
 export function runDropout(x: tf.Tensor, attributes: DropoutAttributes): tf.Tensor {
-  return run(ACTIVATION_KERNEL.dropout, { x }, { ...attributes });
-}
-
-function run(name: string, inputs: Record<string, tf.Tensor>, attributes: object): tf.Tensor {
-  return tf.engine().runKernel(
-    name,
-    inputs as unknown as tf.NamedTensorMap,
-    attributes as tf.NamedAttrMap,
-  ) as tf.Tensor;
+  return runKernel(ACTIVATION_KERNEL.dropout, { x }, { ...attributes })[0];
 }

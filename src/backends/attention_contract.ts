@@ -1,6 +1,6 @@
 /** Two kernels an engine may provide: multi-head attention over blocks of scores, and the way back through it. */
 import type { tf } from "../deps/tfjs.ts";
-import { runIfPresent } from "./optional_kernel.ts";
+import { runIfPresent } from "./kernel_calls.ts";
 
 /** Names under which engines register the kernels. */
 export const ATTENTION_KERNEL = {

@@ -1,6 +1,6 @@
 /** Kernels an engine may provide: LSTM and GRU over all steps in one call, and the ways back. */
 import type { tf } from "../deps/tfjs.ts";
-import { runIfPresent } from "./optional_kernel.ts";
+import { runIfPresent } from "./kernel_calls.ts";
 
 /** Names under which engines register the kernels. */
 export const CELL_KERNEL = {

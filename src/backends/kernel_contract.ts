@@ -8,7 +8,8 @@
  * that the samples of one frame are contiguous. All tensors are dtype "float32" to TensorFlow.js; the
  * reference engine stores float64 behind the same name.
  */
-import { tf } from "../deps/tfjs.ts";
+import type { tf } from "../deps/tfjs.ts";
+import { runKernel } from "./kernel_calls.ts";
 
 /** Three numbers, one per spatial axis, in tensor order `[Z, Y, X]`. */
 export type Triple = readonly [z: number, y: number, x: number];
@@ -42,7 +43,7 @@ export function runConv3d(
   bias: tf.Tensor | null,
   attributes: ConvAttributes,
 ): tf.Tensor {
-  return run(KERNEL.conv3d, bias ? { x, filter, bias } : { x, filter }, { ...attributes })[0];
+  return runKernel(KERNEL.conv3d, bias ? { x, filter, bias } : { x, filter }, { ...attributes })[0];
 }
 
 /**
@@ -55,7 +56,7 @@ export function runConv3dInputGradient(
   filter: tf.Tensor,
   attributes: ConvAttributes & { readonly inputSize: Triple },
 ): tf.Tensor {
-  return run(KERNEL.conv3dInputGradient, { dy, filter }, { ...attributes })[0];
+  return runKernel(KERNEL.conv3dInputGradient, { dy, filter }, { ...attributes })[0];
 }
 
 /**
@@ -67,7 +68,7 @@ export function runConv3dFilterGradient(
   dy: tf.Tensor,
   attributes: ConvAttributes & { readonly kernel: Triple },
 ): tf.Tensor {
-  return run(KERNEL.conv3dFilterGradient, { x, dy }, { ...attributes })[0];
+  return runKernel(KERNEL.conv3dFilterGradient, { x, dy }, { ...attributes })[0];
 }
 
 /**
@@ -108,7 +109,9 @@ export function runNormActivation(
   beta: tf.Tensor,
   attributes: NormAttributes,
 ): NormResult {
-  const [y, mean, variance] = run(KERNEL.normActivation, { x, gamma, beta }, { ...attributes });
+  const [y, mean, variance] = runKernel(KERNEL.normActivation, { x, gamma, beta }, {
+    ...attributes,
+  });
   return { y, mean, variance };
 }
 
@@ -124,7 +127,7 @@ export function runNormActivationFixed(
   variance: tf.Tensor,
   attributes: NormAttributes,
 ): tf.Tensor {
-  const [y, m, v] = run(KERNEL.normActivation, { x, gamma, beta, mean, variance }, {
+  const [y, m, v] = runKernel(KERNEL.normActivation, { x, gamma, beta, mean, variance }, {
     ...attributes,
   });
   m.dispose();
@@ -157,7 +160,7 @@ export function runNormActivationGradient(
   variance: tf.Tensor,
   attributes: NormAttributes & { readonly fixedStatistics: boolean },
 ): NormGradient {
-  const [dx, dGamma, dBeta] = run(
+  const [dx, dGamma, dBeta] = runKernel(
     KERNEL.normActivationGradient,
     { dy, x, gamma, beta, mean, variance },
     { ...attributes },
@@ -183,21 +186,10 @@ export function runTanhSquaredError(
   weight: tf.Tensor | null,
   attributes: { readonly sampleGroups: number; readonly derivativeScale: number },
 ): SquaredErrorResult {
-  const [sums, derivative] = run(
+  const [sums, derivative] = runKernel(
     KERNEL.tanhSquaredError,
     weight ? { a, target, weight } : { a, target },
     { ...attributes },
   );
   return { sums, derivative };
-}
-
-type Attributes = Record<string, number | boolean | readonly number[]>;
-
-function run(name: string, inputs: Record<string, tf.Tensor>, attributes: Attributes): tf.Tensor[] {
-  const result = tf.engine().runKernel(
-    name,
-    inputs as unknown as tf.NamedTensorMap,
-    attributes as unknown as tf.NamedAttrMap,
-  ) as tf.Tensor | tf.Tensor[];
-  return Array.isArray(result) ? result : [result];
 }

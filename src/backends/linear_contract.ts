@@ -1,6 +1,6 @@
 /** Two kernels an engine may provide: the linear layer with bias and activation, and the way back through both. */
 import type { tf } from "../deps/tfjs.ts";
-import { runIfPresent } from "./optional_kernel.ts";
+import { runIfPresent } from "./kernel_calls.ts";
 
 /** Activations that a linear layer can fold in. */
 export const LINEAR_ACTIVATIONS = [

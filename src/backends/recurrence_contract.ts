@@ -4,7 +4,7 @@
  * a GPU would otherwise wait for. Without a kernel the operation (src/ops/latent_recurrence.ts) composes it.
  */
 import type { tf } from "../deps/tfjs.ts";
-import { runIfPresent } from "./optional_kernel.ts";
+import { runIfPresent } from "./kernel_calls.ts";
 
 /** Names under which engines register the kernels. */
 export const RECURRENCE_KERNEL = {

@@ -7,7 +7,8 @@
  * A tensor is `[samples, places of three axes, inner]`, the inner values contiguous; everything is summed in the order of
  * the taps, so the result has the same bits for any number of threads.
  */
-import { tf } from "../deps/tfjs.ts";
+import type { tf } from "../deps/tfjs.ts";
+import { runKernel } from "./kernel_calls.ts";
 
 /** Names under which engines register the kernels. */
 export const TAP_KERNEL = {
@@ -50,7 +51,7 @@ export interface TapMap {
  * @returns Shape `map.outputShape`.
  */
 export function runTapSum(x: tf.Tensor, map: TapMap): tf.Tensor {
-  return run(TAP_KERNEL.sum, { x }, map)[0];
+  return runKernel(TAP_KERNEL.sum, { x }, map)[0];
 }
 
 /** Result of {@link runTapMaximum}, both of shape `map.outputShape`. */
@@ -63,7 +64,7 @@ export interface TapMaximum {
 
 /** The largest of all taps of each place, which has at least one; weights number the taps (below 2²⁴). */
 export function runTapMaximum(x: tf.Tensor, map: TapMap): TapMaximum {
-  const [y, winner] = run(TAP_KERNEL.maximum, { x }, map);
+  const [y, winner] = runKernel(TAP_KERNEL.maximum, { x }, map);
   return { y, winner };
 }
 
@@ -79,7 +80,7 @@ export function runTapMaximumGradient(
   winner: tf.Tensor,
   transposed: TapMap,
 ): tf.Tensor {
-  return run(TAP_KERNEL.maximumGradient, { x: dy, winner }, transposed)[0];
+  return runKernel(TAP_KERNEL.maximumGradient, { x: dy, winner }, transposed)[0];
 }
 
 const transposes = new WeakMap<TapMap, TapMap>();
@@ -168,13 +169,4 @@ export function sampleValues({ axes, inner }: TapMap): { input: number; output: 
     input: axes.reduce((product, { at }) => product * at.length, inner),
     output: axes.reduce((product, { to }) => product * to.length, inner),
   };
-}
-
-function run(name: string, inputs: Record<string, tf.Tensor>, map: TapMap): tf.Tensor[] {
-  const result = tf.engine().runKernel(
-    name,
-    inputs as unknown as tf.NamedTensorMap,
-    map as unknown as tf.NamedAttrMap,
-  ) as tf.Tensor | tf.Tensor[];
-  return Array.isArray(result) ? result : [result];
 }

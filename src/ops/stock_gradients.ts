@@ -5,6 +5,7 @@
  *
  * Importing this module registers them, once for the process.
  */
+import { runKernel } from "../backends/kernel_calls.ts";
 import { ShapeError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
 
@@ -120,9 +121,10 @@ gradient("BatchMatMul", AB, (dy, [a, b], { transposeA, transposeB }) => ({
   b: () => transposeB ? tf.matMul(dy, a, true, transposeA) : tf.matMul(a, dy, !transposeA, false),
 }));
 gradient("Conv3D", { inputs: ["x", "filter"] }, (dy, [x, filter], { strides, pad }) => ({
-  x: () => kernel("Conv3DBackpropInputV2", { dy, filter }, { strides, pad, inputShape: x.shape }),
+  x: () =>
+    runKernel("Conv3DBackpropInputV2", { dy, filter }, { strides, pad, inputShape: x.shape })[0],
   filter: () =>
-    kernel("Conv3DBackpropFilterV2", { x, dy }, { strides, pad, filterShape: filter.shape }),
+    runKernel("Conv3DBackpropFilterV2", { x, dy }, { strides, pad, filterShape: filter.shape })[0],
 }));
 
 // Parts of tensors.
@@ -178,12 +180,4 @@ function spread(dy: tf.Tensor, shape: readonly number[], axis: number | number[]
 function collect(dy: tf.Tensor, shape: number[]): tf.Tensor {
   const axes = tf.broadcast_util.getReductionAxes(shape, dy.shape);
   return tf.reshape(axes.length > 0 ? tf.sum(dy, axes) : dy, shape);
-}
-
-function kernel(name: string, inputs: object, attributes: object): tf.Tensor {
-  return tf.engine().runKernel(
-    name,
-    inputs as tf.NamedTensorMap,
-    attributes as tf.NamedAttrMap,
-  ) as tf.Tensor;
 }

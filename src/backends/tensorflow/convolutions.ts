@@ -4,6 +4,7 @@
  */
 import { ShapeError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
+import { runKernel } from "../kernel_calls.ts";
 import type { ConvAttributes, Triple } from "../kernel_contract.ts";
 
 /**
@@ -20,7 +21,7 @@ export function conv3d(
   const output = outputSize(spatial(x.shape, 1), spatial(filter.shape, 0), attributes);
   const shape = [x.shape[0], ...output, channels(filter)];
   if (isEmpty(shape)) return tf.zeros(shape);
-  const y = kernel("Conv3D", { x: padded(x, attributes.padding), filter }, {
+  const [y] = runKernel("Conv3D", { x: padded(x, attributes.padding), filter }, {
     strides: [...attributes.stride],
     pad: "valid",
     dataFormat: "NDHWC",
@@ -44,7 +45,7 @@ export function conv3dInputGradient(
   const shape = [dy.shape[0], ...inputSize, filter.shape[3] as number];
   if (isEmpty(shape) || isEmpty(dy.shape)) return tf.zeros(shape);
   const around = inputSize.map((n, axis) => n + 2 * padding[axis]);
-  const dx = kernel("Conv3DBackpropInputV2", { dy, filter }, {
+  const [dx] = runKernel("Conv3DBackpropInputV2", { dy, filter }, {
     strides: [...attributes.stride],
     pad: "valid",
     inputShape: [shape[0], ...around, shape[4]],
@@ -65,24 +66,17 @@ export function conv3dFilterGradient(
   requireOutput(dy.shape, outputSize(spatial(x.shape, 1), attributes.kernel, attributes));
   const shape = [...attributes.kernel, channels(x), channels(dy)];
   if (isEmpty(dy.shape) || isEmpty(x.shape)) return tf.zeros(shape);
-  return kernel("Conv3DBackpropFilterV2", { x: padded(x, attributes.padding), dy }, {
-    strides: [...attributes.stride],
-    pad: "valid",
-    filterShape: shape,
-  });
+  const [dFilter] = runKernel(
+    "Conv3DBackpropFilterV2",
+    { x: padded(x, attributes.padding), dy },
+    { strides: [...attributes.stride], pad: "valid", filterShape: shape },
+  );
+  return dFilter;
 }
 
 function padded(x: tf.Tensor, padding: Triple): tf.Tensor {
   if (padding.every((p) => p === 0)) return x;
   return tf.pad(x, [[0, 0], ...padding.map((p): [number, number] => [p, p]), [0, 0]]);
-}
-
-function kernel(name: string, inputs: Record<string, tf.Tensor>, attributes: object): tf.Tensor {
-  return tf.engine().runKernel(
-    name,
-    inputs as unknown as tf.NamedTensorMap,
-    attributes as tf.NamedAttrMap,
-  ) as tf.Tensor;
 }
 
 function outputSize(input: Triple, kernel: Triple, { stride, padding }: ConvAttributes): number[] {
