@@ -18,14 +18,14 @@ export const ACTIVATION_KERNEL = {
 /** Activations, in the order of `wasm/elementwise/activation_gradient.cpp`. */
 export const ACTIVATIONS = [
   "relu",
-  "leakyRelu",
+  "leaky-relu",
   "elu",
   "tanh",
   "sigmoid",
   "silu",
   "softplus",
   "gelu",
-  "geluTanh",
+  "gelu-tanh",
 ] as const;
 
 /** One of {@link ACTIVATIONS}. */
@@ -35,7 +35,7 @@ export type ActivationName = typeof ACTIVATIONS[number];
 export interface ActivationAttributes {
   /** Its name. */
   readonly activation: ActivationName;
-  /** Slope of leakyRelu, factor of elu; unused by the others. */
+  /** Slope of leaky-relu, factor of elu; unused by the others. */
   readonly alpha: number;
 }
 

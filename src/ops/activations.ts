@@ -25,7 +25,7 @@ export function relu(x: tf.Tensor): tf.Tensor {
  * @returns As x.
  */
 export function leakyRelu(x: tf.Tensor, options: { readonly slope?: number } = {}): tf.Tensor {
-  return activate(x, { activation: "leakyRelu", alpha: options.slope ?? 0.01 });
+  return activate(x, { activation: "leaky-relu", alpha: options.slope ?? 0.01 });
 }
 
 /**
@@ -95,7 +95,7 @@ export function gelu(
   x: tf.Tensor,
   options: { readonly approximate?: "none" | "tanh" } = {},
 ): tf.Tensor {
-  const activation = options.approximate === "tanh" ? "geluTanh" : "gelu";
+  const activation = options.approximate === "tanh" ? "gelu-tanh" : "gelu";
   return activate(x, { activation, alpha: 0 });
 }
 

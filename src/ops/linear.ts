@@ -1,4 +1,5 @@
 /** Linear layer in PyTorch's layout with its activation, and its gradient [recurrent-vae §3.2]. */
+import { runActivation, runActivationGradient } from "../backends/activation_contract.ts";
 import {
   type ActivationAttributes,
   LINEAR_ACTIVATIONS,
@@ -9,7 +10,6 @@ import {
 import { ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
 import { isTapeRunning, runDifferentiable } from "./differentiable.ts";
-import { activated, activationGradient } from "./linear_activation.ts";
 import { requireShape } from "./shape_checks.ts";
 
 export { LINEAR_ACTIVATIONS, type LinearActivation } from "../backends/linear_contract.ts";
@@ -142,6 +142,21 @@ function backward(
   };
 }
 
+/** f(z). */
+function activated(z: tf.Tensor, { activation, slope }: ActivationAttributes): tf.Tensor {
+  return activation === "linear" ? z : runActivation(z, { activation, alpha: slope });
+}
+
+/** dy·f′(z). */
+function activationGradient(
+  dy: tf.Tensor2D,
+  z: tf.Tensor,
+  { activation, slope }: ActivationAttributes,
+): tf.Tensor2D {
+  if (activation === "linear") return dy;
+  return runActivationGradient(dy, z, { activation, alpha: slope }) as tf.Tensor2D;
+}
+
 /** The gradient before the activation, and its sums over rows. */
 function throughActivation(
   dy: tf.Tensor2D,
@@ -151,7 +166,7 @@ function throughActivation(
   if (preactivation === null) return { dz: dy, sums: tf.sum(dy, 0) };
   const fused = runLinearActivationGradient({ dy, preactivation }, attributes);
   if (fused) return { dz: fused.dz as tf.Tensor2D, sums: fused.sums };
-  const dz = activationGradient(dy, preactivation, attributes) as tf.Tensor2D;
+  const dz = activationGradient(dy, preactivation, attributes);
   return { dz, sums: tf.sum(dz, 0) };
 }
 

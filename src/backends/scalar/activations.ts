@@ -12,7 +12,10 @@ export const ACTIVATION_FUNCTIONS: Readonly<
   Record<ActivationName, { readonly value: ScalarFunction; readonly slope: ScalarFunction }>
 > = {
   relu: { value: (x) => x < 0 ? 0 : x, slope: (x) => x > 0 ? 1 : 0 },
-  leakyRelu: { value: (x, alpha) => x > 0 ? x : alpha * x, slope: (x, alpha) => x > 0 ? 1 : alpha },
+  "leaky-relu": {
+    value: (x, alpha) => x > 0 ? x : alpha * x,
+    slope: (x, alpha) => x > 0 ? 1 : alpha,
+  },
   elu: {
     value: (x, alpha) => x > 0 ? x : alpha * Math.expm1(x),
     slope: (x, alpha) => x > 0 ? 1 : alpha * Math.exp(x),
@@ -31,7 +34,7 @@ export const ACTIVATION_FUNCTIONS: Readonly<
     value: (x) => x * normalBelow(x),
     slope: (x) => normalBelow(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI),
   },
-  geluTanh: {
+  "gelu-tanh": {
     value: (x) => x / 2 * (1 + Math.tanh(geluArgument(x))),
     slope(x) {
       const t = Math.tanh(geluArgument(x));

@@ -14,7 +14,7 @@ const FUNCTIONS: Readonly<
   Record<ActivationName, { readonly value: Composed; readonly slope: Composed }>
 > = {
   relu: { value: (x) => tf.relu(x), slope: (x) => aboveZero(x) },
-  leakyRelu: {
+  "leaky-relu": {
     value: (x, alpha) => tf.leakyRelu(x, alpha),
     slope: (x, alpha) => tf.where(tf.greater(x, 0), tf.onesLike(x), tf.fill(x.shape, alpha)),
   },
@@ -38,7 +38,7 @@ const FUNCTIONS: Readonly<
         tf.mul(tf.mul(x, 1 / Math.sqrt(2 * Math.PI)), tf.exp(tf.mul(tf.square(x), -0.5))),
       ),
   },
-  geluTanh: {
+  "gelu-tanh": {
     value: (x) => tf.mul(tf.mul(x, 0.5), tf.add(1, geluTanh(x))),
     slope(x) {
       const t = geluTanh(x);

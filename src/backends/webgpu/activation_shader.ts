@@ -39,7 +39,7 @@ const EXPRESSIONS: Readonly<
   Record<ActivationName, { readonly value: string; readonly slope: string }>
 > = {
   relu: { value: "select(x, 0.0, x < 0.0)", slope: "select(0.0, 1.0, x > 0.0)" },
-  leakyRelu: {
+  "leaky-relu": {
     value: "select(u.alpha * x, x, x > 0.0)",
     slope: "select(u.alpha, 1.0, x > 0.0)",
   },
@@ -58,7 +58,7 @@ const EXPRESSIONS: Readonly<
     value: "x * normalBelow(x)",
     slope: "normalBelow(x) + x * 0.39894228040143268 * exp(-0.5 * x * x)",
   },
-  geluTanh: {
+  "gelu-tanh": {
     value: "0.5 * x * (1.0 + geluTanhOf(x))",
     slope: "0.5 * (1.0 + geluTanhOf(x)) + 0.5 * x * (1.0 - geluTanhOf(x) * geluTanhOf(x)) * " +
       "0.79788456080286536 * (1.0 + 0.134145 * x * x)",

@@ -63,14 +63,14 @@ const ERF = 18;
 /** Operation numbers of activations. */
 const ACTIVATION_OPERATIONS: Readonly<Record<ActivationName, number>> = {
   relu: 10,
-  leakyRelu: 11,
+  "leaky-relu": 11,
   elu: 20,
   tanh: 8,
   sigmoid: 9,
   silu: 21,
   softplus: 19,
   gelu: 22,
-  geluTanh: 23,
+  "gelu-tanh": 23,
 };
 
 /** Mirror of ActivationGradientParams. */
