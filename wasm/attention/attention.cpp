@@ -9,7 +9,7 @@
  * no visible key is 0. Sums run in float64. A slice is a run of whole rows of about 16384 scores.
  */
 #include "../elementwise/functions.h"
-#include "philox.h"
+#include "../philox.h"
 
 namespace recvae {
 

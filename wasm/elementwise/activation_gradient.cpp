@@ -2,7 +2,7 @@
  * Gradients of activations in one pass, dx[i] = dy[i]·f′(x[i]), from the input of the forward call alone. A slice is
  * 16384 values.
  */
-#include "functions.h"
+#include "slopes.h"
 
 namespace recvae {
 
@@ -34,46 +34,12 @@ struct Elu {
     return one_above_zero(x, wasm_f32x4_mul(alpha, exp4(wasm_f32x4_pmin(x, zero4()))));
   }
 };
-struct Tanh {
-  static v128_t of(v128_t x, v128_t) {
-    const v128_t y = tanh4(x);
-    return fnma(y, y, constant4(1.0f));
-  }
-};
-struct Sigmoid {
-  static v128_t of(v128_t x, v128_t) {
-    const v128_t s = sigmoid4(x);
-    return wasm_f32x4_mul(s, wasm_f32x4_sub(constant4(1.0f), s));
-  }
-};
-/* s + x·s·(1 − s), s = 1/(1 + e⁻ˣ) */
-struct Silu {
-  static v128_t of(v128_t x, v128_t) {
-    const v128_t s = sigmoid4(x);
-    return fma(wasm_f32x4_mul(x, s), wasm_f32x4_sub(constant4(1.0f), s), s);
-  }
-};
+struct Tanh { static v128_t of(v128_t x, v128_t) { return tanh_slope(x); } };
+struct Sigmoid { static v128_t of(v128_t x, v128_t) { return sigmoid_slope(x); } };
+struct Silu { static v128_t of(v128_t x, v128_t) { return silu_slope(x); } };
 struct Softplus { static v128_t of(v128_t x, v128_t) { return sigmoid4(x); } };
-/* Φ(x) + x·φ(x), φ = e^(−x²/2)/√(2π) */
-struct Gelu {
-  static v128_t of(v128_t x, v128_t) {
-    const v128_t half = constant4(0.5f);
-    const v128_t below = fma(erf4(wasm_f32x4_mul(x, constant4(0.70710678118654752f))), half, half);
-    const v128_t bell = exp4(wasm_f32x4_mul(wasm_f32x4_mul(x, x), constant4(-0.5f)));
-    return fma(wasm_f32x4_mul(x, constant4(0.39894228040143268f)), bell, below);
-  }
-};
-/* ½(1 + t) + ½x(1 − t²)·k(1 + 3·0.044715x²), t = tanh(k(x + 0.044715x³)), k = √(2/π) */
-struct GeluTanh {
-  static v128_t of(v128_t x, v128_t) {
-    const v128_t one = constant4(1.0f), half = constant4(0.5f), k = constant4(0.79788456080286536f);
-    const v128_t square = wasm_f32x4_mul(x, x);
-    const v128_t t = tanh4(wasm_f32x4_mul(wasm_f32x4_mul(x, k), fma(square, constant4(0.044715f), one)));
-    const v128_t slope = wasm_f32x4_mul(k, fma(square, constant4(0.134145f), one));
-    const v128_t second = wasm_f32x4_mul(wasm_f32x4_mul(x, fnma(t, t, one)), slope);
-    return wasm_f32x4_mul(half, wasm_f32x4_add(wasm_f32x4_add(one, t), second));
-  }
-};
+struct Gelu { static v128_t of(v128_t x, v128_t) { return gelu_slope(x); } };
+struct GeluTanh { static v128_t of(v128_t x, v128_t) { return gelu_tanh_slope(x); } };
 
 template <class Op>
 void run(const ActivationGradientParams* p, int32_t from, int32_t to) {

@@ -3,7 +3,7 @@
  * i/4 of a Philox sequence. The gradient is the same call on dy: the mask is made again, never stored. A slice is 16384
  * values, a whole number of blocks.
  */
-#include "philox.h"
+#include "../philox.h"
 
 namespace recvae {
 

@@ -3,11 +3,12 @@
  * activation, and Σ over rows of dz for the bias. Sums run in float64 over blocks of rows and are added in order by
  * _finish: the bits depend on the sizes alone.
  */
+#include "../elementwise/slopes.h"
 #include "activations.h"
 
 namespace recvae {
 
-struct ActivationGradientParams {
+struct LinearGradientParams {
   const float* dy;            /*  0  [rows, columns] */
   const float* preactivation; /*  4  z, or 0 where the activation is linear */
   float* dz;                  /*  8  or 0 */
@@ -19,59 +20,27 @@ struct ActivationGradientParams {
   float slope;                /* 32 */
 }; /* 36 bytes */
 
-static_assert(sizeof(ActivationGradientParams) == 36, "the host mirrors this layout");
+static_assert(sizeof(LinearGradientParams) == 36, "the host mirrors this layout");
 
 namespace {
 
 constexpr int32_t kSliceFloats = 16384;
 constexpr int32_t kLeastRows = 16;
 
-RECVAE_INLINE int32_t slice_rows(const ActivationGradientParams* p) {
+RECVAE_INLINE int32_t slice_rows(const LinearGradientParams* p) {
   return larger(kLeastRows, kSliceFloats / larger(1, p->columns));
 }
 
-RECVAE_INLINE int32_t block_count(const ActivationGradientParams* p) {
+RECVAE_INLINE int32_t block_count(const LinearGradientParams* p) {
   return p->columns == 0 ? 0 : ceil_div(p->rows, slice_rows(p));
 }
 
-/* s·(1 + x·(1 − s)) with s = sigmoid x. */
-RECVAE_INLINE v128_t silu_slope(v128_t x) {
-  const v128_t one = constant4(1.0f), s = sigmoid4(x);
-  return wasm_f32x4_mul(s, fma(x, wasm_f32x4_sub(one, s), one));
-}
-
-/* Φ(x) + x·φ(x). */
-RECVAE_INLINE v128_t gelu_slope(v128_t x) {
-  const v128_t half = constant4(0.5f);
-  const v128_t below = fma(erf4(wasm_f32x4_mul(x, constant4(0.70710678118654752f))), half, half);
-  const v128_t density = exp4(wasm_f32x4_mul(wasm_f32x4_mul(x, x), constant4(-0.5f)));
-  return fma(wasm_f32x4_mul(x, constant4(0.39894228040143268f)), density, below);
-}
-
-/* ½(1 + t) + ½x(1 − t²)·√(2/π)(1 + 3·0.044715x²), t the tanh of gelu_tanh4. */
-RECVAE_INLINE v128_t gelu_tanh_slope(v128_t x) {
-  const v128_t one = constant4(1.0f), half = constant4(0.5f), root = constant4(0.79788456080286536f);
-  const v128_t square = wasm_f32x4_mul(x, x);
-  const v128_t inner = wasm_f32x4_mul(fma(wasm_f32x4_mul(square, x), constant4(0.044715f), x), root);
-  const v128_t t = tanh4(inner);
-  const v128_t steep = wasm_f32x4_mul(fma(square, constant4(0.134145f), one), root);
-  const v128_t bend = wasm_f32x4_mul(wasm_f32x4_mul(x, half), fnma(t, t, one));
-  return fma(bend, steep, fma(t, half, half));
-}
-
 RECVAE_INLINE v128_t differentiate(v128_t dy, v128_t x, int32_t kind, v128_t slope) {
-  const v128_t one = constant4(1.0f);
   switch (kind) {
     case kRelu: return wasm_v128_and(dy, wasm_f32x4_gt(x, zero4()));
     case kLeakyRelu: return wasm_v128_bitselect(dy, wasm_f32x4_mul(dy, slope), wasm_f32x4_gt(x, zero4()));
-    case kTanh: {
-      const v128_t t = tanh4(x);
-      return wasm_f32x4_mul(dy, fnma(t, t, one));
-    }
-    case kSigmoid: {
-      const v128_t s = sigmoid4(x);
-      return wasm_f32x4_mul(dy, wasm_f32x4_mul(s, wasm_f32x4_sub(one, s)));
-    }
+    case kTanh: return wasm_f32x4_mul(dy, tanh_slope(x));
+    case kSigmoid: return wasm_f32x4_mul(dy, sigmoid_slope(x));
     case kSilu: return wasm_f32x4_mul(dy, silu_slope(x));
     case kGelu: return wasm_f32x4_mul(dy, gelu_slope(x));
     case kGeluTanh: return wasm_f32x4_mul(dy, gelu_tanh_slope(x));
@@ -87,7 +56,7 @@ RECVAE_INLINE void add_wide(double* sums, v128_t v) {
 }
 
 /* One row; `sums` may be 0. */
-void differentiate_row(const ActivationGradientParams* p, int32_t row, double* sums) {
+void differentiate_row(const LinearGradientParams* p, int32_t row, double* sums) {
   const v128_t slope = wasm_f32x4_splat(p->slope);
   const float* dy = p->dy + row * p->columns;
   const float* z = p->preactivation ? p->preactivation + row * p->columns : dy;
@@ -110,15 +79,15 @@ void differentiate_row(const ActivationGradientParams* p, int32_t row, double* s
 }  // namespace
 
 RECVAE_EXPORT(f32_linear_activation_gradient__workspace)
-int32_t f32_linear_activation_gradient__workspace(const ActivationGradientParams* p) {
+int32_t f32_linear_activation_gradient__workspace(const LinearGradientParams* p) {
   return p->sums ? block_count(p) * p->columns * (int32_t)sizeof(double) : 0;
 }
 
 RECVAE_EXPORT(f32_linear_activation_gradient__slices)
-int32_t f32_linear_activation_gradient__slices(const ActivationGradientParams* p) { return block_count(p); }
+int32_t f32_linear_activation_gradient__slices(const LinearGradientParams* p) { return block_count(p); }
 
 RECVAE_EXPORT(f32_linear_activation_gradient)
-void f32_linear_activation_gradient(const ActivationGradientParams* p, int32_t begin, int32_t end, char* scratch) {
+void f32_linear_activation_gradient(const LinearGradientParams* p, int32_t begin, int32_t end, char* scratch) {
   const int32_t rows = slice_rows(p);
   for (int32_t s = begin; s < end; ++s) {
     double* sums = p->sums ? p->workspace + s * p->columns : 0;
@@ -129,12 +98,12 @@ void f32_linear_activation_gradient(const ActivationGradientParams* p, int32_t b
 }
 
 RECVAE_EXPORT(f32_linear_activation_gradient_finish__slices)
-int32_t f32_linear_activation_gradient_finish__slices(const ActivationGradientParams* p) {
+int32_t f32_linear_activation_gradient_finish__slices(const LinearGradientParams* p) {
   return p->sums ? ceil_div(p->columns, kSliceFloats) : 0;
 }
 
 RECVAE_EXPORT(f32_linear_activation_gradient_finish)
-void f32_linear_activation_gradient_finish(const ActivationGradientParams* p, int32_t begin, int32_t end, char* scratch) {
+void f32_linear_activation_gradient_finish(const LinearGradientParams* p, int32_t begin, int32_t end, char* scratch) {
   const int32_t blocks = block_count(p), last = smaller(end * kSliceFloats, p->columns);
   for (int32_t n = begin * kSliceFloats; n < last; ++n) {
     double sum = 0.0;

@@ -5,7 +5,7 @@
 
 namespace recvae {
 
-/* In the order of ACTIVATIONS in src/backends/wasm/kernels/linear.ts. */
+/* In the order of LINEAR_ACTIVATIONS in src/backends/linear_contract.ts. */
 enum Activation { kLinear, kRelu, kLeakyRelu, kTanh, kSigmoid, kSilu, kGelu, kGeluTanh, kSoftplus };
 
 RECVAE_INLINE v128_t activate(v128_t x, int32_t kind, v128_t slope) {

@@ -123,5 +123,14 @@ RECVAE_INLINE void copy_rows(float* to, const float* from, int32_t count) {
   else zero_floats(to, count);
 }
 
+/* Takes slices begin … end of the sequences: `walk(p, first sequence, sequences, tiles)`. */
+template <class Walk>
+RECVAE_INLINE void walk_slices(const CellParams* p, int32_t begin, int32_t end, float* tiles, Walk walk) {
+  const int32_t rows = slice_rows(p);
+  for (int32_t s = begin; s < end; ++s) {
+    if (s * rows < p->batch) walk(p, s * rows, smaller(rows, p->batch - s * rows), tiles);
+  }
+}
+
 }  // namespace cell
 }  // namespace recvae

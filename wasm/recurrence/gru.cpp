@@ -139,10 +139,7 @@ int32_t f32_gru__slices(const CellParams* p) { return slice_count(p); }
 
 RECVAE_EXPORT(f32_gru)
 void f32_gru(const CellParams* p, int32_t begin, int32_t end, float* scratch) {
-  const int32_t rows = slice_rows(p);
-  for (int32_t s = begin; s < end; ++s) {
-    if (s * rows < p->batch) walk(p, s * rows, smaller(rows, p->batch - s * rows), scratch);
-  }
+  walk_slices(p, begin, end, scratch, walk);
 }
 
 RECVAE_EXPORT(f32_gru_gradient__workspace)
@@ -164,10 +161,7 @@ int32_t f32_gru_gradient__slices(const CellParams* p) { return slice_count(p); }
 
 RECVAE_EXPORT(f32_gru_gradient)
 void f32_gru_gradient(const CellParams* p, int32_t begin, int32_t end, float* scratch) {
-  const int32_t rows = slice_rows(p);
-  for (int32_t s = begin; s < end; ++s) {
-    if (s * rows < p->batch) walk_back(p, s * rows, smaller(rows, p->batch - s * rows), scratch);
-  }
+  walk_slices(p, begin, end, scratch, walk_back);
 }
 
 }  // namespace recvae
