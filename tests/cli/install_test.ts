@@ -6,6 +6,7 @@ import { dirname } from "../../src/deps/node_path.ts";
 import { assert, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
 import { ROOT } from "../../tools/repository.ts";
 import { inFolder } from "../support/folders.ts";
+import { shellEnvironment } from "../support/shell_environment.ts";
 import { serveRepository } from "../support/repository_server.ts";
 
 /** The line of the document that installs from a copy, and the one that installs from a server. */
@@ -21,14 +22,12 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** As from a shell: without the variable by which the task that runs the tests tells where it was started. */
 async function run(program: string, args: readonly string[], cwd: string): Promise<Ended> {
-  const { INIT_CWD: _, ...inherited } = Deno.env.toObject();
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],
     cwd,
     clearEnv: true,
-    env: { ...inherited, NO_COLOR: "1", DENO_NO_PROMPT: "1", PATH },
+    env: { ...shellEnvironment(), NO_COLOR: "1", DENO_NO_PROMPT: "1", PATH },
     stdin: "null",
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

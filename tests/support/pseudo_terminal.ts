@@ -2,6 +2,7 @@
  * Runs programs at a terminal, where Deno asks for missing permissions instead of refusing them. Needs `python3`
  * (beside this file lies the program that makes the terminal) or Debian's `script`.
  */
+import { shellEnvironment } from "./shell_environment.ts";
 
 /** How a program at a terminal ended. */
 export interface TerminalSession {
@@ -65,7 +66,14 @@ export async function runInTerminal(
   const child = new Deno.Command(program, {
     args: argumentsFor(command),
     cwd: options.cwd,
-    env: { TERM: "xterm", DENO_NO_UPDATE_CHECK: "1", DENO_NO_PROMPT: "", ...options.env },
+    clearEnv: true,
+    env: {
+      ...shellEnvironment(),
+      TERM: "xterm",
+      DENO_NO_UPDATE_CHECK: "1",
+      DENO_NO_PROMPT: "",
+      ...options.env,
+    },
     // Not "null": at its end `script` types an end of file, which answers prompts.
     stdin: "piped",
     stdout: "piped",
