@@ -48,13 +48,6 @@ export function writeView(target: Values, values: Values, view: View): void {
   });
 }
 
-/** Adds a dense array to the elements of a view of `target`; repeated elements accumulate. */
-export function addToView(target: Values, values: Values, view: View): void {
-  walk(view, (position, index) => {
-    target[position] += values[index];
-  });
-}
-
 /** Calls `visit(position in the array, row-major index in the box)` for every element. */
 function walk(view: View, visit: (position: number, index: number) => void): void {
   const { shape, strides } = view;

@@ -162,12 +162,6 @@ export function decoderBackward(
   return { input, parameters: gradients ?? new Map() };
 }
 
-/** Frees a forward pass's activations. */
-export function disposeDecoder({ blocks, output }: DecoderActivations): void {
-  blocks.forEach(disposeNorm);
-  output.dispose();
-}
-
 function linearBackward(
   network: Network,
   x: tf.Tensor,

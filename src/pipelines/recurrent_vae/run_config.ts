@@ -1,8 +1,7 @@
 /** What lies where in the folder of a run, beside the files of src/training/run_folder.ts. */
 import { RUN_LAYOUT } from "../run_folder.ts";
-import { CheckpointError, ConfigError, FormatError } from "../../base/errors.ts";
+import { CheckpointError, ConfigError } from "../../base/errors.ts";
 import { findProblem, integer, isRecord, record } from "../../base/fields.ts";
-import { readRegularText } from "../../data/openers/regular_file.ts";
 import {
   CONFIG_FIELDS,
   type RecurrentVaeConfig,
@@ -80,27 +79,6 @@ export function withMaskRecord(data: unknown): unknown {
   return isRecord(data) && typeof data.mask === "string"
     ? { ...data, mask: { path: data.mask } }
     : data;
-}
-
-/**
- * Reads the config.json of a run that may not have ended yet.
- *
- * @param folder Of the run.
- * @throws {CheckpointError} when there is none, or as {@link configFromJson}.
- */
-export function readRunConfig(folder: string): RunConfig {
-  const path = `${folder}/${RUN_LAYOUT.config}`;
-  let json: unknown;
-  try {
-    json = JSON.parse(readRegularText(path));
-  } catch (error) {
-    if (!(error instanceof FormatError || error instanceof SyntaxError)) throw error;
-    const why = error instanceof FormatError
-      ? error.message
-      : `Cannot read "${path}": it is no JSON`;
-    throw new CheckpointError(folder, `${why}; --resume needs the folder of a run`);
-  }
-  return configFromJson(isRecord(json) ? json : undefined, folder);
 }
 
 function modelOf(
