@@ -43,7 +43,7 @@ const QUICK = QUICK_ROOMS.map((room) => `tests/${room}/`);
 
 const PARTS: readonly Part[] = [
   {
-    title: `five minutes: ${QUICK_ROOMS.join(", ")}`,
+    title: `a minute: ${QUICK_ROOMS.join(", ")}`,
     args: QUICK,
   },
   {
