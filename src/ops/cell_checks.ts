@@ -1,6 +1,7 @@
 /** What the recurrent cells check and share. */
 import { ConfigError } from "../base/errors.ts";
 import { tf } from "../deps/tfjs.ts";
+import { runDifferentiableMany } from "./differentiable.ts";
 import { requireShape } from "./shape_checks.ts";
 
 /** Weights of a layer in PyTorch's layout; G gates one after the other (LSTM: i, f, g, o; GRU: r, z, n). */
@@ -20,6 +21,48 @@ export interface CellSizes {
   readonly batch: number;
   readonly steps: number;
   readonly width: number;
+}
+
+/** The two ways through a cell, with its inputs by name. */
+export interface CellPasses<Inputs> {
+  /** Results, and what the way back reads beside the inputs. */
+  forward(inputs: Inputs): { readonly results: tf.Tensor[]; readonly kept: tf.Tensor[] };
+  /** Gradients by the name of the input. */
+  gradient(
+    dys: readonly tf.Tensor[],
+    inputs: Inputs,
+    kept: readonly tf.Tensor[],
+  ): Readonly<Record<string, tf.Tensor>>;
+}
+
+/**
+ * Puts a cell on the tape.
+ *
+ * @param inputs By name; those that are null (biases) stay null in both passes, and have no gradient.
+ * @param passes See {@link CellPasses}.
+ * @returns The results.
+ */
+export function runCell<Inputs extends object>(
+  inputs: Inputs,
+  { forward, gradient }: CellPasses<Inputs>,
+): tf.Tensor[] {
+  const given = Object.entries(inputs).filter(([, tensor]) => tensor !== null);
+  const names = given.map(([name]) => name);
+  const named = (tensors: readonly tf.Tensor[]): Inputs => ({
+    ...inputs,
+    ...Object.fromEntries(names.map((name, i) => [name, tensors[i]])),
+  });
+  return runDifferentiableMany(given.map(([, tensor]) => tensor), {
+    forward(tensors, save) {
+      const { results, kept } = forward(named(tensors));
+      save([...tensors, ...kept]);
+      return results;
+    },
+    gradient(dys, saved) {
+      const gradients = gradient(dys, named(saved), saved.slice(names.length));
+      return names.map((name) => gradients[name]);
+    },
+  });
 }
 
 /**

@@ -15,10 +15,10 @@ import {
   gateOf,
   matrixProduct,
   projectedSteps,
+  runCell,
   walkOrder,
   weightGradients,
 } from "./cell_checks.ts";
-import { runDifferentiableMany } from "./differentiable.ts";
 import { tidied } from "./tensor_scope.ts";
 
 /** Options of {@link gru}. */
@@ -56,31 +56,22 @@ export function gru(x: tf.Tensor, weights: CellWeights, options: GruOptions = {}
     initial: { initialState },
   });
   const zeros = tf.zeros([batch, width]);
-  const given = {
+  const inputs: CellInputs = {
     x,
     weightIh: weights.weightIh,
     weightHh: weights.weightHh,
     initial: initialState ?? zeros,
-    ...(weights.biasIh ? { biasIh: weights.biasIh } : {}),
-    ...(weights.biasHh ? { biasHh: weights.biasHh } : {}),
+    biasIh: weights.biasIh ?? null,
+    biasHh: weights.biasHh ?? null,
   };
-  const names = Object.keys(given) as (keyof CellInputs)[];
-  const named = (tensors: readonly tf.Tensor[]) =>
-    ({
-      biasIh: null,
-      biasHh: null,
-      ...Object.fromEntries(names.map((name, i) => [name, tensors[i]])),
-    }) as unknown as CellInputs;
-  const [states, last] = runDifferentiableMany(Object.values(given), {
-    forward(tensors, save) {
-      const found = forward(named(tensors), reverse);
-      save([...tensors, found.states, found.gates]);
-      return [found.states, found.last];
+  const [states, last] = runCell(inputs, {
+    forward(named) {
+      const found = forward(named, reverse);
+      return { results: [found.states, found.last], kept: [found.states, found.gates] };
     },
-    gradient([dStates, dLast], saved) {
-      const [states, gates] = saved.slice(names.length);
-      const found = backward({ ...named(saved), states, gates, dStates, dLast }, reverse);
-      const gradients: Readonly<Record<string, tf.Tensor>> = {
+    gradient([dStates, dLast], named, [states, gates]) {
+      const found = backward({ ...named, states, gates, dStates, dLast }, reverse);
+      return {
         x: found.dx,
         weightIh: found.dWeightIh,
         weightHh: found.dWeightHh,
@@ -88,7 +79,6 @@ export function gru(x: tf.Tensor, weights: CellWeights, options: GruOptions = {}
         biasIh: found.dBiasIh,
         biasHh: found.dBiasHh,
       };
-      return names.map((name) => gradients[name]);
     },
   });
   zeros.dispose();

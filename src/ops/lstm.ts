@@ -15,10 +15,10 @@ import {
   gateOf,
   matrixProduct,
   projectedSteps,
+  runCell,
   walkOrder,
   weightGradients,
 } from "./cell_checks.ts";
-import { runDifferentiableMany } from "./differentiable.ts";
 import { tidied } from "./tensor_scope.ts";
 
 export type { CellWeights } from "./cell_checks.ts";
@@ -69,33 +69,27 @@ export function lstm(x: tf.Tensor, weights: CellWeights, options: LstmOptions = 
     initial: { initialState, initialCell },
   });
   const zeros = tf.zeros([batch, width]);
-  const given = {
+  const inputs: Inputs = {
     x,
     weightIh: weights.weightIh,
     weightHh: weights.weightHh,
     initial: initialState ?? zeros,
     initialCell: initialCell ?? zeros,
-    ...(weights.biasIh ? { biasIh: weights.biasIh } : {}),
-    ...(weights.biasHh ? { biasHh: weights.biasHh } : {}),
+    biasIh: weights.biasIh ?? null,
+    biasHh: weights.biasHh ?? null,
   };
-  const names = Object.keys(given) as (keyof Inputs)[];
-  const named = (tensors: readonly tf.Tensor[]) =>
-    ({
-      biasIh: null,
-      biasHh: null,
-      ...Object.fromEntries(names.map((name, i) => [name, tensors[i]])),
-    }) as unknown as Inputs;
-  const [states, last, lastCell] = runDifferentiableMany(Object.values(given), {
-    forward(tensors, save) {
-      const found = forward(named(tensors), reverse);
-      save([...tensors, found.states, found.cells, found.gates]);
-      return [found.states, found.last, found.lastCell];
+  const [states, last, lastCell] = runCell(inputs, {
+    forward(named) {
+      const found = forward(named, reverse);
+      return {
+        results: [found.states, found.last, found.lastCell],
+        kept: [found.states, found.cells, found.gates],
+      };
     },
-    gradient([dStates, dLast, dLastCell], saved) {
-      const [states, cells, gates] = saved.slice(names.length);
-      const traced = { ...named(saved), states, cells, gates, dStates, dLast, dLastCell };
+    gradient([dStates, dLast, dLastCell], named, [states, cells, gates]) {
+      const traced = { ...named, states, cells, gates, dStates, dLast, dLastCell };
       const found = backward(traced, reverse);
-      const gradients: Readonly<Record<string, tf.Tensor>> = {
+      return {
         x: found.dx,
         weightIh: found.dWeightIh,
         weightHh: found.dWeightHh,
@@ -104,7 +98,6 @@ export function lstm(x: tf.Tensor, weights: CellWeights, options: LstmOptions = 
         biasIh: found.dBiasIh,
         biasHh: found.dBiasHh,
       };
-      return names.map((name) => gradients[name]);
     },
   });
   zeros.dispose();
