@@ -39,12 +39,14 @@ const FUNCTIONS: Readonly<
       ),
   },
   "gelu-tanh": {
-    value: (x) => tf.mul(tf.mul(x, 0.5), tf.add(1, geluTanh(x))),
+    value: (x) => tf.mul(x, tf.sigmoid(geluArgument(x))),
     slope(x) {
-      const t = geluTanh(x);
-      const inner = tf.mul(tf.add(1, tf.mul(tf.square(x), 3 * 0.044715)), Math.sqrt(2 / Math.PI));
-      const second = tf.mul(tf.mul(x, tf.sub(1, tf.square(t))), inner);
-      return tf.mul(tf.add(tf.add(1, t), second), 0.5);
+      const u = geluArgument(x);
+      const inner = tf.mul(
+        tf.add(1, tf.mul(tf.square(x), 3 * 0.044715)),
+        2 * Math.sqrt(2 / Math.PI),
+      );
+      return tf.mul(tf.sigmoid(u), tf.add(1, tf.mul(tf.mul(x, inner), complement(u))));
     },
   },
 };
@@ -132,7 +134,8 @@ function normalBelow(x: tf.Tensor): tf.Tensor {
   return tf.mul(tf.add(1, tf.erf(tf.mul(x, Math.SQRT1_2))), 0.5);
 }
 
-function geluTanh(x: tf.Tensor): tf.Tensor {
+/** 2√(2/π)(x + 0.044715x³): ½(1 + tanh u) is the sigmoid of 2u, whose slope does not cancel as 1 − tanh² u does. */
+function geluArgument(x: tf.Tensor): tf.Tensor {
   const cubic = tf.add(x, tf.mul(tf.mul(tf.square(x), x), 0.044715));
-  return tf.tanh(tf.mul(cubic, Math.sqrt(2 / Math.PI)));
+  return tf.mul(cubic, 2 * Math.sqrt(2 / Math.PI));
 }

@@ -31,7 +31,8 @@ fn erfOf(x: f32) -> f32 {
   return c * p / q;
 }
 fn normalBelow(x: f32) -> f32 { return 0.5 + 0.5 * erfOf(x * 0.70710678118654752); }
-fn geluTanhOf(x: f32) -> f32 { return tanhOf(0.79788456080286536 * (x + 0.044715 * x * x * x)); }
+// ½(1 + tanh u) is the sigmoid of 2u, whose slope does not cancel as 1 − tanh² u does.
+fn geluArgument(x: f32) -> f32 { return 1.59576912160573072 * (x + 0.044715 * x * x * x); }
 fn expm1Of(x: f32) -> f32 { return tanhOf(0.5 * x) * (exp(x) + 1.0); }`;
 
 /** f(x) and f′(x) as WGSL of `x` and `u.alpha`. */
@@ -59,9 +60,9 @@ const EXPRESSIONS: Readonly<
     slope: "normalBelow(x) + x * 0.39894228040143268 * exp(-0.5 * x * x)",
   },
   "gelu-tanh": {
-    value: "0.5 * x * (1.0 + geluTanhOf(x))",
-    slope: "0.5 * (1.0 + geluTanhOf(x)) + 0.5 * x * (1.0 - geluTanhOf(x) * geluTanhOf(x)) * " +
-      "0.79788456080286536 * (1.0 + 0.134145 * x * x)",
+    value: "x * sigmoidOf(geluArgument(x))",
+    slope: "sigmoidOf(geluArgument(x)) * (1.0 + x * sigmoidOf(-geluArgument(x)) * " +
+      "1.59576912160573072 * (1.0 + 0.134145 * x * x))",
   },
 };
 
