@@ -5,6 +5,7 @@
  */
 import type { FloatArray } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
+import { letOthersRun } from "../base/event_loop.ts";
 import { groupedFolds } from "../base/grouped_folds.ts";
 import { RandomStream } from "../base/random.ts";
 import {
@@ -40,7 +41,7 @@ export interface ClassificationOptions {
   readonly penalties?: readonly number[];
   /** Folds within the training units by which the penalty is chosen. Default 3. */
   readonly innerFolds?: number;
-  /** Permutations for the p-values; default 1000, 0 for none. */
+  /** Permutations for the p-values; default 500, 0 for none. */
   readonly permutations?: number;
   /** Samples for the intervals; default 1000, 0 for none. */
   readonly bootstraps?: number;
@@ -53,7 +54,7 @@ export interface TestedScore {
   readonly value: number;
   /** By drawing units with replacement; null when not asked for. */
   readonly interval: readonly [number, number] | null;
-  /** Null when not asked for. */
+  /** Null when not asked for. Of equal scores that one is larger which gave the true classes more probability. */
   readonly pValue: number | null;
 }
 
@@ -107,11 +108,11 @@ interface Answers {
  * @param options See {@link ClassificationOptions}.
  * @throws {ConfigError} when a unit is trained on and tested in one fold, or tested twice, or when a training part lacks a class.
  */
-export function classifyAcrossFolds(
+export async function classifyAcrossFolds(
   folds: readonly ClassificationFold[],
   options: ClassificationOptions,
-): Classification {
-  const { labels, permutations = 1000, bootstraps = 1000, seed = 0 } = options;
+): Promise<Classification> {
+  const { labels, permutations = 500, bootstraps = 1000, seed = 0 } = options;
   const names = [...new Set(labels)].sort();
   const classes = labels.map((label) => names.indexOf(label));
   requireNoLeak(folds);
@@ -129,11 +130,13 @@ export function classifyAcrossFolds(
   const answers = answersFor(classes, setting);
   const scores = scoresOf(answers, classes, { tested, foldOf });
   const random = RandomStream.fromSeed(seed).split("classification");
-  const chance = Array.from({ length: permutations }, (_, index) => {
+  const chance: Scores[] = [];
+  for (let index = 0; index < permutations; index++) {
+    await letOthersRun();
     const drawn = random.split("permutation").split(index);
     const permuted = permuteWithin(classes, options.strata ?? foldOf, drawn);
-    return scoresOf(answersFor(permuted, setting), permuted, { tested, foldOf });
-  });
+    chance.push(scoresOf(answersFor(permuted, setting), permuted, { tested, foldOf }));
+  }
   const testedScore = (key: "balancedAccuracy" | "auc"): TestedScore => ({
     value: scores[key],
     interval: bootstraps === 0 ? null : bootstrapInterval(
@@ -146,7 +149,7 @@ export function classifyAcrossFolds(
     ),
     pValue: permutations === 0 || Number.isNaN(scores[key])
       ? null
-      : permutationPValue(scores[key], chance.map((values) => values[key])),
+      : permutationPValue(tieBroken(scores, key), chance.map((values) => tieBroken(values, key))),
   });
   return {
     classes: names,
@@ -176,6 +179,8 @@ function designOf({ train, test, features }: ClassificationFold, units: number):
     testing: project(scaling.apply(rowsOf(test))),
   };
 }
+
+type Scores = ReturnType<typeof scoresOf>;
 
 /** Asks about every unit a classifier that was fitted without it. */
 function answersFor(classes: readonly number[], setting: Setting): Answers {
@@ -252,6 +257,14 @@ function pick(values: Float64Array, rows: readonly number[], columns: number): F
   return picked;
 }
 
+/**
+ * Few units make few values of a score, and ties would make its p-value larger than it is: equal scores are ordered by the
+ * probability that was given to the true classes.
+ */
+function tieBroken(scores: Scores, key: "balancedAccuracy" | "auc"): number {
+  return scores[key] + 1e-9 * scores.certainty;
+}
+
 function scoresOf(
   { probabilities, predicted }: Answers,
   classes: readonly number[],
@@ -277,8 +290,11 @@ function scoresOf(
     }
     if (pairs > 0) areas.push(right / pairs);
   }
+  const logarithms = tested.map((unit) => Math.log(probabilities[unit * K + classes[unit]]));
   return {
     confusion,
+    /** Geometric mean of the probabilities of the true classes. */
+    certainty: Math.exp(logarithms.reduce((a, b) => a + b, 0) / tested.length),
     balancedAccuracy: balancedAccuracy(confusion),
     auc: areas.reduce((a, b) => a + b, 0) / areas.length,
   };

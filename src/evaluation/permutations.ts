@@ -10,7 +10,7 @@ import type { RandomStream } from "../base/random.ts";
 export function permutationPValue(found: number, chance: ArrayLike<number>): number {
   let atLeast = 1;
   // Sums of the same terms in another order may differ by rounding.
-  const least = found - 1e-12 * Math.max(1, Math.abs(found));
+  const least = found - 1e-14 * Math.max(1, Math.abs(found));
   for (let i = 0; i < chance.length; i++) if (!(chance[i] < least)) atLeast++;
   return atLeast / (chance.length + 1);
 }

@@ -1,5 +1,5 @@
 /** Classification across folds: finds what is there, finds nothing in noise, and a planted leak is noticed. */
-import { assert, assertEquals, assertThrows } from "../../src/deps/std.ts";
+import { assert, assertEquals, assertRejects } from "../../src/deps/std.ts";
 import { ConfigError } from "../../src/base/errors.ts";
 import { groupedFolds } from "../../src/base/grouped_folds.ts";
 import { RandomStream } from "../../src/base/random.ts";
@@ -19,19 +19,19 @@ function madeUp(seed: number, { units = 24, columns = 6, shift = 0 } = {}) {
   return { labels, folds, features, columns };
 }
 
-Deno.test("classes that differ are told apart, with their interval and p-value", () => {
+Deno.test("classes that differ are told apart, with their interval and p-value", async () => {
   const { labels, folds } = madeUp(1, { shift: 4 });
-  const found = classifyAcrossFolds(folds, { labels, permutations: 99, bootstraps: 200 });
+  const found = await classifyAcrossFolds(folds, { labels, permutations: 99, bootstraps: 200 });
   assert(found.auc.value > 0.9 && found.balancedAccuracy.value > 0.8);
   assertEquals([found.auc.pValue, found.classes], [0.01, ["a", "b"]]);
   const [low, high] = found.auc.interval!;
   assert(low <= found.auc.value && found.auc.value <= high && low > 0.6);
   assertEquals(found.confusion.flat().reduce((a, b) => a + b), 24);
-  const again = classifyAcrossFolds(folds, { labels, permutations: 99, bootstraps: 200 });
+  const again = await classifyAcrossFolds(folds, { labels, permutations: 99, bootstraps: 200 });
   assertEquals(again, found);
 });
 
-Deno.test("three classes in more columns than units", () => {
+Deno.test("three classes in more columns than units", async () => {
   const units = 18, columns = 60;
   const features = RandomStream.fromSeed(9).normals64(units * columns);
   const labels = Array.from({ length: units }, (_, unit) => "xyz"[unit % 3]);
@@ -40,7 +40,7 @@ Deno.test("three classes in more columns than units", () => {
   });
   const folds = groupedFolds(labels.map((_, i) => `${i}`), 3, { labels })
     .map((split) => ({ ...split, features }));
-  const { auc, balancedAccuracy } = classifyAcrossFolds(folds, {
+  const { auc, balancedAccuracy } = await classifyAcrossFolds(folds, {
     labels,
     permutations: 19,
     bootstraps: 0,
@@ -50,8 +50,9 @@ Deno.test("three classes in more columns than units", () => {
 });
 
 /** p-values of many small sets without any difference; with a leak the columns are chosen by all labels. */
-function pValues(leak: boolean): number[] {
-  return Array.from({ length: 60 }, (_, seed) => {
+async function pValues(leak: boolean): Promise<number[]> {
+  const found: number[] = [];
+  for (let seed = 0; seed < 60; seed++) {
     const { labels, folds, features, columns } = madeUp(seed, {
       units: 16,
       columns: leak ? 40 : 3,
@@ -66,25 +67,34 @@ function pValues(leak: boolean): number[] {
     );
     const options = { labels, permutations: 39, bootstraps: 0, penalties: [3], seed };
     const own = folds.map((fold) => ({ ...fold, features: leak ? seen : features }));
-    return classifyAcrossFolds(own, options).auc.pValue!;
-  });
+    found.push((await classifyAcrossFolds(own, options)).auc.pValue!);
+  }
+  return found;
 }
 
-Deno.test("without a difference p-values are uniform; columns chosen by all labels are noticed", () => {
-  assert(testUniformity(pValues(false)).pValue > 0.05);
-  const leaking = testUniformity(pValues(true));
+Deno.test("without a difference p-values are uniform; columns chosen by all labels are noticed", async () => {
+  assert(testUniformity(await pValues(false)).pValue > 0.05);
+  const leaking = testUniformity(await pValues(true));
   assert(leaking.pValue < 1e-6, `a leak must show: ${leaking.pValue}`);
 });
 
-Deno.test("folds that test what they trained on are refused, and classes that cannot be learnt", () => {
+Deno.test("folds that test what they trained on are refused, and classes that cannot be learnt", async () => {
   const { labels, folds } = madeUp(2);
   const [first, ...others] = folds;
   const both = { ...first, train: [...first.train, first.test[0]] };
   const classify = (changed: typeof folds, own = labels) =>
     classifyAcrossFolds(changed, { labels: own, permutations: 0 });
-  assertThrows(() => classify([both, ...others]), ConfigError, "trained on and tested in fold 1");
-  assertThrows(() => classify([first, first]), ConfigError, "tested in two folds");
-  assertThrows(() => classify(folds, labels.map(() => "a")), ConfigError, 'the one class "a"');
+  await assertRejects(
+    () => classify([both, ...others]),
+    ConfigError,
+    "trained on and tested in fold 1",
+  );
+  await assertRejects(() => classify([first, first]), ConfigError, "tested in two folds");
+  await assertRejects(
+    () => classify(folds, labels.map(() => "a")),
+    ConfigError,
+    'the one class "a"',
+  );
   const lonely = labels.map((_, unit) => unit === first.test[0] ? "b" : "a");
-  assertThrows(() => classify(folds, lonely), ConfigError, 'nobody of "b"');
+  await assertRejects(() => classify(folds, lonely), ConfigError, 'nobody of "b"');
 });
