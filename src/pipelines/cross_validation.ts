@@ -1,5 +1,6 @@
 /** A cross-validation of any family: its folds one after the other, and what they come to. */
 import type { ActiveEngine } from "../backends/engine.ts";
+import { howToGrant, isGranted } from "../deps/permissions.ts";
 import { FolderLock } from "../files/folder_lock.ts";
 import { toJson } from "../files/json.ts";
 import { writeWhole } from "../files/whole_file.ts";
@@ -35,7 +36,6 @@ import {
 } from "./group_differences.ts";
 import { labelOfPerson, readLabels } from "./label_table.ts";
 import { UsageError } from "./option_table.ts";
-import { requireReadableOrNew } from "./output_permissions.ts";
 import type { FoldPlace, Pipeline, VerbResult } from "./pipeline.ts";
 import { say } from "./terminal.ts";
 
@@ -86,7 +86,13 @@ export function startCrossValidation(
     ? null
     : readLabels(values.labels, values["group-column"]);
   const settings = crossValidationSettings(pipeline, { values, files }, labels);
-  requireReadableOrNew(folder);
+  if (!isGranted("read", folder)) {
+    throw new UsageError(
+      `crossvalidate reads the folds it has written to "${folder}", and Deno was given no permission to; ${
+        howToGrant(`--allow-read=${folder}`)
+      }`,
+    );
+  }
   requireOwn(folder);
   makeFolder(folder);
   const lock = FolderLock.take(folder);

@@ -219,6 +219,7 @@ export function groupLines({ groups, methods, notes }: GroupComparison): string[
   const width = Math.max(18, ...methods.map(({ method }) => method.length));
   const cell = ({ value, interval, pValue }: TestedScore) => {
     const range = interval ? `${interval[0].toFixed(2)}–${interval[1].toFixed(2)}` : "";
+    if (Number.isNaN(value)) return "n/a".padEnd(26);
     return `${value.toFixed(2)}  ${range.padEnd(9)}  ${pValue === null ? "n/a" : pText(pValue)}`
       .padEnd(26);
   };
@@ -247,9 +248,7 @@ function sentence(methods: readonly GroupDifference[]): string {
   return `  ${answer}${
     better.length === 0
       ? ""
-      : `; ${better.map(({ method }) => method).join(" and ")} tell${
-        better.length === 1 ? "s" : ""
-      } them apart better`
+      : `; the AUC of ${better.map(({ method }) => method).join(" and ")} is larger`
   }.`;
 }
 

@@ -136,7 +136,7 @@ Deno.test("help lists the families, and each has a page of its own", async () =>
   const program = await done("--help");
   assertMatch(program, /^ {2}recurrent-vae {2}fMRI volumes/m);
   assertMatch(program, /^ {2}guard {10}rows of a table: a linear autoencoder$/m);
-  assertMatch(program, /^ {2}join-tables {2}Put the rows of several tables into one$/m);
+  assertMatch(program, /^ {2}join-tables {4}Put the rows of several tables into one$/m);
   const general = await done("train", "--help");
   assertStringIncludes(general, "recvae train [FAMILY] [options] [FILE…]");
   assertMatch(general, /^ {2}guard {10}rows of a table: a linear autoencoder$/m);
