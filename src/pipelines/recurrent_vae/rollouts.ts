@@ -93,7 +93,7 @@ export async function rollOut(
       const values = reconstruction instanceof Float32Array
         ? reconstruction
         : Float32Array.from(reconstruction); // of the reference engine
-      await file?.append(invertScaling(values, scaling));
+      await file?.append(invertScaling(values, scaling, { firstFrame: start }));
       discard(reconstruction);
       await letOthersRun();
     },
