@@ -40,18 +40,30 @@ export function ridgeTransition(
   return { transition: solveTransition(sums, { latentDim, rho }), rows: sums.rows };
 }
 
+/** A least-squares fit of F. */
+export interface TransitionFit {
+  /** F `[D, D]` row-major. */
+  readonly transition: Float64Array;
+  /** Σ h⁻h⁻ᵀ of the centred predecessors, `[D, D]`. */
+  readonly gram: Float64Array;
+  /** Covariance of what F leaves, divisor pairs − D − 1, `[D, D]`. */
+  readonly residual: Float64Array;
+  /** Number of pairs. */
+  readonly pairs: number;
+}
+
 /**
  * F of least squares, without penalty, on centred pairs: the mean of all predecessors is taken from predecessors, the mean of
  * all successors from successors. Pairs are two observed frames that follow each other in a run.
  *
  * @param runs Posterior means of the training runs.
  * @param latentDim D.
- * @returns F `[D, D]` row-major; null with too few pairs to determine it.
+ * @returns Null with too few pairs to determine F.
  */
-export function leastSquaresTransition(
+export function leastSquaresFit(
   runs: readonly StateRun[],
   latentDim: number,
-): Float64Array | null {
+): TransitionFit | null {
   const D = latentDim;
   const [before, after] = [new Float64Array(D), new Float64Array(D)];
   let pairs = 0;
@@ -62,11 +74,20 @@ export function leastSquaresTransition(
       after[d] += current[d];
     }
   });
-  if (pairs <= D) return null;
+  if (pairs <= D + 1) return null;
   const means = { before: before.map((v) => v / pairs), after: after.map((v) => v / pairs) };
-  const { gram, cross } = sumOver(runs, { latentDim, counts: isPair, means });
+  const { gram, cross, successors } = sumOver(runs, { latentDim, counts: isPair, means });
   const solution = solveNormalEquations(gram, cross, { size: D });
-  return solution && transposed(solution, D);
+  if (!solution) return null;
+  // Σ(h − F·h⁻)(h − F·h⁻)ᵀ = Σhhᵀ − F·Σh⁻hᵀ for a least-squares fit.
+  const transition = transposed(solution, D);
+  const residual = successors.map((value, i) => {
+    const [row, column] = [Math.floor(i / D), i % D];
+    let explained = 0;
+    for (let k = 0; k < D; k++) explained += transition[row * D + k] * cross[k * D + column];
+    return (value - explained) / (pairs - D - 1);
+  });
+  return { transition, gram, residual, pairs };
 }
 
 /**
@@ -139,11 +160,11 @@ function sumOver(
   { means, ...rows }: Rows & {
     readonly means?: { readonly before: Float64Array; readonly after: Float64Array };
   },
-): TransitionSums {
+): TransitionSums & { readonly successors: Float64Array } {
   const D = rows.latentDim;
   const before = means?.before ?? new Float64Array(D);
   const after = means?.after ?? new Float64Array(D);
-  const [gram, cross] = [new Float64Array(D * D), new Float64Array(D * D)];
+  const [gram, cross, successors] = [0, 1, 2].map(() => new Float64Array(D * D));
   let count = 0;
   eachRow(runs, rows, (previous, current) => {
     count++;
@@ -152,8 +173,9 @@ function sumOver(
       for (let j = 0; j < D; j++) {
         gram[i * D + j] += x * (previous[j] - before[j]);
         cross[i * D + j] += x * (current[j] - after[j]);
+        successors[i * D + j] += (current[i] - after[i]) * (current[j] - after[j]);
       }
     }
   });
-  return { gram, cross, rows: count };
+  return { gram, cross, successors, rows: count };
 }

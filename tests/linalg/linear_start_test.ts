@@ -3,7 +3,7 @@ import type { MaskedRun } from "../../src/base/masked_run.ts";
 import type { FloatArray } from "../../src/base/arrays.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "../../src/deps/std.ts";
 import { fitLinearStart, type LinearStartOptions } from "../../src/linalg/linear_start.ts";
-import { leastSquaresTransition, ridgeTransition } from "../../src/linalg/run_transition.ts";
+import { leastSquaresFit, ridgeTransition } from "../../src/linalg/run_transition.ts";
 import { assertClose } from "../support/closeness.ts";
 import { LaggedFixture } from "../support/lagged_fixtures.ts";
 
@@ -150,10 +150,10 @@ Deno.test("least squares on centred pairs finds F whatever the mean of the state
     states[2 * t + 1] = F[2] * a + F[3] * b + Math.cos(2.3 * t * t);
   }
   const shifted = states.map((value) => value + 50);
-  const found = leastSquaresTransition([{ states: shifted }], 2)!;
-  assertClose(found, leastSquaresTransition([{ states }], 2)!, { tolerance: 1e-9 });
+  const found = leastSquaresFit([{ states: shifted }], 2)!.transition;
+  assertClose(found, leastSquaresFit([{ states }], 2)!.transition, { tolerance: 1e-9 });
   assertClose(found, F, { tolerance: 0.15 });
   const { transition } = ridgeTransition([{ states: shifted }], 2, { rho: 1e-3 });
   assert(Math.abs(transition[1] - F[1]) > 0.1, `${transition}`);
-  assertEquals(leastSquaresTransition([{ states: states.slice(0, 6) }], 2), null);
+  assertEquals(leastSquaresFit([{ states: states.slice(0, 6) }], 2), null);
 });
