@@ -12,7 +12,7 @@ import { reportPage } from "../../reports/page.ts";
 import { sliceComparison } from "../../reports/slice_comparison.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
-import { rollOut, scanSpace, type Trajectory, writeStates } from "./rollouts.ts";
+import { rollOut, scanSpace, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
 import { uniqueStems } from "./scan_names.ts";
 
@@ -100,7 +100,7 @@ async function rollOutAll(
       ...(plan.offset ? { offset: plan.offset(row) } : {}),
       ...(plan.reconstruct ? { path } : {}),
     });
-    writeStates(`${folder}/${RUN_LAYOUT.latents}/${stem}_latents.tsv`, trajectory.states);
+    writeStates(statePaths(`${folder}/${RUN_LAYOUT.latents}`, stem), trajectory);
     trajectories.push(trajectory);
   }
   return trajectories;
