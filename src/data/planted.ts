@@ -6,22 +6,25 @@
  * signal = (1 − a)·u + a·S·std(u)/std(S); x = signal + noise·std(signal)/√SNR. Deviations are of all values together.
  */
 import type { NdArray, SpatialShape } from "../base/arrays.ts";
-import { checkOptions, integer, list, number, record } from "../base/fields.ts";
+import { ConfigError } from "../base/errors.ts";
+import { checkOptions, integer, list, number, object, record } from "../base/fields.ts";
 import { RandomStream } from "../base/random.ts";
 import { type Cohort, memoryFrames } from "./cohort.ts";
 import { voxelCount } from "./frame_source.ts";
 
 /** What planted scans are made of. */
 export interface PlantedOptions {
-  /** Runs N. Default 8. */
+  /** Runs N of one group. Default 8. */
   readonly runs?: number;
+  /** Instead: groups with dynamics of their own that are seen through the same maps. */
+  readonly groups?: readonly PlantedGroup[];
   /** Frames T of each. Default 120. */
   readonly frames?: number;
   /** `[X, Y, Z]`. Default 8, 10, 8. */
   readonly spatialShape?: SpatialShape;
   /** Modulus of each rotating pair of states. Default 0.95, 0.88. */
   readonly moduli?: readonly number[];
-  /** Its angle a frame, in radians. Default 0.35, 0.9. */
+  /** Its angle a frame, in radians; as many. Default 0.35, 0.9. */
   readonly angles?: readonly number[];
   /** Share a of the signal that is the nonlinear part. Default 0.5. */
   readonly nonlinearity?: number;
@@ -31,9 +34,19 @@ export interface PlantedOptions {
   readonly seed?: number;
 }
 
+/** Runs that share their dynamics. */
+export interface PlantedGroup {
+  readonly label: string;
+  readonly runs: number;
+  /** As many as in the other groups. */
+  readonly moduli: readonly number[];
+  readonly angles: readonly number[];
+}
+
 /** Options there are. */
 export const PLANTED_OPTIONS = record<PlantedOptions>({
   runs: integer({ least: 1, most: 10_000 }),
+  groups: list(object("a group with label, runs, moduli and angles")),
   frames: integer({ least: 1, most: 1_000_000 }),
   spatialShape: list(integer({ least: 1 })),
   moduli: list(number({ above: 0, below: 1 })),
@@ -57,12 +70,14 @@ export interface PlantedParts {
 export interface PlantedCohort extends Cohort {
   /** h, `[N, T, D]`. */
   readonly latents: NdArray;
-  /** F, `[D, D]` row-major: h_t = F·h_{t−1} + noise. */
-  readonly transition: Float64Array;
+  /** F of each group, `[D, D]` row-major: h_t = F·h_{t−1} + noise. */
+  readonly transitions: readonly Float64Array[];
 }
 
 /** Standard deviation of the Gaussian that smooths the maps, in voxels. */
 const SMOOTHING = 1.5;
+/** Most values of a cohort: two GiB of them. */
+const MOST_PLANTED = 2 ** 27;
 /** What a scan has beside x: 1000 + 10·x, so that it looks like one. */
 const BASELINE = 1000;
 const SCALE = 10;
@@ -72,27 +87,66 @@ const SCALE = 10;
  *
  * @param options See {@link PlantedOptions}.
  * @returns Frames 1000 + 10·x, computed once and kept.
+ * @throws {ConfigError} for groups of other widths, and angles that are not as many as moduli.
  */
 export function plantedCohort(options: PlantedOptions = {}): PlantedCohort {
   checkOptions(options, PLANTED_OPTIONS, { doing: "Cannot make planted scans" });
-  const { runs = 8, frames = 120, spatialShape = [8, 10, 8], seed = 0 } = options;
-  const { moduli = [0.95, 0.88], angles = [0.35, 0.9], nonlinearity = 0.5, snr = 1 } = options;
+  const { frames = 120, spatialShape = [8, 10, 8], seed = 0, nonlinearity = 0.5, snr = 1 } =
+    options;
+  const groups = groupsOf(options);
+  const D = 2 * groups[0].moduli.length;
+  checkSize(groups.reduce((sum, { runs }) => sum + runs, 0) * frames * voxelCount(spatialShape));
   const stream = RandomStream.fromSeed(seed).split("planted");
-  const transition = rotations(moduli, angles);
-  const latents = rollStates(stream.split("states"), { runs, frames, moduli, transition });
-  const maps = smoothMaps(stream.split("maps"), spatialShape, 2 * moduli.length);
+  const transitions = groups.map(({ moduli, angles }) => rotations(moduli, angles));
+  const members = groups.flatMap(({ runs }, g) => Array.from({ length: runs }, () => g));
+  const states = members.map((g, n) =>
+    rollStates(stream.split("states").split(n).normals(frames * D), {
+      moduli: groups[g].moduli,
+      transition: transitions[g],
+    })
+  );
+  const data = new Float64Array(members.length * frames * D);
+  states.forEach((run, n) => data.set(run, n * frames * D));
+  const latents = { data, shape: [members.length, frames, D] };
+  const maps = smoothMaps(stream.split("maps"), spatialShape, D);
   const noise = (run: number, t: number) =>
     stream.split("noise").split(run).split(t).normals(voxelCount(spatialShape));
   const x = composePlanted({ latents, maps, noise }, { spatialShape, nonlinearity, snr });
   const size = frames * voxelCount(spatialShape);
-  const subjects = Array.from({ length: runs }, (_, n) => {
+  const subjects = members.map((g, n) => {
     const id = `sub-${String(n + 1).padStart(2, "0")}`;
     const values = x.values.subarray(n * size, (n + 1) * size);
-    const data = Float32Array.from(values, (value) => BASELINE + SCALE * value);
-    const open = () => memoryFrames(data, { source: id, spatialShape, frames });
-    return { id, label: "", group: id, frames, open };
+    const scan = Float32Array.from(values, (value) => BASELINE + SCALE * value);
+    const open = () => memoryFrames(scan, { source: id, spatialShape, frames });
+    return { id, label: groups[g].label, group: id, frames, open };
   });
-  return { subjects, spatialShape, frames, latents, transition };
+  return { subjects, spatialShape, frames, latents, transitions };
+}
+
+/** All values are kept twice in float64. */
+function checkSize(values: number): void {
+  if (values <= MOST_PLANTED) return;
+  throw new ConfigError(
+    "spatialShape",
+    `Cannot make planted scans: found ${values} values in all, needs at most ${MOST_PLANTED}; ask for smaller volumes, ` +
+      "fewer frames or fewer runs",
+  );
+}
+
+/** The groups asked for, checked. */
+function groupsOf(options: PlantedOptions): readonly PlantedGroup[] {
+  const { runs = 8, moduli = [0.95, 0.88], angles = [0.35, 0.9] } = options;
+  const { groups = [{ label: "", runs, moduli, angles }] } = options;
+  const width = groups[0]?.moduli.length ?? 0;
+  for (const group of groups) {
+    if (width > 0 && group.moduli.length === width && group.angles.length === width) continue;
+    throw new ConfigError(
+      "moduli",
+      `Cannot make planted scans: found ${group.moduli.length} moduli and ${group.angles.length} angles, needs at ` +
+        "least one, as many angles, and the same in every group",
+    );
+  }
+  return groups;
 }
 
 /** Values `[N, T, Z, Y, X]`, and the deviations met on the way. */
@@ -157,32 +211,24 @@ function rotations(moduli: readonly number[], angles: readonly number[]): Float6
   return F;
 }
 
-/** States of variance 1: h_1 is normal, then h_t = F·h_{t−1} + √(1 − m²)·normal. */
+/** States of variance 1 `[T, D]`: h_1 is normal, then h_t = F·h_{t−1} + √(1 − m²)·normal. */
 function rollStates(
-  stream: RandomStream,
-  { runs, frames, moduli, transition }: {
-    readonly runs: number;
-    readonly frames: number;
+  draws: Float32Array,
+  { moduli, transition }: {
     readonly moduli: readonly number[];
     readonly transition: Float64Array;
   },
-): NdArray {
+): Float64Array {
   const D = 2 * moduli.length;
-  const data = new Float64Array(runs * frames * D);
-  for (let n = 0; n < runs; n++) {
-    const draws = stream.split(n).normals(frames * D);
-    for (let t = 0; t < frames; t++) {
-      const row = (n * frames + t) * D;
-      for (let d = 0; d < D; d++) {
-        const m = moduli[Math.floor(d / 2)];
-        data[row + d] = t === 0 ? draws[d] : Math.sqrt(1 - m * m) * draws[t * D + d];
-        for (let k = 0; t > 0 && k < D; k++) {
-          data[row + d] += transition[d * D + k] * data[row - D + k];
-        }
-      }
+  const states = Float64Array.from(draws);
+  for (let row = D; row < states.length; row += D) {
+    for (let d = 0; d < D; d++) {
+      const m = moduli[Math.floor(d / 2)];
+      states[row + d] *= Math.sqrt(1 - m * m);
+      for (let k = 0; k < D; k++) states[row + d] += transition[d * D + k] * states[row - D + k];
     }
   }
-  return { data, shape: [runs, frames, D] };
+  return states;
 }
 
 /** Normal fields smoothed by a Gaussian, each of deviation 1. */

@@ -70,7 +70,44 @@ Deno.test("a planted cohort is a function of its seed, and its states have the d
   const mean = (values: Float64Array) => values.reduce((a, b) => a + b * b, 0) / values.length;
   assertAlmostEquals(mean(cohort.latents.data as Float64Array), 1, 0.12);
   assertThrows(() => plantedCohort({ moduli: [1] }), Error, "moduli");
+  assertThrows(() => plantedCohort({ moduli: [0.5] }), Error, "1 moduli and 2 angles");
 });
+
+Deno.test("planted groups differ in their dynamics alone: the maps are the same", async () => {
+  const pair = (label: string, modulus: number) => ({
+    label,
+    runs: 2,
+    moduli: [modulus],
+    angles: [0.3],
+  });
+  const options = { frames: 300, spatialShape: [3, 3, 2], snr: 1e6, nonlinearity: 0 } as const;
+  const cohort = plantedCohort({ ...options, groups: [pair("CN", 0.95), pair("AD", 0.5)] });
+  assertEquals(cohort.subjects.map(({ label }) => label), ["CN", "CN", "AD", "AD"]);
+  const moduli = [0, 1].map((g) => {
+    const data = cohort.latents.data as Float64Array;
+    const runs = [2 * g, 2 * g + 1].map((n) => ({ states: data.subarray(n * 600, (n + 1) * 600) }));
+    return reportDynamics(runs, 2)!.modes[0].modulus;
+  });
+  assertAlmostEquals(moduli[0], 0.95, 0.03);
+  assertAlmostEquals(moduli[1], 0.5, 0.1);
+  // Two maps span every frame of every group.
+  const frames = await Promise.all(cohort.subjects.map(async (subject) => {
+    const run = await subject.open();
+    return [0, 150, 299].map((t) => Float64Array.from(run.readFrame(t), (value) => value - 1000));
+  }));
+  const [a, b, ...others] = frames.flat();
+  const basis = { data: interleaved([a, b]), shape: [18, 2] };
+  const rest = { data: interleaved(others), shape: [18, others.length] };
+  latentRecovery(rest, basis).forEach((r2) => assertAlmostEquals(r2, 1, 1e-3));
+});
+
+/** Columns of a matrix as one row-major array. */
+function interleaved(columns: readonly Float64Array[]): Float64Array {
+  return Float64Array.from(
+    { length: columns[0].length * columns.length },
+    (_, i) => columns[i % columns.length][Math.floor(i / columns.length)],
+  );
+}
 
 Deno.test("recovery: any invertible mixture with an offset gives the states back, noise does not", () => {
   const truth = { data: Float64Array.from(RandomStream.fromSeed(1).normals(300)), shape: [100, 3] };
