@@ -1,6 +1,11 @@
 import { openBoldRun } from "../../src/data/bold_run.ts";
 import { plantedCohort } from "../../src/data/planted.ts";
-import { assertAlmostEquals, assertEquals, assertStringIncludes } from "../../src/deps/std.ts";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertStringIncludes,
+} from "../../src/deps/std.ts";
 import { inFolder } from "../support/folders.ts";
 import { recvae } from "./run_recvae.ts";
 
@@ -84,5 +89,29 @@ Deno.test("synthesize --planted makes two groups, and refuses options of the oth
     );
     assertEquals(huge.code, 2, huge.stderr);
     assertStringIncludes(huge.stderr, "ask for smaller volumes");
+  });
+});
+
+Deno.test("train reports dynamics by least squares, with intervals, in transition.json", async () => {
+  await inFolder(async (folder) => {
+    const scans = `${folder}/planted`;
+    const made = await recvae(
+      ...["synthesize", "--planted", "--out", scans, "--frames", "60", "--repetition-time", "2"],
+      ...["--runs", "6"],
+    );
+    assertEquals(made.code, 0, made.stderr);
+    const run = `${folder}/run`;
+    const trained = await recvae(
+      ...["train", "--data", scans, "--latent-dim", "4", "--epochs", "2", "--fit-offsets", "0"],
+      ...["--out", run, "--quiet"],
+    );
+    assertEquals(trained.code, 0, trained.stderr);
+    const { leastSquares, repetitionTime } = JSON.parse(
+      Deno.readTextFileSync(`${run}/transition.json`),
+    );
+    assertEquals([repetitionTime, leastSquares.F.length], [2, 4]);
+    const { modulus, modulusInterval: [low, high], timeConstant } = leastSquares.modes[0];
+    assert(low < modulus && modulus < high, `${low} ${modulus} ${high}`);
+    assertAlmostEquals(timeConstant, -1 / Math.log(modulus), 1e-9);
   });
 });
