@@ -1,7 +1,6 @@
 /** Tells a model that learnt something about time from one whose dynamics would be numbers about nothing. */
 import type { NdArray } from "../../base/arrays.ts";
 import type { RecurrentVaeConfig } from "../../models/recurrent_vae/config.ts";
-import { explained, type Scores } from "./scores.ts";
 
 /** Latents that vary less over time than this share of the noise they are sampled with carry nothing. */
 const LEAST_SPREAD = 0.05;
@@ -53,13 +52,13 @@ export function spreadOverTime({ states, logVar }: Latents): number {
  *
  * @param latents Of scans, held-out ones if there are any.
  * @param model The configuration.
- * @param options `scores`: on held-out scans, if there are any.
+ * @param options `share`: of the held-out scans' variance that the model explains; null without held-out scans.
  * @returns Null when they do.
  */
 export function findNoDynamics(
   latents: Latents,
   model: RecurrentVaeConfig,
-  { scores }: { readonly scores: Scores | null },
+  { share }: { readonly share: number | null },
 ): NoDynamics | null {
   const spread = spreadOverTime(latents);
   if (spread < LEAST_SPREAD) {
@@ -72,7 +71,7 @@ export function findNoDynamics(
       }.`,
     };
   }
-  if (scores === null || !(explained(scores.model, scores) < LEAST_EXPLAINED)) return null;
+  if (share === null || !(share < LEAST_EXPLAINED)) return null;
   return {
     reason: "nothing explained",
     note:

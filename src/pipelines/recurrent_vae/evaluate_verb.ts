@@ -9,7 +9,9 @@ import { type Option, UsageError, type Values } from "../option_table.ts";
 import { temporaryFolder } from "../output_permissions.ts";
 import { ownDataOf } from "./own_data.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
-import { scoreFitted, scoreHeldOut } from "./scores.ts";
+import { comparisonLines } from "./comparison_lines.ts";
+import { scoresOf } from "./report.ts";
+import { scoreFitted } from "./scores.ts";
 import { TRAINING_FIELDS } from "./settings.ts";
 import { scoreTable } from "./summary.ts";
 import { openRun, type SavedRun, withModelAndScans } from "./trained_model.ts";
@@ -74,14 +76,14 @@ async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<VerbR
     }
     const engine = await startEngine(values);
     const model = run.model();
-    const scores = await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
+    const { scores, comparison } = await scoresOf(model, data, {
       fitOffsets: values["fit-offsets"] ?? config.training.fitOffsets,
-      ...(data.mask ? { mask: data.mask } : {}),
     });
     const scans = data.heldOut.cohort.subjects.map(({ id: file }) => ({ file, seen: "held out" }));
     model.dispose();
     await engine.stop();
-    return { json: { ...scores, scans, notes: data.notes }, text: scoreTable(scores).join("\n") };
+    const lines = comparison ? comparisonLines(comparison, config) : scoreTable(scores!);
+    return { json: { ...scores ?? comparison, scans, notes: data.notes }, text: lines.join("\n") };
   } finally {
     data.close();
   }

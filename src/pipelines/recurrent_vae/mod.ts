@@ -64,7 +64,7 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
   outputs: [
     { folder: RUN_LAYOUT.latents, names: /_latents(_sd)?\.tsv$/ },
     { folder: RUN_LAYOUT.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
-    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|eigenvalues)\.svg$/ },
+    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|maps|eigenvalues)\.svg$/ },
   ],
 };
 

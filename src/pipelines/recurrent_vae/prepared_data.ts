@@ -3,13 +3,13 @@ import type { NdArray } from "../../base/arrays.ts";
 import { type Cohort, type CohortSubject, selectSubjects } from "../../data/cohort.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
 import { finiteOutside, openMask } from "../../data/mask.ts";
-import type { Normalization } from "../../data/normalization.ts";
+import { isRunKind, type Normalization } from "../../data/normalization.ts";
 import { groupedFolds, type Split, trainTestSplit } from "../../data/splits.ts";
 import type { OpenedData } from "../pipeline.ts";
 import { printNotes } from "./data_notes.ts";
 import { locatedFile } from "./data_options.ts";
 import { openNewData, openOwnData, type OwnData } from "./own_data.ts";
-import { requireContrast, scanNotes } from "./scan_notes.ts";
+import { maskNotes, requireContrast, scanNotes } from "./scan_notes.ts";
 import { parseFold, type TrainingDataPlan } from "./train_options.ts";
 
 /** Loaders of a run. */
@@ -65,6 +65,7 @@ export async function prepareData(
     memoryBudget,
     cacheDirectory,
     normalization: options.normalization ?? plan.scaling,
+    ...(mask ? { mask: mask.data } : {}),
   });
   const heldOut = await closingOnFailure(train, async () => {
     requireContrast(train);
@@ -77,7 +78,7 @@ export async function prepareData(
       normalization: train.normalization,
     });
   });
-  notes.push(...scanNotes(heldOut ? [train, heldOut] : [train]));
+  notes.push(...maskNotes(train), ...scanNotes(heldOut ? [train, heldOut] : [train]));
   printNotes(notes);
   return {
     plan,
@@ -85,7 +86,7 @@ export async function prepareData(
     split,
     train,
     heldOut,
-    ...(mask ? { mask } : {}),
+    ...maskOf(mask, train),
     notes,
     batchesPerEpoch: train.batchesPerEpoch,
     describe: (row) => train.cohort.subjects[row]?.id ?? `row ${row}`,
@@ -94,6 +95,17 @@ export async function prepareData(
       heldOut?.close();
     },
   };
+}
+
+/** The mask that was given, or the one that was found. */
+function maskOf(
+  given: NdArray | undefined,
+  { normalization, spatialShape: [x, y, z] }: DataLoader,
+): { readonly mask?: NdArray } {
+  if (given) return { mask: given };
+  if (!isRunKind(normalization)) return {};
+  const data = Float32Array.from(normalization.mask.inside);
+  return { mask: { data, shape: [z, y, x] } };
 }
 
 async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>): Promise<T> {

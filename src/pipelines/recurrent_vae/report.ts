@@ -1,10 +1,12 @@
 /** Scores a trained recurrent VAE and writes what people look at beside the summary. */
+import { isRunKind } from "../../data/normalization.ts";
 import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import type { ReportSource, RunSummary } from "../pipeline.ts";
+import { compareHeldOut, type HeldOutComparison } from "./comparison.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import type { RunConfig } from "./run_config.ts";
-import { scoreHeldOut, scoreTrained } from "./scores.ts";
+import { scoreHeldOut, type Scores, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
 
 /**
@@ -17,10 +19,7 @@ export async function reportRun(
   source: ReportSource<RunConfig, PreparedData, RecurrentVae>,
 ): Promise<RunSummary> {
   const { folder, config, data, model } = source;
-  const scores = data.heldOut && await scoreHeldOut(model, { ...data, heldOut: data.heldOut }, {
-    fitOffsets: config.training.fitOffsets,
-    ...(data.mask ? { mask: data.mask } : {}),
-  });
+  const scores = await scoresOf(model, data, config.training);
   const trainedOn = await scoreTrained(model, data);
   const results = await writeResults(folder, model, data);
   const { metrics, ended, weightsOf, divergence } = source.outcome;
@@ -30,7 +29,7 @@ export async function reportRun(
     ended,
     divergedIn: divergence?.epoch ?? null,
     weightsOf,
-    scores,
+    ...scores,
     trainedOn,
     latents: results,
     eigenvalues: results.eigenvalues,
@@ -44,4 +43,19 @@ export async function reportRun(
     summary: text,
   });
   return { json: summary, text: text.trimEnd() };
+}
+
+/** Scores on the held-out runs: of the kind that the normalisation calls for. */
+export async function scoresOf(
+  model: RecurrentVae,
+  { train, heldOut, mask }: Pick<PreparedData, "train" | "heldOut" | "mask">,
+  { fitOffsets }: { readonly fitOffsets: number },
+): Promise<{ readonly scores: Scores | null; readonly comparison: HeldOutComparison | null }> {
+  if (!heldOut) return { scores: null, comparison: null };
+  const data = { train, heldOut };
+  if (isRunKind(train.normalization)) {
+    return { scores: null, comparison: await compareHeldOut(model, data, { fitOffsets }) };
+  }
+  const options = { fitOffsets, ...(mask ? { mask } : {}) };
+  return { scores: await scoreHeldOut(model, data, options), comparison: null };
 }

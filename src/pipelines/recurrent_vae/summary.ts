@@ -6,6 +6,8 @@ import type { Eigenvalue } from "../../linalg/eigenvalues.ts";
 import type { EarlyStoppingState } from "../../training/early_stopping.ts";
 import type { EndReason, EpochMetrics } from "../../training/loop.ts";
 import { formatDuration } from "../../training/progress.ts";
+import type { HeldOutComparison } from "./comparison.ts";
+import { comparisonLines } from "./comparison_lines.ts";
 import { findNoDynamics, type Latents, type NoDynamics } from "./collapse.ts";
 import { dynamicsLines } from "./dynamics.ts";
 import type { PreparedData } from "./prepared_data.ts";
@@ -36,8 +38,10 @@ export interface RunSummary {
     /** The epoch with the lowest training loss, counted from 1; null when it was not looked for. */
     readonly best: { readonly epoch: number; readonly loss: number } | null;
   };
-  /** Null when nothing was held out. */
+  /** Null when nothing was held out, and where there is a comparison instead. */
   readonly scores: Scores | null;
+  /** Of data normalised run by run; null otherwise, and when nothing was held out. */
+  readonly comparison: HeldOutComparison | null;
   /** Reconstruction of the runs that were trained on. */
   readonly trainedOn: ReconstructionScore;
   /** Of training's F. */
@@ -64,6 +68,7 @@ export interface SummarySources {
   readonly best: EarlyStoppingState;
   readonly seconds: number;
   readonly scores: Scores | null;
+  readonly comparison: HeldOutComparison | null;
   readonly trainedOn: ReconstructionScore;
   /** Of the runs the figures show. */
   readonly latents: Latents;
@@ -74,9 +79,10 @@ export interface SummarySources {
 
 /** Gathers the facts. */
 export function summarise(sources: SummarySources): RunSummary {
-  const { folder, config, engine, data, metrics, scores, trainedOn } = sources;
+  const { folder, config, engine, data, metrics, scores, comparison, trainedOn } = sources;
   const { best, bestEpoch } = sources.best;
-  const noDynamics = findNoDynamics(sources.latents, config.model, { scores });
+  const share = scores ? explained(scores.model, scores) : comparison?.model.model.share ?? null;
+  const noDynamics = findNoDynamics(sources.latents, config.model, { share });
   return {
     folder,
     config,
@@ -98,6 +104,7 @@ export function summarise(sources: SummarySources): RunSummary {
       best: best === null || bestEpoch === null ? null : { epoch: bestEpoch + 1, loss: best },
     },
     scores,
+    comparison,
     trainedOn,
     eigenvalues: sources.eigenvalues,
     dynamics: sources.dynamics,
@@ -169,7 +176,8 @@ function weightsLines(
   return [...lines, `Weights   of epoch ${weightsOf} of ${epochs}${last} ${reason}`];
 }
 
-function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
+function scoreLines({ scores, comparison, trainedOn, config, data }: RunSummary): string[] {
+  if (comparison) return comparisonLines(comparison, config);
   const inside = config.data.mask === undefined ? "" : ", inside the mask";
   if (scores === null) {
     return [

@@ -11,7 +11,7 @@ import { resumeOption, RUN_OPTIONS } from "../run_options.ts";
 import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
 import { type Preset, PRESETS, SHIPPED_DATA_MODEL } from "./presets.ts";
-import { DATA_FIELDS, foldOf, TRAINING_FIELDS } from "./settings.ts";
+import { DATA_FIELDS, foldOf, SCALINGS, TRAINING_FIELDS } from "./settings.ts";
 
 /** Options that may accompany --resume, beside those of every family. */
 export const CHANGEABLE: readonly string[] = [
@@ -46,16 +46,20 @@ export const TRAIN_OPTIONS = [
   {
     name: "scaling",
     kind: "choice",
-    choices: ["train-residual", "min-max", "z-score", "train-z-score", "none"],
+    choices: SCALINGS,
     value: "KIND",
-    help: "Normalisation of the data: train-residual, min-max, z-score, train-z-score or none",
+    help:
+      "Normalisation of the data: run-z-score (each voxel of each run inside the mask), run-detrend (the same in percent " +
+      "of the mean), train-residual, min-max, z-score, train-z-score or none",
     group: "Data",
   },
   {
     name: "mask",
     kind: "text",
     value: "FILE",
-    help: "Count only voxels inside this mask in the reconstruction loss and the scores",
+    help:
+      "Count only voxels inside this mask in the reconstruction loss and the scores; run-z-score and run-detrend find " +
+      "one in the mean image without it",
     group: "Data",
   },
   {

@@ -1,0 +1,85 @@
+/**
+ * What each latent dimension means in space: how the decoded volume changes when the state moves along that dimension from
+ * its mean over the training runs. A numerical Jacobian, so linear paths and convolutions count alike.
+ */
+import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import { NiftiFile } from "../../files/nifti_file.ts";
+import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
+import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+
+/** Step of the central difference, in standard deviations of the state over the training frames. */
+const STEP = 0.1;
+
+/** Maps of D dimensions. */
+export interface LatentMaps {
+  /** Change of the normalised volume for one standard deviation of the state, `[D, Z·Y·X]`. */
+  readonly maps: Float32Array;
+  /** Standard deviation of each dimension over the training frames, `[D]`. */
+  readonly deviations: Float64Array;
+}
+
+/**
+ * Computes the maps.
+ *
+ * @param model Trained; left in evaluation mode.
+ * @param states Posterior means of the training runs, `[T, D]` each.
+ */
+export async function latentMaps(
+  model: RecurrentVae,
+  states: readonly NdArray[],
+): Promise<LatentMaps> {
+  const D = model.config.latentDim;
+  const { mean, deviations } = moments(states, D);
+  const volumeAt = async (d: number, step: number): Promise<FloatArray> => {
+    const latent = Float32Array.from(mean);
+    latent[d] += step;
+    return (await model.eval().decode({ data: latent, shape: [1, D] })).data as FloatArray;
+  };
+  const [X, Y, Z] = model.config.spatialShape;
+  const maps = new Float32Array(D * X * Y * Z);
+  for (let d = 0; d < D; d++) {
+    const step = STEP * (deviations[d] || 1);
+    const [above, below] = [await volumeAt(d, step), await volumeAt(d, -step)];
+    const scale = deviations[d] / (2 * step);
+    for (let v = 0; v < above.length; v++) {
+      maps[d * above.length + v] = (above[v] - below[v]) * scale;
+    }
+  }
+  return { maps, deviations };
+}
+
+/**
+ * Writes maps as one NIfTI file with an image a dimension.
+ *
+ * @param path Where.
+ * @param maps From {@link latentMaps}.
+ * @param facts Size and affine.
+ * @throws {WriteError} when it cannot be written.
+ */
+export async function writeMaps(
+  path: string,
+  { maps, deviations }: LatentMaps,
+  facts: Omit<NiftiImageFacts, "frames" | "repetitionTime">,
+): Promise<void> {
+  using file = new NiftiFile(path, {
+    ...facts,
+    frames: deviations.length,
+    description: "recvae latent maps, one a dimension",
+  });
+  await file.append(maps);
+  await file.finish();
+}
+
+function moments(states: readonly NdArray[], D: number) {
+  const [sum, squares] = [new Float64Array(D), new Float64Array(D)];
+  let frames = 0;
+  for (const { data } of states) {
+    frames += data.length / D;
+    for (let i = 0; i < data.length; i++) sum[i % D] += data[i];
+  }
+  const mean = sum.map((value) => value / frames);
+  for (const { data } of states) {
+    for (let i = 0; i < data.length; i++) squares[i % D] += (data[i] - mean[i % D]) ** 2;
+  }
+  return { mean, deviations: squares.map((value) => Math.sqrt(value / frames)) };
+}
