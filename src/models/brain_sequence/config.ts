@@ -19,6 +19,12 @@ export const STACK_ACTIVATIONS = ["gelu", "gelu_new", "relu", "silu"] as const;
 /** One of {@link STACK_ACTIVATIONS}. */
 export type StackActivation = (typeof STACK_ACTIVATIONS)[number];
 
+/** What csm predicts: one hidden volume a row as published, or after every volume the next one. */
+export const OBJECTIVES = ["every", "one"] as const;
+
+/** One of {@link OBJECTIVES}. */
+export type SequenceObjective = (typeof OBJECTIVES)[number];
+
 /** Places at which the published code deviates from its description; each `true` does as it does [brain-sequence §9]. */
 export interface Compatibility {
   /**
@@ -65,6 +71,13 @@ export interface SequenceConfig {
   /** Volumes of a row, which the linear baseline is built for. */
   readonly length: number;
   readonly compatibility: Compatibility;
+  /** Of csm; the other styles have one each. */
+  readonly objective: SequenceObjective;
+  /**
+   * p: the network predicts what an autoregressive model of that order leaves over; 0: the volumes themselves. With the
+   * objective `every` alone.
+   */
+  readonly autoregression: number;
 }
 
 /** Largest time of a volume that the time table holds, seconds. */
@@ -88,6 +101,8 @@ export const DEFAULT_CONFIG: SequenceConfig = {
   classes: 0,
   length: 50,
   compatibility: CORRECTED,
+  objective: "one",
+  autoregression: 0,
 };
 
 /** Architecture of each style of pre-training. */
@@ -137,6 +152,13 @@ function checkConfig(config: SequenceConfig): void {
   }
   if (config.embeddingDim % config.heads !== 0) {
     refuse("heads", `a divisor of the width, ${config.embeddingDim}`);
+  }
+  if (!Number.isInteger(config.autoregression) || config.autoregression < 0) {
+    refuse("autoregression", "a whole number of at least 0");
+  }
+  const every = config.style === "csm" && config.objective === "every";
+  if (config.autoregression > 0 && !every) {
+    refuse("autoregression", 'to be 0 unless style is "csm" and objective is "every"');
   }
   if (!(config.dropout >= 0 && config.dropout < 1)) refuse("dropout", "a number from 0 to below 1");
   if (!(config.timePrecision > 0)) refuse("timePrecision", "a number above 0, in seconds");

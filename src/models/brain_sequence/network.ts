@@ -4,7 +4,7 @@ import { tf } from "../../deps/tfjs.ts";
 import { crossEntropy } from "../../losses/cross_entropy.ts";
 import { absoluteError, binaryCrossEntropy } from "../../losses/pointwise.ts";
 import { gather } from "../../ops/parts.ts";
-import type { ParameterEntry } from "../../parameters/entry.ts";
+import { type ParameterEntry, plainEntry } from "../../parameters/entry.ts";
 import { bertEntries, runBert } from "./bert.ts";
 import type { SequenceConfig } from "./config.ts";
 import { embed, embedderEntries } from "./embedder.ts";
@@ -14,6 +14,15 @@ import { type Pass } from "./layers.ts";
 import { autoencoderEntries, decodeSequence, encodeSequence } from "./lstm_autoencoder.ts";
 import type { Prepared, SequenceBatch } from "./preparation.ts";
 import { unproject, unprojectionEntries } from "./projection.ts";
+
+/** Name of the buffer of the autoregressive model's coefficients `[p, N]`. */
+export const AUTOREGRESSION = "autoregression.coefficients";
+
+/** Name of the buffer of the number that the network's output is multiplied by before it is added to that. */
+export const RESIDUAL_SCALE = "autoregression.scale";
+
+/** Name of the buffer of the share of that which is added in use, chosen after training. */
+export const RESIDUAL_SHARE = "autoregression.share";
 
 /** Everything that a network of a configuration holds, with the names of published files. */
 export function sequenceEntries(config: SequenceConfig): ParameterEntry[] {
@@ -29,6 +38,21 @@ export function sequenceEntries(config: SequenceConfig): ParameterEntry[] {
     ...stacks[config.architecture](config),
     ...headEntries(config),
     ...(config.architecture === "linear" ? [] : unprojectionEntries(config)),
+    ...autoregressionEntries(config),
+  ];
+}
+
+/** What the network's prediction is added to, kept beside its weights. */
+function autoregressionEntries({ autoregression, parcels }: SequenceConfig): ParameterEntry[] {
+  if (autoregression === 0) return [];
+  return [
+    plainEntry(AUTOREGRESSION, { shape: [autoregression, parcels], kind: "buffer" }),
+    plainEntry(RESIDUAL_SCALE, { shape: [1], kind: "buffer" }),
+    plainEntry(RESIDUAL_SHARE, {
+      shape: [1],
+      kind: "buffer",
+      start: { kind: "constant", value: 1 },
+    }),
   ];
 }
 
@@ -149,7 +173,7 @@ function reconstructionLoss(
   const mask = prepared.hiddenParcels ? new Float32Array(places.length * N) : null;
   places.forEach((place, i) => {
     const from = (Math.floor(place / width) * T + volumes[i]) * N;
-    target.set(batch.inputs.subarray(from, from + N), i * N);
+    target.set((batch.targets ?? batch.inputs).subarray(from, from + N), i * N);
     mask?.set(prepared.hiddenParcels!.subarray(from, from + N), i * N);
   });
   const chosen = gather(tf.reshape(states, [-1, E]), Int32Array.from(places));

@@ -11,6 +11,8 @@ export interface SequenceBatch {
   readonly inputs: Float32Array;
   /** B, T, N. */
   readonly shape: readonly [number, number, number];
+  /** `[B, T, N]`: what is to be predicted instead of the inputs: of objective `every`, after each volume. */
+  readonly targets?: Float32Array;
   /** Seconds, `[B, T]`. */
   readonly times: Float32Array;
   /** Volumes of each row that are none of padding, `[B]`; they stand first. */
@@ -70,6 +72,7 @@ export function prepare(
   const { style, architecture, compatibility: { lateCls } } = config;
   if (architecture === "autoencoder" || architecture === "linear") return plain;
   if (style === "decoding") return withCls({ ...plain, tokenTypes: undefined }, lateCls);
+  if (style === "csm" && config.objective === "every") return { ...plain, targets: plain.places };
   if (style === "csm") return nextVolume(plain, batch, draws);
   const masked = style === "bert"
     ? hideVolumes(plain, batch, draws)
@@ -147,7 +150,7 @@ function hideParcels(plain: Prepared, batch: SequenceBatch, draws: MaskDraws): P
 
 /** A separator behind either half; what follows moves up. */
 function withSeparators(masked: Prepared, { lengths, tokenTypes }: SequenceBatch): Prepared {
-  const [B, T] = masked.shape;
+  const [, T] = masked.shape;
   return lengthened(masked, 2, (b) => {
     const row = tokenTypes!.subarray(b * T, b * T + lengths[b]);
     const first = row.indexOf(1) < 0 ? lengths[b] : row.indexOf(1);

@@ -34,14 +34,20 @@ export function project(pass: Pass, x: tf.Tensor): tf.Tensor {
 
 /** Entries of the projection back; none where width and parcels agree. */
 export function unprojectionEntries(
-  { parcels, embeddingDim, unembeddingLayers }: Pass["config"],
+  { parcels, embeddingDim, unembeddingLayers, autoregression }: Pass["config"],
 ): ParameterEntry[] {
+  // What comes on top of an autoregressive model starts as nothing.
+  const nothing = { kind: "constant", value: 0 } as const;
   if (parcels === embeddingDim) return [];
   return Array.from({ length: unembeddingLayers }, (_, i) => {
     const last = i === unembeddingLayers - 1;
     const outputs = [last ? parcels : embeddingDim];
     return [
-      ...linearEntries(`unembedder.model.${4 * i}`, { inputs: [embeddingDim], outputs }),
+      ...linearEntries(`unembedder.model.${4 * i}`, {
+        inputs: [embeddingDim],
+        outputs,
+        ...(last && autoregression > 0 && { start: nothing }),
+      }),
       ...(last ? [] : normEntries(`unembedder.model.${4 * i + 1}`, { channels: embeddingDim })),
     ];
   }).flat();
