@@ -62,7 +62,7 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
   verbs: { evaluate: evaluateVerb, encode: encodeVerb, reconstruct: reconstructVerb },
   synthesize: synthesizeVerb,
   outputs: [
-    { folder: RUN_LAYOUT.latents, names: /_latents\.tsv$/ },
+    { folder: RUN_LAYOUT.latents, names: /_latents(_sd)?\.tsv$/ },
     { folder: RUN_LAYOUT.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
     { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|eigenvalues)\.svg$/ },
   ],

@@ -34,6 +34,7 @@ export async function reportRun(
     trainedOn,
     latents: results,
     eigenvalues: results.eigenvalues,
+    dynamics: results.dynamics,
     repetitionTime: results.repetitionTime,
   });
   const text = summaryText(summary);

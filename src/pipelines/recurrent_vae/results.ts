@@ -1,8 +1,9 @@
 /** Writes what a trained run leaves behind for people: latents, F, reconstructions, figures, the report page. */
-import type { NdArray } from "../../base/arrays.ts";
+import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import type { DataLoader } from "../../data/loader.ts";
 import { writeWhole } from "../../files/whole_file.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
+import { reportDynamics, type ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
 import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
 import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
@@ -12,7 +13,7 @@ import { reportPage } from "../../reports/page.ts";
 import { sliceComparison } from "../../reports/slice_comparison.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
-import { rollOut, scanSpace, type Trajectory, writeStates } from "./rollouts.ts";
+import { rollOut, scanSpace, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
 import { uniqueStems } from "./scan_names.ts";
 
@@ -20,6 +21,8 @@ import { uniqueStems } from "./scan_names.ts";
 export interface RunResults {
   /** Of F, largest modulus first. */
   readonly eigenvalues: readonly Eigenvalue[];
+  /** Least squares on the posterior means of the training runs; null where they do not determine it. */
+  readonly dynamics: ReportedDynamics | null;
   /** Seconds between frames of the first scan; null when nobody says. */
   readonly repetitionTime: number | null;
   /** States of the held-out runs (of all runs, if none are held out), `[N, T, D]`. */
@@ -67,10 +70,12 @@ export async function writeResults(
     reconstruct: true,
   });
   const { repetitionTime } = await scanSpace(data.cohort.subjects[0]);
-  const spectrum = writeTransition(folder, model.transitionMatrix, repetitionTime);
+  const dynamics = reportDynamics(trained.map(({ states }) => ({ states: states.data })), width);
+  const spectrum = writeTransition(folder, model.transitionMatrix, { repetitionTime, dynamics });
   const shown = heldOut ?? trained;
   return {
     eigenvalues: spectrum,
+    dynamics,
     repetitionTime,
     states: stack(shown.map(({ states }) => states)),
     logVar: stack(shown.map(({ logVar }) => logVar)),
@@ -100,7 +105,7 @@ async function rollOutAll(
       ...(plan.offset ? { offset: plan.offset(row) } : {}),
       ...(plan.reconstruct ? { path } : {}),
     });
-    writeStates(`${folder}/${RUN_LAYOUT.latents}/${stem}_latents.tsv`, trajectory.states);
+    writeStates(statePaths(`${folder}/${RUN_LAYOUT.latents}`, stem), trajectory);
     trajectories.push(trajectory);
   }
   return trajectories;
@@ -130,12 +135,18 @@ function writeSubjects(folder: string, data: PreparedData, stems: readonly strin
 function writeTransition(
   folder: string,
   { data, shape }: NdArray,
-  repetitionTime: number | null,
+  { repetitionTime, dynamics }: Pick<RunResults, "repetitionTime" | "dynamics">,
 ): Eigenvalue[] {
   const [width] = shape;
   const spectrum = eigenvalues(data, width);
-  const rows = Array.from({ length: width }, (_, i) => data.slice(i * width, (i + 1) * width));
-  const content = { F: rows, repetitionTime, eigenvalues: spectrum };
+  const rowsOf = (matrix: FloatArray) =>
+    Array.from({ length: width }, (_, i) => matrix.slice(i * width, (i + 1) * width));
+  const leastSquares = dynamics && {
+    F: rowsOf(dynamics.transition),
+    pairs: dynamics.pairs,
+    modes: dynamics.modes,
+  };
+  const content = { F: rowsOf(data), repetitionTime, eigenvalues: spectrum, leastSquares };
   writeWhole(`${folder}/${RUN_LAYOUT.transition}`, toJson(content) + "\n");
   return spectrum;
 }
