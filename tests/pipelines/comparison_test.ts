@@ -10,6 +10,7 @@ import {
   comparisonsOf,
   voxelsOf,
 } from "../../src/pipelines/recurrent_vae/comparison.ts";
+import { comparedConvolutional } from "../../src/pipelines/recurrent_vae/compared_models.ts";
 import { latentMaps } from "../../src/pipelines/recurrent_vae/latent_maps.ts";
 
 const GRID = [8, 9, 8] as const;
@@ -46,7 +47,10 @@ async function setup() {
 
 Deno.test("the model's scores are those of its rollout and of decode(F·h), inside the mask, with noise and offsets 0", async () => {
   const { train, heldOut, model } = await setup();
-  const found = await compareHeldOut(model, { train, heldOut }, { fitOffsets: 1 });
+  const found = await compareHeldOut(comparedConvolutional(model, voxelsOf(train)), {
+    train,
+    heldOut,
+  }, { fitOffsets: 1 });
   const voxels = voxelsOf(train);
   assertEquals(voxels.length, 384);
   const noise = { data: new Float32Array(FRAMES * 3), shape: [FRAMES, 1, 3] };
@@ -90,7 +94,7 @@ Deno.test("a latent map is the change of the decoded volume for a small step fro
     data: Float32Array.from({ length: 30 }, (_, i) => Math.sin(i * i) + i % 3),
     shape: [10, 3],
   }];
-  const { maps, deviations } = await latentMaps(model, states);
+  const { maps, deviations } = await latentMaps(comparedConvolutional(model), states);
   const mean = [0, 1, 2].map((d) =>
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].reduce((sum, t) => sum + states[0].data[3 * t + d], 0) / 10
   );

@@ -2,9 +2,10 @@
  * A trained model beside the linear methods on the same held-out frames: reconstruction, and prediction one step ahead.
  * For data that are normalised run by run inside a mask; every method sees the same frames.
  */
-import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { FloatArray } from "../../base/arrays.ts";
 import type { MaskedRun } from "../../base/masked_run.ts";
 import { voxelIndex } from "../../data/data_mask.ts";
+import { voxelCount } from "../../data/frame_source.ts";
 import type { DataLoader } from "../../data/loader.ts";
 import { maskedRuns } from "../../data/masked_runs.ts";
 import { isRunKind } from "../../data/normalization.ts";
@@ -18,8 +19,7 @@ import { ModelScorer, type ModelShares } from "../../evaluation/model_scorer.ts"
 import { ResidualAutocorrelation } from "../../evaluation/residual_autocorrelation.ts";
 import { type ExplainedShare, VarianceExplained } from "../../evaluation/variance_explained.ts";
 import { fitLinearStart } from "../../linalg/linear_start.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
-import { evaluateHeldOut } from "./held_out.ts";
+import type { ComparedModel } from "./compared_models.ts";
 
 /** Shares of the held-out variance about the mean of the training frames, by method. */
 export interface HeldOutComparison {
@@ -42,42 +42,35 @@ export interface HeldOutOptions {
 /**
  * Compares on the held-out runs. The model's noise and offsets are 0 throughout, in the training runs too.
  *
- * @param model Trained; left in evaluation mode.
+ * @param model Trained.
  * @param data Training and held-out runs, normalised alike by a method with a mask.
  * @param options See {@link HeldOutOptions}.
  */
 export async function compareHeldOut(
-  model: RecurrentVae,
+  model: ComparedModel,
   { train, heldOut }: { readonly train: DataLoader; readonly heldOut: DataLoader },
   { fitOffsets }: HeldOutOptions,
 ): Promise<HeldOutComparison> {
   const voxels = voxelsOf(train);
   const [training, scored] = [train, heldOut].map((loader) => runsOf(loader, voxels));
-  const start = await fitLinearStart(training, { latentDim: model.config.latentDim });
+  const { latentDim } = model;
+  const start = await fitLinearStart(training, { latentDim });
   const linear = await scoreLinearMethods(scored, await fitLinearMethods(training, start));
-  const phi = new ResidualAutocorrelation(voxels.length);
-  for (const run of train.cohort.subjects.keys()) {
-    await eachPrediction(
-      model,
-      { loader: train, run, voxels },
-      ({ x, reconstruction, t }) => phi.add(x, reconstruction, { run, t }),
-    );
-  }
-  const scorer = new ModelScorer(start.mean, phi.result());
-  const fitted = fitOffsets > 0 ? new VarianceExplained(start.mean) : null;
+  const phi = await residualAutocorrelation(model, train);
+  const scorer = new ModelScorer(start.mean, phi);
+  const fitted = fitOffsets > 0 && model.fitOffset ? new VarianceExplained(start.mean) : null;
   for (const run of heldOut.cohort.subjects.keys()) {
+    const source = { loader: heldOut, run, voxels };
     await eachPrediction(
       model,
-      { loader: heldOut, run, voxels, ahead: true },
+      { ...source, ahead: true },
       ({ x, t, ...said }) => scorer.add(x, said, { run, t }),
     );
     if (!fitted) continue;
-    const { zTest } = await evaluateHeldOut(model, heldOut.batch([run]), {
-      innerSteps: fitOffsets,
-    });
+    const offset = await model.fitOffset!(heldOut.batch([run]), fitOffsets);
     await eachPrediction(
       model,
-      { loader: heldOut, run, voxels, offset: zTest },
+      { ...source, offset },
       ({ x, reconstruction }) => fitted.add(x, reconstruction, run),
     );
   }
@@ -85,7 +78,7 @@ export async function compareHeldOut(
     model: scorer.result(),
     linear,
     fitted: fitted?.result() ?? null,
-    components: model.config.latentDim,
+    components: latentDim,
     runs: heldOut.cohort.subjects.map(({ id }) => id),
   };
 }
@@ -120,10 +113,10 @@ export function comparisonsOf(
   ];
 }
 
-/** The mask's voxels. */
-export function voxelsOf({ normalization }: Pick<DataLoader, "normalization">): Int32Array {
-  if (!isRunKind(normalization)) throw new TypeError("no mask");
-  return voxelIndex(normalization.mask.inside);
+/** The mask's voxels; all of them for a method without a mask. */
+export function voxelsOf({ normalization, spatialShape }: DataLoader): Int32Array {
+  if (isRunKind(normalization)) return voxelIndex(normalization.mask.inside);
+  return Int32Array.from({ length: voxelCount(spatialShape) }, (_, voxel) => voxel);
 }
 
 function runsOf(loader: DataLoader, voxels: Int32Array): MaskedRun[] {
@@ -140,48 +133,57 @@ interface Predicted {
 
 /** Rolls a run out with noise 0; frames come in their order. Predictions are made when they are asked for. */
 async function eachPrediction(
-  model: RecurrentVae,
+  model: ComparedModel,
   { loader, run, voxels, ahead = false, offset }: {
     readonly loader: DataLoader;
     readonly run: number;
     readonly voxels: Int32Array;
     readonly ahead?: boolean;
-    readonly offset?: NdArray;
+    readonly offset?: FloatArray;
   },
   action: (frame: Predicted) => void,
 ): Promise<void> {
-  const D = model.config.latentDim;
-  const { frames } = loader;
+  const V = voxels.length;
   const batch = loader.batch([run]);
-  const zeros = (shape: number[]): NdArray => ({
-    data: new Float32Array(shape.reduce((a, b) => a * b)),
-    shape,
-  });
-  const options = {
-    subjects: [0],
-    frames,
-    offsets: offset ?? zeros([1, D]),
-    noise: zeros([frames, 1, D]),
-  };
-  model.eval();
-  const prior = ahead ? (await model.rollout(batch, options)).gh.data : null;
-  await model.rollout(batch, {
-    ...options,
-    onFrames: async ({ start, count, reconstruction }) => {
-      const values = await batch.read(start, count);
-      const latents = prior?.slice(start * D, (start + count) * D);
-      const predicted = latents && (await model.decode({ data: latents, shape: [count, D] })).data;
-      const size = values.length / count;
-      const masked = (from: FloatArray, g: number) =>
-        Float64Array.from(voxels, (voxel) => from[g * size + voxel]);
+  const [masked] = maskedRuns([batch], voxels);
+  await model.rollOut(batch, {
+    frames: loader.frames,
+    ahead,
+    offset,
+    onFrames: async ({ start, count, reconstruction, predicted }) => {
+      const x = await masked.read(start, count);
       for (let g = 0; g < count; g++) {
+        const of = (values: FloatArray) => values.subarray(g * V, (g + 1) * V);
         action({
           t: start + g,
-          x: masked(values, g),
-          reconstruction: masked(reconstruction, g),
-          ...(predicted && start + g > 0 ? { predicted: masked(predicted as FloatArray, g) } : {}),
+          x: of(x),
+          reconstruction: of(reconstruction),
+          ...(predicted && start + g > 0 ? { predicted: of(predicted) } : {}),
         });
       }
     },
   });
+}
+
+/**
+ * φ of what a model leaves of its training runs, with noise and offsets 0.
+ *
+ * @param model Trained.
+ * @param train Its training runs.
+ * @returns `[V]`.
+ */
+export async function residualAutocorrelation(
+  model: ComparedModel,
+  train: DataLoader,
+): Promise<Float64Array> {
+  const voxels = voxelsOf(train);
+  const phi = new ResidualAutocorrelation(voxels.length);
+  for (const run of train.cohort.subjects.keys()) {
+    await eachPrediction(
+      model,
+      { loader: train, run, voxels },
+      ({ x, reconstruction, t }) => phi.add(x, reconstruction, { run, t }),
+    );
+  }
+  return phi.result();
 }

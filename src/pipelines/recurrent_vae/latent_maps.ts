@@ -5,7 +5,6 @@
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 
 /** Step of the central difference, in standard deviations of the state over the training frames. */
 const STEP = 0.1;
@@ -18,34 +17,40 @@ export interface LatentMaps {
   readonly deviations: Float64Array;
 }
 
+/** What the maps need of a model. */
+export interface DecodedModel {
+  readonly latentDim: number;
+  /** The volume at a state `[D]`: `[Z·Y·X]`, 0 outside the mask. */
+  decode(state: Float32Array): Promise<FloatArray>;
+}
+
 /**
  * Computes the maps.
  *
- * @param model Trained; left in evaluation mode.
+ * @param model Trained.
  * @param states Posterior means of the training runs, `[T, D]` each.
  */
 export async function latentMaps(
-  model: RecurrentVae,
+  { latentDim: D, decode }: DecodedModel,
   states: readonly NdArray[],
 ): Promise<LatentMaps> {
-  const D = model.config.latentDim;
   const { mean, deviations } = moments(states, D);
-  const volumeAt = async (d: number, step: number): Promise<FloatArray> => {
-    const latent = Float32Array.from(mean);
-    latent[d] += step;
-    return (await model.eval().decode({ data: latent, shape: [1, D] })).data as FloatArray;
-  };
-  const [X, Y, Z] = model.config.spatialShape;
-  const maps = new Float32Array(D * X * Y * Z);
+  const volumeAt = (d: number, step: number) =>
+    decode(Float32Array.from(mean, (value, k) => k === d ? value + step : value));
+  const maps: Float32Array[] = [];
   for (let d = 0; d < D; d++) {
     const step = STEP * (deviations[d] || 1);
     const [above, below] = [await volumeAt(d, step), await volumeAt(d, -step)];
     const scale = deviations[d] / (2 * step);
-    for (let v = 0; v < above.length; v++) {
-      maps[d * above.length + v] = (above[v] - below[v]) * scale;
-    }
+    maps.push(Float32Array.from(above, (value, v) => (value - below[v]) * scale));
   }
-  return { maps, deviations };
+  return { maps: joined(maps), deviations };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(parts.length * parts[0].length);
+  parts.forEach((part, n) => result.set(part, n * part.length));
+  return result;
 }
 
 /**

@@ -2,7 +2,8 @@
 import { isRunKind } from "../../data/normalization.ts";
 import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import type { ReportSource, RunSummary } from "../pipeline.ts";
-import { compareHeldOut, type HeldOutComparison } from "./comparison.ts";
+import { comparedConvolutional } from "./compared_models.ts";
+import { compareHeldOut, type HeldOutComparison, voxelsOf } from "./comparison.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import type { RunConfig } from "./run_config.ts";
@@ -54,7 +55,8 @@ export async function scoresOf(
   if (!heldOut) return { scores: null, comparison: null };
   const data = { train, heldOut };
   if (isRunKind(train.normalization)) {
-    return { scores: null, comparison: await compareHeldOut(model, data, { fitOffsets }) };
+    const compared = comparedConvolutional(model, voxelsOf(train));
+    return { scores: null, comparison: await compareHeldOut(compared, data, { fitOffsets }) };
   }
   const options = { fitOffsets, ...(mask ? { mask } : {}) };
   return { scores: await scoreHeldOut(model, data, options), comparison: null };

@@ -15,6 +15,7 @@ import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
 import { mapMontage } from "../../reports/map_montage.ts";
 import { reportPage } from "../../reports/page.ts";
 import { sliceComparison } from "../../reports/slice_comparison.ts";
+import { comparedConvolutional } from "./compared_models.ts";
 import { type LatentMaps, latentMaps, writeMaps } from "./latent_maps.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
@@ -78,7 +79,7 @@ export async function writeResults(
   });
   const { repetitionTime, affine } = await scanSpace(data.cohort.subjects[0]);
   const space = { spatialShape: model.config.spatialShape, ...(affine ? { affine } : {}) };
-  const maps = await latentMaps(model, trained.map(({ states }) => states));
+  const maps = await latentMaps(comparedConvolutional(model), trained.map(({ states }) => states));
   await writeMaps(`${folder}/${RUN_LAYOUT.maps}`, maps, space);
   await writeFoundMask(`${folder}/${RUN_LAYOUT.mask}`, data.train, space);
   const dynamics = reportDynamics(trained.map(({ states }) => ({ states: states.data })), width);

@@ -223,6 +223,19 @@ export class LaggedVae implements LaggedParts {
   }
 
   /**
+   * Reads frames off states, without what the states before add.
+   *
+   * @param latents h + z, `[n, D]`.
+   * @returns `[n, V]`.
+   */
+  async decode(latents: FloatArray): Promise<FloatArray> {
+    const count = latents.length / this.config.latentDim;
+    const nothing = new Float64Array(latents.length);
+    const states = Float64Array.from(latents);
+    return await this.#read(states, nothing, { start: 0, count, batch: 1 });
+  }
+
+  /**
    * F and q from posterior means and variances [recurrent-vae §14.7].
    *
    * @param means μ of each run that was visited.
