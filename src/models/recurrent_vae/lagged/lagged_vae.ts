@@ -24,6 +24,7 @@ import { drawStartingValues } from "../../../parameters/starting_values.ts";
 import type { StateDict } from "../../../parameters/state_dict.ts";
 import { chunksOf } from "../chunks.ts";
 import { resolveNoise } from "../inputs.ts";
+import type { ReconstructingModel, ReconstructionOptions } from "../reconstructing_model.ts";
 import { encodeBatch, type LaggedParts, laggedStep, type LaggedStepResult } from "./lagged_step.ts";
 import { describeLagged, type LaggedArchitecture } from "./lagged_entries.ts";
 import { type LaggedConfig, type LaggedOptions, resolveLaggedConfig } from "./lagged_config.ts";
@@ -78,7 +79,7 @@ const LEAST_LOG_NOISE = -6.9;
 const LEAST_TRANSITION_NOISE = 1e-6;
 
 /** The model. Free it with `dispose`. */
-export class LaggedVae implements LaggedParts {
+export class LaggedVae implements LaggedParts, ReconstructingModel {
   readonly config: LaggedConfig;
   readonly architecture: LaggedArchitecture;
   readonly subjects: number;
@@ -183,9 +184,9 @@ export class LaggedVae implements LaggedParts {
    * Encodes a batch and reads its frames out.
    *
    * @param batch Its frames, normalised.
-   * @param options `onFrames` receives reconstructions; `predict` adds what the frames before predict.
+   * @param options `onFrames` receives reconstructions of masked voxels; `predict` adds what the frames before predict.
    */
-  async rollout(
+  async rollFrames(
     batch: FrameBatch,
     options: LaggedRunOptions & {
       readonly offsets?: FloatArray;
@@ -220,6 +221,36 @@ export class LaggedVae implements LaggedParts {
     } finally {
       scope.dispose();
     }
+  }
+
+  /** {@link rollFrames} with whole volumes, 0 outside the mask; without noise and offsets unless they are given. */
+  async rollout(
+    batch: FrameBatch,
+    { frames, offsets, noise, onFrames }: ReconstructionOptions,
+  ): Promise<LaggedStates> {
+    return await this.rollFrames(batch, {
+      frames,
+      noise,
+      offsets: offsets?.data as FloatArray | undefined,
+      ...(onFrames && {
+        onFrames: (found) =>
+          onFrames({ ...found, reconstruction: this.#volumes(found.reconstruction) }),
+      }),
+    });
+  }
+
+  /** Offsets of the runs, `[N, D]`. */
+  async subjectOffsets(): Promise<NdArray> {
+    const table = this.state.tensor("z_vectors");
+    return { data: await toHost(table), shape: table.shape };
+  }
+
+  /** Nothing differs between training and use. */
+  training = false;
+
+  /** The same model. */
+  eval(): this {
+    return this;
   }
 
   /**
@@ -274,7 +305,7 @@ export class LaggedVae implements LaggedParts {
 
   #inputs(batch: FrameBatch, options: LaggedRunOptions) {
     const { latentDim: dim } = this.config;
-    const frames = options.frames ?? Math.min(batch.frames, this.config.tolTime);
+    const frames = options.frames ?? batch.frames;
     const B = batch.subjects.length;
     const size = { subjects: batch.subjects, frames, dim };
     return {
@@ -312,6 +343,18 @@ export class LaggedVae implements LaggedParts {
     } finally {
       frames.dispose();
     }
+  }
+
+  /** `[n, V]` → `[n, Z·Y·X]`. */
+  #volumes(values: FloatArray): FloatArray {
+    const V = this.voxelIndex.length;
+    const size = sizeOf(this.config.spatialShape);
+    const Precision = values.constructor as Float32ArrayConstructor;
+    const volumes = new Precision(values.length / V * size);
+    for (let n = 0; n < values.length / V; n++) {
+      for (let v = 0; v < V; v++) volumes[n * size + this.voxelIndex[v]] = values[n * V + v];
+    }
+    return volumes;
   }
 
   /** σ_x stays above e^−6.9. */
