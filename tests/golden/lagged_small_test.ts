@@ -138,7 +138,7 @@ async function compareFrames(
   variant: string,
   model: LaggedVae,
   { options, compare }: {
-    options: Parameters<LaggedVae["rollout"]>[1];
+    options: Parameters<LaggedVae["rollFrames"]>[1];
     compare: (name: string, values: ArrayLike<number>) => void;
   },
 ): Promise<void> {
@@ -146,7 +146,7 @@ async function compareFrames(
   const [seen, ahead] = [new Float64Array(7 * 2 * V), new Float64Array(7 * 2 * V)];
   const table = await toHost(model.state.tensor("z_vectors"));
   const offsets = Float64Array.from(ROWS.flatMap((row) => [...table.slice(row * 4, row * 4 + 4)]));
-  await model.rollout(batch(), {
+  await model.rollFrames(batch(), {
     ...options,
     offsets,
     predict: true,

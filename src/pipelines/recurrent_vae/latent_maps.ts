@@ -2,9 +2,10 @@
  * What each latent dimension means in space: how the decoded volume changes when the state moves along that dimension from
  * its mean over the training runs. A numerical Jacobian, so linear paths and convolutions count alike.
  */
-import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { NdArray } from "../../base/arrays.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 
 /** Step of the central difference, in standard deviations of the state over the training frames. */
 const STEP = 0.1;
@@ -17,26 +18,22 @@ export interface LatentMaps {
   readonly deviations: Float64Array;
 }
 
-/** What the maps need of a model. */
-export interface DecodedModel {
-  readonly latentDim: number;
-  /** The volume at a state `[D]`: `[Z·Y·X]`, 0 outside the mask. */
-  decode(state: Float32Array): Promise<FloatArray>;
-}
-
 /**
  * Computes the maps.
  *
- * @param model Trained.
+ * @param model Trained; left in evaluation mode.
  * @param states Posterior means of the training runs, `[T, D]` each.
  */
 export async function latentMaps(
-  { latentDim: D, decode }: DecodedModel,
+  model: Pick<ReconstructingModel, "config" | "eval" | "decode">,
   states: readonly NdArray[],
 ): Promise<LatentMaps> {
+  const D = model.config.latentDim;
   const { mean, deviations } = moments(states, D);
-  const volumeAt = (d: number, step: number) =>
-    decode(Float32Array.from(mean, (value, k) => k === d ? value + step : value));
+  const volumeAt = async (d: number, step: number) => {
+    const data = Float32Array.from(mean, (value, k) => k === d ? value + step : value);
+    return (await model.eval().decode({ data, shape: [1, D] })).data;
+  };
   const maps: Float32Array[] = [];
   for (let d = 0; d < D; d++) {
     const step = STEP * (deviations[d] || 1);

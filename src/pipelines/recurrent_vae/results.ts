@@ -8,14 +8,13 @@ import { makeFolder } from "../../files/whole_folder.ts";
 import { reportDynamics, type ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
 import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
 import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
 import { latentTrajectories } from "../../reports/latent_trajectories.ts";
 import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
 import { mapMontage } from "../../reports/map_montage.ts";
 import { reportPage } from "../../reports/page.ts";
 import { sliceComparison } from "../../reports/slice_comparison.ts";
-import { comparedConvolutional } from "./compared_models.ts";
 import { type LatentMaps, latentMaps, writeMaps } from "./latent_maps.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
@@ -56,7 +55,7 @@ export interface RunResults {
  */
 export async function writeResults(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   data: PreparedData,
 ): Promise<RunResults> {
   for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
@@ -79,7 +78,7 @@ export async function writeResults(
   });
   const { repetitionTime, affine } = await scanSpace(data.cohort.subjects[0]);
   const space = { spatialShape: model.config.spatialShape, ...(affine ? { affine } : {}) };
-  const maps = await latentMaps(comparedConvolutional(model), trained.map(({ states }) => states));
+  const maps = await latentMaps(model, trained.map(({ states }) => states));
   await writeMaps(`${folder}/${RUN_LAYOUT.maps}`, maps, space);
   await writeFoundMask(`${folder}/${RUN_LAYOUT.mask}`, data.train, space);
   const dynamics = reportDynamics(trained.map(({ states }) => ({ states: states.data })), width);
@@ -122,7 +121,7 @@ interface RolloutPlan {
 
 async function rollOutAll(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   plan: RolloutPlan,
 ): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];

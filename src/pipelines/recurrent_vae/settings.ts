@@ -5,7 +5,6 @@
 import { choice, flag, integer, list, number, other, record, text } from "../../base/fields.ts";
 import type { BackendChoice } from "../../backends/engine.ts";
 import { FILE_RECORD } from "../../data/file_record.ts";
-import type { NormalizationKind } from "../../data/normalization.ts";
 import { SYNTHETIC_OPTIONS } from "../../data/synthetic.ts";
 import { OPTIMISER_KINDS } from "../../training/optimisers.ts";
 import { SCHEDULE_KINDS } from "../../training/schedules.ts";
@@ -29,17 +28,6 @@ export const TRAINING_FIELDS = record<TrainingPlan>({
   fitOffsets: integer({ least: 0, most: 1_000_000 }),
 }, ["preset", "optimiser", "schedule", "fitOffsets"]);
 
-/** Kinds of normalisation. */
-export const SCALINGS = [
-  "run-z-score",
-  "run-detrend",
-  "train-residual",
-  "min-max",
-  "z-score",
-  "train-z-score",
-  "none",
-] as const satisfies readonly NormalizationKind[];
-
 /** The section `data`. */
 export const DATA_FIELDS = record<TrainingDataPlan>({
   kind: choice(["shipped", "files", "synthetic"]),
@@ -47,7 +35,15 @@ export const DATA_FIELDS = record<TrainingDataPlan>({
   synthetic: SYNTHETIC_OPTIONS,
   groupBy: choice(["subject", "session", "scan"]),
   tolTime: integer({ least: 1 }),
-  scaling: choice(SCALINGS),
+  scaling: choice([
+    "run-z-score",
+    "run-detrend",
+    "train-residual",
+    "min-max",
+    "z-score",
+    "train-z-score",
+    "none",
+  ]),
   heldOut: number({ least: 0, below: 1 }),
   fold: other('I/K such as "1/5"', (value) => foldOf(value) !== null),
   mask: FILE_RECORD,

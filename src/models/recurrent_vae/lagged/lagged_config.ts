@@ -6,6 +6,8 @@ import { groupCount, levelsThatFit } from "../config.ts";
 
 /** A complete configuration. Made by {@link resolveLaggedConfig}. */
 export interface LaggedConfig {
+  /** What tells this configuration from one of the convolutional network alone. */
+  readonly network: "lagged";
   /** Width E of the encoder's feature vector. */
   readonly encOutDim: number;
   /** Width D of the latent state. */
@@ -52,6 +54,7 @@ export type LaggedOptions = Partial<LaggedConfig> & Pick<LaggedConfig, "spatialS
 
 /** Every field there is, and what it may hold. */
 export const LAGGED_FIELDS = record<LaggedConfig>({
+  network: choice(["lagged"]),
   encOutDim: integer({ least: 1 }),
   latentDim: integer({ least: 1, most: 64 }),
   tolTime: integer({ least: 3 }),
@@ -81,6 +84,7 @@ const LEAST_BOTTOM = 8;
 const CHANNELS: readonly (readonly number[])[] = [[], [8], [8, 16], [4, 8, 16], [4, 8, 16, 32]];
 
 const DEFAULTS = {
+  network: "lagged",
   encOutDim: 32,
   latentDim: 10,
   tolTime: 120,

@@ -24,6 +24,7 @@ import { drawStartingValues } from "../../../parameters/starting_values.ts";
 import type { StateDict } from "../../../parameters/state_dict.ts";
 import { chunksOf } from "../chunks.ts";
 import { resolveNoise } from "../inputs.ts";
+import type { ReconstructingModel, ReconstructionOptions } from "../reconstructing_model.ts";
 import { encodeBatch, type LaggedParts, laggedStep, type LaggedStepResult } from "./lagged_step.ts";
 import { describeLagged, type LaggedArchitecture } from "./lagged_entries.ts";
 import { type LaggedConfig, type LaggedOptions, resolveLaggedConfig } from "./lagged_config.ts";
@@ -78,7 +79,7 @@ const LEAST_LOG_NOISE = -6.9;
 const LEAST_TRANSITION_NOISE = 1e-6;
 
 /** The model. Free it with `dispose`. */
-export class LaggedVae implements LaggedParts {
+export class LaggedVae implements LaggedParts, ReconstructingModel {
   readonly config: LaggedConfig;
   readonly architecture: LaggedArchitecture;
   readonly subjects: number;
@@ -183,9 +184,9 @@ export class LaggedVae implements LaggedParts {
    * Encodes a batch and reads its frames out.
    *
    * @param batch Its frames, normalised.
-   * @param options `onFrames` receives reconstructions; `predict` adds what the frames before predict.
+   * @param options `onFrames` receives reconstructions of masked voxels; `predict` adds what the frames before predict.
    */
-  async rollout(
+  async rollFrames(
     batch: FrameBatch,
     options: LaggedRunOptions & {
       readonly offsets?: FloatArray;
@@ -222,17 +223,51 @@ export class LaggedVae implements LaggedParts {
     }
   }
 
+  /** {@link rollFrames} with whole volumes, 0 outside the mask; without noise and offsets unless they are given. */
+  async rollout(
+    batch: FrameBatch,
+    { frames, offsets, noise, onFrames }: ReconstructionOptions,
+  ): Promise<LaggedStates> {
+    return await this.rollFrames(batch, {
+      frames,
+      noise,
+      offsets: offsets?.data as FloatArray | undefined,
+      ...(onFrames && {
+        onFrames: (found) =>
+          onFrames({ ...found, reconstruction: this.#volumes(found.reconstruction) }),
+      }),
+    });
+  }
+
+  /** Offsets of the runs, `[N, D]`. */
+  async subjectOffsets(): Promise<NdArray> {
+    const table = this.state.tensor("z_vectors");
+    return { data: await toHost(table), shape: table.shape };
+  }
+
+  /** Nothing differs between training and use. */
+  training = false;
+
+  /** The same model. */
+  eval(): this {
+    return this;
+  }
+
   /**
    * Reads frames off states, without what the states before add.
    *
    * @param latents h + z, `[n, D]`.
-   * @returns `[n, V]`.
+   * @returns Volumes `[n, Z, Y, X]`, 0 outside the mask.
    */
-  async decode(latents: FloatArray): Promise<FloatArray> {
-    const count = latents.length / this.config.latentDim;
-    const nothing = new Float64Array(latents.length);
-    const states = Float64Array.from(latents);
-    return await this.#read(states, nothing, { start: 0, count, batch: 1 });
+  async decode(latents: NdArray): Promise<NdArray> {
+    const [count] = latents.shape;
+    const nothing = new Float64Array(latents.data.length);
+    const states = Float64Array.from(latents.data);
+    const inside = await this.#read(states, nothing, { start: 0, count, batch: 1 });
+    return {
+      data: this.#volumes(inside),
+      shape: [count, ...[...this.config.spatialShape].reverse()],
+    };
   }
 
   /**
@@ -287,7 +322,7 @@ export class LaggedVae implements LaggedParts {
 
   #inputs(batch: FrameBatch, options: LaggedRunOptions) {
     const { latentDim: dim } = this.config;
-    const frames = options.frames ?? Math.min(batch.frames, this.config.tolTime);
+    const frames = options.frames ?? batch.frames;
     const B = batch.subjects.length;
     const size = { subjects: batch.subjects, frames, dim };
     return {
@@ -325,6 +360,18 @@ export class LaggedVae implements LaggedParts {
     } finally {
       frames.dispose();
     }
+  }
+
+  /** `[n, V]` → `[n, Z·Y·X]`. */
+  #volumes(values: FloatArray): FloatArray {
+    const V = this.voxelIndex.length;
+    const size = sizeOf(this.config.spatialShape);
+    const Precision = values.constructor as Float32ArrayConstructor;
+    const volumes = new Precision(values.length / V * size);
+    for (let n = 0; n < values.length / V; n++) {
+      for (let v = 0; v < V; v++) volumes[n * size + this.voxelIndex[v]] = values[n * V + v];
+    }
+    return volumes;
   }
 
   /** σ_x stays above e^−6.9. */
