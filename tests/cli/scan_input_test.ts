@@ -237,7 +237,9 @@ Deno.test("names in any script are kept in the names of what is written", async 
     const { code, stderr } = await recvae("train", "--data", folder, "--out", run, ...TRAINING);
     assertEquals(code, 0, stderr);
     const written = [...Deno.readDirSync(`${run}/latents`)].map(({ name }) => name).sort();
-    const expected = names.map((name) => `${name.replace(" ", "-")}_latents.tsv`).sort();
+    const expected = names.flatMap((name) =>
+      ["latents", "latents_sd"].map((what) => `${name.replace(" ", "-")}_${what}.tsv`)
+    ).sort();
     assertEquals(written, expected);
   });
 });
