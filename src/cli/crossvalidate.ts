@@ -6,7 +6,8 @@ import {
   type CrossValidationValues,
 } from "../pipelines/cross_validation_options.ts";
 import { startEngine } from "../pipelines/engine_options.ts";
-import { allFamilies } from "../pipelines/families.ts";
+import { allFamilies, familyNamed } from "../pipelines/families.ts";
+import { UsageError } from "../pipelines/option_table.ts";
 import type { Pipeline } from "../pipelines/pipeline.ts";
 import { say } from "../pipelines/terminal.ts";
 import { Interruption } from "../training/interruption.ts";
@@ -36,10 +37,23 @@ function familyCommand(pipeline: Pipeline): Command {
     async run(parsed) {
       const values = parsed.values as unknown as CrossValidationValues;
       const files = parsed.positionals;
+      requireNoOther(files[0]);
       using started = startCrossValidation(pipeline, { values, files });
       return await crossvalidate(started, values);
     },
   };
+}
+
+/** A family that cannot be cross-validated is no file. */
+function requireNoOther(first: string | undefined): void {
+  const other = first === undefined ? undefined : familyNamed(first);
+  if (!other || other.crossValidation) return;
+  const able = allFamilies().filter(({ crossValidation }) => crossValidation);
+  throw new UsageError(
+    `crossvalidate does not know ${first}, needs ${
+      able.map(({ family }) => family).join(" or ")
+    }; a file of that name is ./${first}`,
+  );
 }
 
 const DESCRIPTION =

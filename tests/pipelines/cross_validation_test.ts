@@ -82,12 +82,18 @@ Deno.test("folds of any family are scored together, and groups are told apart", 
     assertEquals((await Deno.readTextFile(`${out}/scores.tsv`)).trim().split("\n").length, 4);
     assertEquals((await Deno.readTextFile(`${out}/groups.tsv`)).trim().split("\n").length, 3);
 
+    // A kill between training and the last file of a fold.
+    const before = await results(out);
+    for (const name of ["fold.json", "summary.txt"]) {
+      await Deno.remove(`${out}/repeat-1_fold-2/${name}`);
+    }
     // Nothing is trained again.
     const written = `${out}/repeat-1_fold-1/weights.safetensors`;
     const { mtime } = await Deno.stat(written);
     const again = await guard(0, ...command(table, out, ...asked));
     assertStringIncludes(again.stdout, text.split("\n")[5]);
     assertEquals((await Deno.stat(written)).mtime, mtime);
+    assertEquals(await results(out), before);
 
     // Groups that have nothing to do with the rows.
     const parity = ["--folds", "5", "--labels", labels, "--group-column", "parity"];
@@ -161,6 +167,14 @@ Deno.test("what is not the same cross-validation is refused, and more repeats go
       await refused(2, "crossvalidate", "guard", table, "--resume", out),
       "Unknown option --resume",
     );
+
+    const unable = { ...guardFamily, family: "unable", crossValidation: undefined };
+    const { code, stderr } = await withFamily(
+      unable,
+      () => recvaeInProcess(["crossvalidate", "unable", table, "--out", out]),
+    );
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "crossvalidate does not know unable");
 
     await crossvalidate(table, out, "--folds", "2");
     const other = await refused(2, ...command(table, out, "--folds", "3", "--latent-dim", "1"));

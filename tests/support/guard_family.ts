@@ -125,12 +125,12 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
   reopen: async ({ config }) => ({ config, data: await openData(config) }),
   configToJson: (config) => ({ ...config }),
   configFromJson: (json) => json as unknown as Config,
-  change: ({ training, ...rest }, values) => ({
-    ...rest,
+  change: (config, values) => ({
+    ...config,
     training: {
-      ...training,
-      epochs: values.epochs ?? training.epochs,
-      learningRate: values["learning-rate"] ?? training.learningRate,
+      ...config.training,
+      epochs: values.epochs ?? config.training.epochs,
+      learningRate: values["learning-rate"] ?? config.training.learningRate,
     },
   }),
   view: ({ training }) => training,

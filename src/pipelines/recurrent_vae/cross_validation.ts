@@ -1,14 +1,16 @@
 /** How the recurrent VAE is cross-validated: its folds, their scores, and what is said of each person. */
 import { groupName } from "../../data/bids.ts";
 import type { ReconstructionScore } from "../../evaluation/reconstruction_score.ts";
+import type { ExplainedShare } from "../../evaluation/variance_explained.ts";
 import { resolveConfig } from "../../models/recurrent_vae/config.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { UsageError } from "../option_table.ts";
 import type { CrossValidation, FoldPlace, FoldScore } from "../pipeline.ts";
 import { NO_CONFIG, readConfigFile } from "./config_file.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { configToJson, type RunConfig } from "./run_config.ts";
-import { explained, type Scores } from "./scores.ts";
+import { isLaggedScores, type LaggedScores } from "./lagged_scores.ts";
+import { type AnyScores, explained, type Scores } from "./scores.ts";
+import type { TrainedModel } from "./trained_model.ts";
 import { personFeatures } from "./person_features.ts";
 import type { RunPlan, TrainValues } from "./train_options.ts";
 
@@ -16,7 +18,7 @@ import type { RunPlan, TrainValues } from "./train_options.ts";
 export type FoldValues = TrainValues & Pick<FoldPlace, "labelOf">;
 
 /** Entry of the family's row. */
-export const crossValidation: CrossValidation<RunConfig, PreparedData, RecurrentVae> = {
+export const crossValidation: CrossValidation<RunConfig, PreparedData, TrainedModel> = {
   reserved: ["held-out", "fold", "data-root", "accept-changed-data"],
   fold({ values, files }, { fold, folds, repeat, labelOf }) {
     const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
@@ -29,7 +31,10 @@ export const crossValidation: CrossValidation<RunConfig, PreparedData, Recurrent
     const { fold: _fold, ...data } = config.data;
     return { ...json, data };
   },
-  scores: ({ scores }) => scores === null ? [] : foldScores(scores),
+  scores({ scores }: { readonly scores: AnyScores | null }) {
+    if (scores === null) return [];
+    return isLaggedScores(scores) ? laggedScores(scores) : foldScores(scores);
+  },
   features: personFeatures,
 };
 
@@ -54,6 +59,33 @@ function foldScores(scores: Scores): FoldScore[] {
     row(`PCA with ${scores.components} components`, scores.pca, {}),
     row("mean image of the training runs", scores.trainingMean, {}),
     row("the held-out run's own mean image", scores.ownMean, { seen: true }),
+  ];
+}
+
+/** The rows of the table that a run prints. */
+function laggedScores({ model, linear, components: D }: LaggedScores): FoldScore[] {
+  const rows = (measure: string, methods: readonly (readonly [string, ExplainedShare])[]) =>
+    methods.map(([method, { share }]): FoldScore => ({
+      method,
+      measure,
+      value: 100 * share,
+      better: "higher",
+      own: method.startsWith("this model"),
+    }));
+  return [
+    ...rows("variance explained by reconstruction (%)", [
+      ["this model", model.model],
+      [`PCA with ${D} components`, linear.pca],
+      [`PCA with ${D} components and lag`, linear.pcaLag],
+    ]),
+    ...rows("variance explained one frame ahead (%)", [
+      ["this model", model.modelAhead],
+      ["this model, state alone", model.modelState],
+      [`VAR(1) of ${D} PCA scores`, linear.pcaVar1],
+      [`VAR(1) of ${D} PCA scores with residual autocorrelation`, linear.pcaVar1Residual],
+      ["AR(1) of each voxel", linear.voxelAr1],
+      ["the frame before (persistence)", linear.persistence],
+    ]),
   ];
 }
 

@@ -10,13 +10,13 @@ import {
   trajectoryFeatures,
 } from "../../evaluation/trajectory_features.ts";
 import { fitPca, type Pca } from "../../linalg/pca.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import type { FoldFeatures, OpenedRun } from "../pipeline.ts";
 import { scoreModel } from "./baselines.ts";
-import { type PreparedData, unitsOf } from "./prepared_data.ts";
+import { modelledVoxels, type PreparedData, unitsOf } from "./prepared_data.ts";
 import { rollOut } from "./rollouts.ts";
 import type { RunConfig } from "./run_config.ts";
 import { affordableFrames } from "./scores.ts";
+import type { TrainedModel } from "./trained_model.ts";
 
 /** Most parcels of the connectivity: 64 have 2016 pairs. */
 const MOST_PARCELS = 64;
@@ -33,10 +33,10 @@ interface Parcels {
  * @param run Its configuration, data and trained model.
  */
 export async function personFeatures(
-  { config, data, model }: OpenedRun<RunConfig, PreparedData> & { readonly model: RecurrentVae },
+  { config, data, model }: OpenedRun<RunConfig, PreparedData> & { readonly model: TrainedModel },
 ): Promise<FoldFeatures> {
   const pca = await fitPca(frameRows(data.train), config.model.latentDim);
-  const parcels = makeParcels(config.model.spatialShape, data.mask?.data);
+  const parcels = makeParcels(data);
   const units = unitsOf(data.cohort.subjects);
   const parts = [
     { loader: data.train, rows: data.split.train, heldOut: false },
@@ -69,7 +69,7 @@ export async function personFeatures(
 
 /** Of the posterior means, and how well the scan is reconstructed from them. */
 async function latentFeatures(
-  model: RecurrentVae,
+  model: TrainedModel,
   loader: DataLoader,
   { row, data: { mask } }: { readonly row: number; readonly data: PreparedData },
 ): Promise<NamedNumbers> {
@@ -119,22 +119,21 @@ function frameRows(loader: DataLoader) {
   };
 }
 
-/** Cubes of voxels as small as their number allows. */
-function makeParcels(
-  [x, y, z]: readonly [number, number, number],
-  mask: ArrayLike<number> | undefined,
-): Parcels {
+/** Cubes of voxels as small as their number allows, of those inside the mask. */
+function makeParcels({ train, mask }: PreparedData): Parcels {
+  const [x, y, z] = train.spatialShape;
+  const inside = modelledVoxels(train).filter((voxel) => !mask || mask.data[voxel] > 0);
   for (let edge = 1;; edge++) {
     const [nx, ny] = [x, y].map((size) => Math.ceil(size / edge));
     const numbers = new Map<number, number>();
-    const of = Int32Array.from({ length: x * y * z }, (_, v) => {
-      if (mask && !(mask[v] > 0)) return -1;
-      const [i, j, k] = [v % x, Math.floor(v / x) % y, Math.floor(v / (x * y))];
-      const [a, b, c] = [i, j, k].map((place) => Math.floor(place / edge));
+    const of = new Int32Array(x * y * z).fill(-1);
+    for (const voxel of inside) {
+      const place = [voxel % x, Math.floor(voxel / x) % y, Math.floor(voxel / (x * y))];
+      const [a, b, c] = place.map((i) => Math.floor(i / edge));
       const cube = (c * ny + b) * nx + a;
       if (!numbers.has(cube)) numbers.set(cube, numbers.size);
-      return numbers.get(cube)!;
-    });
+      of[voxel] = numbers.get(cube)!;
+    }
     if (numbers.size <= MOST_PARCELS) return { count: numbers.size, of };
   }
 }
