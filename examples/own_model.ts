@@ -1,6 +1,5 @@
 /**
- * A model of one's own: a 1-D convolutional autoencoder learns sines by the tape. It is stopped half way, resumed from
- * its checkpoint, and ends in the very weights of a run that never stopped.
+ * A 1-D convolutional autoencoder of one's own learns sines, is stopped, and resumes to the same bits.
  *
  * Run with: deno run --allow-read=runs --allow-write=runs examples/own_model.ts runs
  */
@@ -16,13 +15,12 @@ const entries = ["encoder", "decoder"].flatMap((name) =>
 await recvae.selectBackend("wasm", { threads: 1 });
 const wave = (_: unknown, i: number) => Math.sin(0.7 * (i % length) + Math.floor(i / length));
 const sines = tf.tensor(Float32Array.from({ length: rows * length }, wave), [rows, length, 1]);
-const init = parameters.drawStartingValues(entries, {
-  random: parameters.RandomStream.fromSeed(7),
-});
+const random = parameters.RandomStream.fromSeed(7);
+const start = parameters.drawStartingValues(entries, { random });
 
 /** Trains from the newest checkpoint, or from the start, up to an epoch, and saves what it came to. */
 async function train(folder: string, until: number) {
-  const network = new parameters.ParameterStore(entries, init);
+  const network = new parameters.ParameterStore(entries, start);
   const model = {
     variables: network.parameters,
     stateDict: () => network.export(),
