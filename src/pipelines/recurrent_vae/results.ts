@@ -14,6 +14,7 @@ import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
 import { rollOut, scanSpace, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
+import { RESULT_FILES } from "./result_files.ts";
 import { uniqueStems } from "./scan_names.ts";
 
 /** What the figures and the summary need. */
@@ -48,7 +49,7 @@ export async function writeResults(
   model: RecurrentVae,
   data: PreparedData,
 ): Promise<RunResults> {
-  for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
+  for (const name of [RESULT_FILES.latents, RESULT_FILES.reconstructions]) {
     makeFolder(`${folder}/${name}`, { parents: false });
   }
   const stems = uniqueStems(data.cohort.subjects);
@@ -94,13 +95,13 @@ async function rollOutAll(
 ): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];
   for (const [row, stem] of plan.stems.entries()) {
-    const path = `${folder}/${RUN_LAYOUT.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
+    const path = `${folder}/${RESULT_FILES.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
     const trajectory = await rollOut(model, plan.loader, {
       row,
       ...(plan.offset ? { offset: plan.offset(row) } : {}),
       ...(plan.reconstruct ? { path } : {}),
     });
-    writeStates(`${folder}/${RUN_LAYOUT.latents}/${stem}_latents.tsv`, trajectory.states);
+    writeStates(`${folder}/${RESULT_FILES.latents}/${stem}_latents.tsv`, trajectory.states);
     trajectories.push(trajectory);
   }
   return trajectories;
@@ -124,7 +125,7 @@ function writeSubjects(folder: string, data: PreparedData, stems: readonly strin
     const file = data.plan.files?.[row].path ?? id;
     lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}`);
   });
-  writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.subjects}`, lines.join("\n") + "\n");
 }
 
 function writeTransition(
@@ -136,7 +137,7 @@ function writeTransition(
   const spectrum = eigenvalues(data, width);
   const rows = Array.from({ length: width }, (_, i) => data.slice(i * width, (i + 1) * width));
   const content = { F: rows, repetitionTime, eigenvalues: spectrum };
-  writeWhole(`${folder}/${RUN_LAYOUT.transition}`, toJson(content) + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.transition}`, toJson(content) + "\n");
   return spectrum;
 }
 
@@ -185,9 +186,9 @@ export function writeReport(
       caption: "Inside the circle a mode decays; off the real axis it oscillates.",
     },
   };
-  makeFolder(`${folder}/${RUN_LAYOUT.figures}`, { parents: false });
+  makeFolder(`${folder}/${RESULT_FILES.figures}`, { parents: false });
   for (const [name, { svg }] of Object.entries(figures)) {
-    writeWhole(`${folder}/${RUN_LAYOUT.figures}/${name}.svg`, svg);
+    writeWhole(`${folder}/${RESULT_FILES.figures}/${name}.svg`, svg);
   }
   const page = reportPage({
     title: `recvae run ${folder.split("/").at(-1)}`,
