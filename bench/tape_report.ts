@@ -39,8 +39,9 @@ export interface TapeResults {
  */
 export function tapeReport({ models }: TapeResults): string {
   const rounds = models[0].contestants[0].times.length;
-  return `Training steps by tape: forward, backward, AdamW; dropout on; ${rounds} rounds, steps in turn. "ours /" is ` +
-    "the median over\nthe rounds of the ratio within a round. The floor is the multiply-adds of the step at the highest " +
+  return `Training steps by tape: forward, backward, AdamW; dropout on; ${rounds} rounds, steps in turn. ` +
+    '"ours / median" is the\nmedian over the rounds of the ratio within a round. The floor is the multiply-adds of the ' +
+    "step at the highest\n" +
     "peak of the run.\n\n" + models.map(stepTable).join("\n\n") +
     "\n\nWhere our time goes: shares of a step in kernels of ours, in JavaScript kernels, and in the tape, memory and the " +
     "calls themselves.\n\n" + profileTable(models);
@@ -70,6 +71,7 @@ function stepTable(model: ModelTimes): string {
       `${name}, ${plural(threads)}`,
       digits(least),
       digits(median),
+      isOwn ? "" : (spreadOf(own).least / least).toFixed(2),
       isOwn ? "" : spreadOf(times.map((time, i) => own[i] / time)).median.toFixed(2),
       digits(floor),
       percent(floor / median),
@@ -77,7 +79,16 @@ function stepTable(model: ModelTimes): string {
     ];
   });
   const size = `batch ${sizes.batch}` + (sizes.length > 1 ? `, length ${sizes.length}` : "");
-  const header = ["milliseconds", "least", "median", "ours /", "floor", "share", "peak MiB"];
+  const header = [
+    "milliseconds",
+    "least",
+    "median",
+    "ours / least",
+    "ours / median",
+    "floor",
+    "share",
+    "peak MiB",
+  ];
   return `${title}: ${size}, ${digits(parameters / 1e6)} million weights, ${
     digits(multiplyAdds / 1e9)
   } billion multiply-adds\n\n` + textTable(header, rows);
