@@ -22,6 +22,9 @@ export const QUICK_ROOMS = [
   "models",
   "training",
   "wasm",
+  "golden",
+  "files",
+  "tools",
 ] as const;
 
 const PERMISSIONS = [
