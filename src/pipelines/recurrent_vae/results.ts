@@ -15,6 +15,7 @@ import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
 import { rollOut, scanSpace, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
+import { RESULT_FILES } from "./result_files.ts";
 import { uniqueStems } from "./scan_names.ts";
 
 /** What the figures and the summary need. */
@@ -51,7 +52,7 @@ export async function writeResults(
   model: ReconstructingModel,
   data: PreparedData,
 ): Promise<RunResults> {
-  for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
+  for (const name of [RESULT_FILES.latents, RESULT_FILES.reconstructions]) {
     makeFolder(`${folder}/${name}`, { parents: false });
   }
   const stems = uniqueStems(data.cohort.subjects);
@@ -99,13 +100,13 @@ async function rollOutAll(
 ): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];
   for (const [row, stem] of plan.stems.entries()) {
-    const path = `${folder}/${RUN_LAYOUT.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
+    const path = `${folder}/${RESULT_FILES.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
     const trajectory = await rollOut(model, plan.loader, {
       row,
       ...(plan.offset ? { offset: plan.offset(row) } : {}),
       ...(plan.reconstruct ? { path } : {}),
     });
-    writeStates(statePaths(`${folder}/${RUN_LAYOUT.latents}`, stem), trajectory);
+    writeStates(statePaths(`${folder}/${RESULT_FILES.latents}`, stem), trajectory);
     trajectories.push(trajectory);
   }
   return trajectories;
@@ -129,7 +130,7 @@ function writeSubjects(folder: string, data: PreparedData, stems: readonly strin
     const file = data.plan.files?.[row].path ?? id;
     lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}`);
   });
-  writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.subjects}`, lines.join("\n") + "\n");
 }
 
 function writeTransition(
@@ -147,7 +148,7 @@ function writeTransition(
     modes: dynamics.modes,
   };
   const content = { F: rowsOf(data), repetitionTime, eigenvalues: spectrum, leastSquares };
-  writeWhole(`${folder}/${RUN_LAYOUT.transition}`, toJson(content) + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.transition}`, toJson(content) + "\n");
   return spectrum;
 }
 
@@ -196,9 +197,9 @@ export function writeReport(
       caption: "Inside the circle a mode decays; off the real axis it oscillates.",
     },
   };
-  makeFolder(`${folder}/${RUN_LAYOUT.figures}`, { parents: false });
+  makeFolder(`${folder}/${RESULT_FILES.figures}`, { parents: false });
   for (const [name, { svg }] of Object.entries(figures)) {
-    writeWhole(`${folder}/${RUN_LAYOUT.figures}/${name}.svg`, svg);
+    writeWhole(`${folder}/${RESULT_FILES.figures}/${name}.svg`, svg);
   }
   const page = reportPage({
     title: `recvae run ${folder.split("/").at(-1)}`,
