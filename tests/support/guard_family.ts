@@ -45,7 +45,7 @@ interface Data extends OpenedData {
   readonly heldOut: Table;
 }
 
-const CHANGEABLE = ["epochs", "learning-rate"];
+const CHANGEABLE = ["epochs", "learning-rate", "rate-factor"];
 const JSON_OPTION = { name: "json", kind: "flag", help: "Print as JSON" } as const;
 const OUT = { name: "out", kind: "text", value: "FILE", help: "File to write" } as const;
 
@@ -99,6 +99,7 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
       { name: "latent-dim", kind: "integer", min: 1, help: "Width of the code", otherwise: "2" },
       { name: "epochs", kind: "integer", min: 1, help: "Times over the rows", otherwise: "20" },
       { name: "learning-rate", kind: "number", range: { above: 0 }, help: "Step size" },
+      { name: "rate-factor", kind: "number", range: { above: 0 }, help: "Factor on the step size" },
       { name: "seed", kind: "integer", help: "Seed", otherwise: "0" },
       ...RUN_OPTIONS,
       resumeOption(CHANGEABLE),
@@ -114,7 +115,7 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
       model: { latentDim: values["latent-dim"] ?? 2 },
       training: {
         epochs: values.epochs ?? 20,
-        learningRate: values["learning-rate"] ?? 0.02,
+        learningRate: (values["learning-rate"] ?? 0.02) * (values["rate-factor"] ?? 1),
         seed: values.seed ?? 0,
         checkpointEvery: values["checkpoint-every"],
       },
@@ -130,7 +131,8 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
     training: {
       ...config.training,
       epochs: values.epochs ?? config.training.epochs,
-      learningRate: values["learning-rate"] ?? config.training.learningRate,
+      learningRate: (values["learning-rate"] ?? config.training.learningRate) *
+        (values["rate-factor"] ?? 1),
     },
   }),
   view: ({ training }) => training,
