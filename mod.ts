@@ -121,7 +121,15 @@ export {
   normalizationToJson,
   parseNormalization,
 } from "./src/data/normalization.ts";
-export type { Normalization, NormalizationKind, SubjectScaling } from "./src/data/normalization.ts";
+export type {
+  FramePosition,
+  Normalization,
+  NormalizationKind,
+  SubjectScaling,
+} from "./src/data/normalization.ts";
+export { voxelIndex } from "./src/data/data_mask.ts";
+export type { DataMask, MaskOrigin } from "./src/data/data_mask.ts";
+export type { RunScaling } from "./src/data/run_trend.ts";
 export type { Location, OpenOptions } from "./src/data/openers/open_bytes.ts";
 
 // Training

@@ -26,6 +26,7 @@ const store = new recvae.CheckpointStore("/dev/null/nowhere");
 
 /** A call of everything that takes options. */
 const CALLS: Record<string, Call> = {
+  applyScaling: (o) => recvae.applyScaling(values.slice(), { kind: "none" }, o),
   buildDataLoader: (o) => recvae.buildDataLoader(cohort, o),
   CheckpointStore: (o) => new recvae.CheckpointStore("/dev/null/nowhere", o),
   cohortFromDirectories: (o) => recvae.cohortFromDirectories({ CN: "/dev/null/nowhere" }, o),
@@ -39,6 +40,7 @@ const CALLS: Record<string, Call> = {
   fit: (o) => recvae.fit(model, tinyLoader(), o),
   fitPca: (o) => recvae.fitPca({ rows: 2, columns: 2, read: () => values }, 1, o),
   groupedFolds: (o) => recvae.groupedFolds(["a", "b"], 2, o),
+  invertScaling: (o) => recvae.invertScaling(values.slice(), { kind: "none" }, o),
   klRamp: (o) => recvae.klRamp(0, 10, o),
   klTemporalLoss: (o) => recvae.klTemporalLoss(trajectory, o),
   listSubjectFiles: (o) => recvae.listSubjectFiles(".", o),

@@ -57,6 +57,7 @@ const NAMES = {
     "torchSyntheticCohort",
     "toTorchOrder",
     "trainTestSplit",
+    "voxelIndex",
   ],
   training: [
     "CheckpointStore",

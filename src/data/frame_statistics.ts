@@ -7,10 +7,10 @@ import { FormatError } from "../base/errors.ts";
 import type { FrameSource } from "./frame_source.ts";
 import { voxelCount } from "./frame_source.ts";
 import {
-  type Normalization,
   type NormalizationKind,
   parseNormalization,
   type SubjectScaling,
+  type WholeRunNormalization,
 } from "./normalization.ts";
 
 /** Statistics of a number of values; sums are kept in float64. */
@@ -95,9 +95,9 @@ export function frameStatistics(run: FrameSource, frames: number = run.frames): 
   return gatherer.finish();
 }
 
-/** What a method comes to for a subject with these statistics. */
+/** What a method comes to for a subject with these statistics; those that work voxel by voxel need the frames (run_scaling.ts). */
 export function scalingFor(
-  normalization: Normalization,
+  normalization: WholeRunNormalization,
   statistics: FrameStatistics,
 ): SubjectScaling {
   switch (normalization.kind) {
@@ -118,17 +118,17 @@ export function scalingFor(
 
 /**
  * The method of a kind for these training subjects: only `train-z-score` depends on them here;
- * `train-residual` needs the frames (training_mean.ts).
+ * `train-residual` needs the frames (training_mean.ts, run_scaling.ts).
  *
  * @param kind Name of the method.
  * @param training Statistics of each training subject.
  * @throws {ConfigError} for a name that does not exist.
  */
 export function fitNormalization(
-  kind: Exclude<NormalizationKind, "train-residual">,
+  kind: Exclude<NormalizationKind, "train-residual" | "run-z-score" | "run-detrend">,
   training: readonly FrameStatistics[],
-): Normalization {
-  if (kind !== "train-z-score") return parseNormalization({ kind });
+): WholeRunNormalization {
+  if (kind !== "train-z-score") return parseNormalization({ kind }) as WholeRunNormalization;
   const count = training.reduce((sum, s) => sum + s.count, 0);
   const mean = training.reduce((sum, s) => sum + s.mean * s.count, 0) / count;
   const spread = (s: FrameStatistics) => s.count * (s.std ** 2 + (s.mean - mean) ** 2);

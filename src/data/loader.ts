@@ -16,12 +16,14 @@ import type { Cohort, CohortSubject } from "./cohort.ts";
 import { type FrameSource, voxelCount } from "./frame_source.ts";
 import { fitNormalization, type FrameStatistics, scalingFor } from "./frame_statistics.ts";
 import {
+  isRunKind,
   type Normalization,
   type NormalizationKind,
   parseNormalization,
   type SubjectScaling,
 } from "./normalization.ts";
 import { OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
+import { fitRunScaling } from "./run_scaling.ts";
 import { createFrameScaler } from "./simd_scaling.ts";
 import {
   checkRange,
@@ -39,6 +41,11 @@ export interface LoaderOptions extends OrderOptions, OpenOptions {
   readonly batchSize?: number;
   /** A method fixed before (stored with weights), or the kind to fit. Default `"min-max"`. */
   readonly normalization?: Normalization | NormalizationKind;
+  /**
+   * Not 0 inside, `[Z, Y, X]`: the voxels that `run-z-score` and `run-detrend` use, when they are given by name. Default:
+   * voxels whose mean exceeds 0.2 × the 98th percentile of the mean image.
+   */
+  readonly mask?: ArrayLike<number>;
   /** Bytes of frames to keep in memory. Default 1 GiB. */
   readonly memoryBudget?: number;
 }
@@ -100,6 +107,7 @@ const LOADER_OPTIONS = record<LoaderOptions>({
   ...OPEN_OPTIONS.fields,
   batchSize: integer({ least: 1 }),
   normalization: other("a normalisation"), // parseNormalization looks at it
+  mask: other("a typed array [Z, Y, X]", (value) => ArrayBuffer.isView(value)),
   shuffle: flag(),
   seed: integer(),
   streams: other("a RandomStream", (value) => value instanceof RandomStream),
@@ -129,12 +137,10 @@ export async function buildDataLoader(
   const cached = bytes <= memoryBudget;
   const { surveyed, remarks } = await surveyAll(cohort, { ...options, memoryBudget, cached });
   const statistics = surveyed.map((subject) => subject.statistics);
-  const normalization = wanted === "train-residual"
-    ? fitTrainingMean(surveyed, cohort)
-    : typeof wanted === "string"
-    ? fitNormalization(wanted, statistics)
-    : parseNormalization(wanted);
-  const scalings = statistics.map((s) => scalingFor(normalization, s));
+  const { normalization, scalings } = closingOnFailure(
+    surveyed,
+    () => fitScalings(surveyed, cohort, { wanted, mask: options.mask }),
+  );
   const stores = surveyed.map((subject, row) => subject.normalized(scalings[row]));
   const order = (epoch: number) => epochOrder(stores.length, epoch, options);
   const buffer = new SharedBuffer();
@@ -159,6 +165,40 @@ export async function buildDataLoader(
     batch,
     close: () => stores.forEach((store) => store.close()),
   };
+}
+
+/** The method for these subjects, and its numbers for each. */
+function fitScalings(
+  surveyed: readonly SurveyedSubject[],
+  cohort: Cohort,
+  { wanted, mask }: {
+    readonly wanted: Normalization | NormalizationKind;
+    readonly mask?: ArrayLike<number>;
+  },
+): { readonly normalization: Normalization; readonly scalings: readonly SubjectScaling[] } {
+  const method = typeof wanted === "string" ? wanted : parseNormalization(wanted);
+  if (method === "run-z-score" || method === "run-detrend") {
+    return fitRunScaling(surveyed, cohort, { kind: method, image: mask });
+  }
+  if (typeof method === "object" && isRunKind(method)) {
+    return fitRunScaling(surveyed, cohort, method);
+  }
+  const statistics = surveyed.map((subject) => subject.statistics);
+  const normalization = method === "train-residual"
+    ? fitTrainingMean(surveyed, cohort)
+    : typeof method === "string"
+    ? fitNormalization(method, statistics)
+    : method;
+  return { normalization, scalings: statistics.map((s) => scalingFor(normalization, s)) };
+}
+
+function closingOnFailure<T>(surveyed: readonly SurveyedSubject[], action: () => T): T {
+  try {
+    return action();
+  } catch (fault) {
+    surveyed.forEach((subject) => subject.close());
+    throw fault;
+  }
 }
 
 /**

@@ -7,6 +7,9 @@
  */
 import { bytesFromBase64, bytesToBase64 } from "../base/base64.ts";
 import { ConfigError, ShapeError } from "../base/errors.ts";
+import { checkOptions, integer, record } from "../base/fields.ts";
+import { type DataMask, describeMask, maskFromJson, maskToJson } from "./data_mask.ts";
+import { applyTrend, invertTrend, type RunScaling } from "./run_trend.ts";
 
 /** How volumes are normalised; plain JSON. */
 export type Normalization =
@@ -21,8 +24,18 @@ export type Normalization =
    * in units of `spread`: anatomy is common to all frames and drowns the signal that changes in time.
    */
   | { readonly kind: "train-residual"; readonly image: Float32Array; readonly spread: number }
+  /** Each voxel of each run inside a mask: mean and linear trend removed, over the standard deviation in time. */
+  | { readonly kind: "run-z-score"; readonly mask: DataMask }
+  /**
+   * The same without that division: in percent of the run's mean over the mask, then over `rms`, the root mean square
+   * of all training frames.
+   */
+  | { readonly kind: "run-detrend"; readonly mask: DataMask; readonly rms: number }
   /** Values as they are. */
   | { readonly kind: "none" };
+
+/** A method whose numbers for a run follow from statistics of the whole run. */
+export type WholeRunNormalization = Exclude<Normalization, { readonly mask: DataMask }>;
 
 /** Names of the methods. */
 export type NormalizationKind = Normalization["kind"];
@@ -38,7 +51,16 @@ export type SubjectScaling =
     readonly image: Float32Array;
     readonly spread: number;
   }
+  | RunScaling
   | { readonly kind: "none" };
+
+/** Which frames a function is given. */
+export interface FramePosition {
+  /** Number of the first of them in its run, which a trend needs. Default 0. */
+  readonly firstFrame?: number;
+}
+
+const FRAME_POSITION = record<FramePosition>({ firstFrame: integer({ least: 0 }) });
 
 /**
  * Normalises values in place.
@@ -46,13 +68,25 @@ export type SubjectScaling =
  * min-max: v ← 2·((v − min)/span − 0.5) with span = max − min, or 1 where that is 0; every operation is
  * rounded to float32 in this order, as the original does [recurrent-vae §2.3]. z-score: v ← (v − mean)/std, std 1
  * where it is 0, rounded once. residual: min-max, then v ← (v − image)/spread voxel by voxel, both
- * operations rounded to float32.
+ * operations rounded to float32. run-trend: v ← (v − mean − slope·time)/divisor voxel by voxel, 0 outside the mask,
+ * rounded once.
  *
- * @param values Any number of voxels of the subject; whole frames `[…, Z, Y, X]` for a residual.
+ * @param values Any number of voxels of the subject; whole frames `[…, Z, Y, X]` for a residual or a trend.
  * @param scaling From `scalingFor` or the stored run.
+ * @param options See {@link FramePosition}.
  * @returns `values`.
+ * @throws {ShapeError} for a part of a frame where whole frames are needed.
  */
-export function applyScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
+export function applyScaling(
+  values: Float32Array,
+  scaling: SubjectScaling,
+  options: FramePosition = {},
+): Float32Array {
+  checkOptions(options, FRAME_POSITION, { doing: "Cannot normalise frames" });
+  if (scaling.kind === "run-trend") {
+    checkFrames(values, scaling.frameSize, "the trend of a run");
+    applyTrend(values, scaling, options.firstFrame ?? 0);
+  }
   if (scaling.kind === "min-max" || scaling.kind === "residual") {
     const min = Math.fround(scaling.min);
     // The quotient of two float32 numbers is never nearer than 2^-50 (relative) to a rounding boundary, and
@@ -71,7 +105,7 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
   if (scaling.kind === "residual") {
     const { image } = scaling;
     const spread = Math.fround(scaling.spread);
-    checkFrames(values, image);
+    checkFrames(values, image.length, "the training-mean image");
     for (let start = 0; start < values.length; start += image.length) {
       for (let voxel = 0; voxel < image.length; voxel++) {
         values[start + voxel] = Math.fround(values[start + voxel] - image[voxel]) / spread;
@@ -82,17 +116,29 @@ export function applyScaling(values: Float32Array, scaling: SubjectScaling): Flo
 }
 
 /**
- * Brings normalised values back in place: v = (0.5·y + 0.5)·span + min, or y·std + mean, rounded once.
+ * Brings normalised values back in place: v = (0.5·y + 0.5)·span + min, or y·std + mean, or mean + slope·time +
+ * divisor·y with 0 outside the mask, rounded once.
  *
- * @param values Any number of voxels of the subject.
+ * @param values Any number of voxels of the subject; whole frames where the scaling has an image.
  * @param scaling What normalised them.
+ * @param options See {@link FramePosition}.
  * @returns `values`.
+ * @throws {ShapeError} for a part of a frame where whole frames are needed.
  */
-export function invertScaling(values: Float32Array, scaling: SubjectScaling): Float32Array {
+export function invertScaling(
+  values: Float32Array,
+  scaling: SubjectScaling,
+  options: FramePosition = {},
+): Float32Array {
+  checkOptions(options, FRAME_POSITION, { doing: "Cannot bring frames back" });
+  if (scaling.kind === "run-trend") {
+    checkFrames(values, scaling.frameSize, "the trend of a run");
+    invertTrend(values, scaling, options.firstFrame ?? 0);
+  }
   if (scaling.kind === "residual") {
     const { image } = scaling;
     const spread = Math.fround(scaling.spread);
-    checkFrames(values, image);
+    checkFrames(values, image.length, "the training-mean image");
     for (let start = 0; start < values.length; start += image.length) {
       for (let voxel = 0; voxel < image.length; voxel++) {
         values[start + voxel] = values[start + voxel] * spread + image[voxel];
@@ -112,13 +158,13 @@ export function invertScaling(values: Float32Array, scaling: SubjectScaling): Fl
 }
 
 /** An image fits whole frames only. */
-function checkFrames(values: Float32Array, image: Float32Array): void {
-  if (values.length % image.length !== 0) {
+function checkFrames(values: Float32Array, frameSize: number, what: string): void {
+  if (values.length % frameSize !== 0) {
     throw new ShapeError(
-      `Cannot apply the training-mean image: found ${values.length} values, needs whole frames of ` +
-        `${image.length} voxels; resample the scan to the grid of the training scans`,
+      `Cannot apply ${what}: found ${values.length} values, needs whole frames of ` +
+        `${frameSize} voxels; resample the scan to the grid of the training scans`,
       [values.length],
-      `a multiple of ${image.length}`,
+      `a multiple of ${frameSize}`,
     );
   }
 }
@@ -131,11 +177,15 @@ function spanOf(scaling: { readonly min: number; readonly max: number }): number
 /**
  * A method as plain JSON, to be stored with the weights; {@link parseNormalization} reads it back.
  *
- * @param normalization Any method; an image becomes base64 of little-endian float32.
+ * @param normalization Any method; an image becomes base64 of little-endian float32, a mask base64 of bits.
  */
 export function normalizationToJson(
   normalization: Normalization,
 ): Record<string, string | number> {
+  if (isRunKind(normalization)) {
+    const { mask, ...rest } = normalization;
+    return { ...rest, ...maskToJson(mask) };
+  }
   if (normalization.kind !== "train-residual") return { ...normalization };
   const { kind, image, spread } = normalization;
   const bytes = new Uint8Array(image.buffer, image.byteOffset, image.byteLength);
@@ -149,24 +199,31 @@ export function normalizationToJson(
  * @throws {ConfigError} when it describes no method.
  */
 export function parseNormalization(value: unknown): Normalization {
-  const record = (typeof value === "object" && value !== null ? value : {}) as Record<
+  const stored = (typeof value === "object" && value !== null ? value : {}) as Record<
     string,
     unknown
   >;
-  const { kind, mean, std } = record;
+  const { kind, mean, std } = stored;
   if (kind === "min-max" || kind === "z-score" || kind === "none") return { kind };
   const isNumber = (n: unknown): n is number => typeof n === "number" && Number.isFinite(n);
   if (kind === "train-z-score" && isNumber(mean) && isNumber(std) && std > 0) {
     return { kind, mean, std };
   }
-  if (kind === "train-residual" && isNumber(record.spread) && record.spread > 0) {
-    const image = imageOf(record);
-    if (image) return { kind, image, spread: record.spread };
+  if (kind === "train-residual" && isNumber(stored.spread) && stored.spread > 0) {
+    const image = imageOf(stored);
+    if (image) return { kind, image, spread: stored.spread };
+  }
+  if (kind === "run-z-score" || kind === "run-detrend") {
+    const mask = maskFromJson(stored);
+    const { rms } = stored;
+    if (mask && kind === "run-z-score") return { kind, mask };
+    if (mask && kind === "run-detrend" && isNumber(rms) && rms > 0) return { kind, mask, rms };
   }
   throw new ConfigError(
     "normalization",
     `Cannot use the normalisation ${describeValue(value)}: needs kind "min-max", "z-score", ` +
-      `"train-z-score" (with mean and std > 0), "train-residual" (with image and spread > 0) or "none"`,
+      `"train-z-score" (with mean and std > 0), "train-residual" (with image and spread > 0), ` +
+      `"run-z-score" (with a mask), "run-detrend" (with a mask and rms > 0) or "none"`,
   );
 }
 
@@ -216,9 +273,22 @@ export function describeNormalization(normalization: Normalization): string {
       return `min-max per subject, then the difference from a training-mean image (sum ${
         imageSum(normalization.image)
       }) over ${normalization.spread}`;
+    case "run-z-score":
+      return `trend removed and z-score per run and voxel, ${describeMask(normalization.mask)}`;
+    case "run-detrend":
+      return `trend removed per run and voxel, ${
+        describeMask(normalization.mask)
+      }, in percent over ${normalization.rms}`;
     case "none":
       return "nothing (raw values)";
   }
+}
+
+/** Whether a method works voxel by voxel inside a mask, run by run. */
+export function isRunKind(
+  normalization: Normalization,
+): normalization is Extract<Normalization, { readonly mask: DataMask }> {
+  return "mask" in normalization;
 }
 
 /** Tells images apart in messages and comparisons. */

@@ -5,14 +5,14 @@
  * They exist because frames that do not fit in memory are normalised each time they are read: 0.3 ms
  * instead of 1.2 for 91×109×91 voxels, copying out included (one core, 2026-11).
  */
-import { applyScaling, type SubjectScaling } from "./normalization.ts";
+import { applyScaling, type FramePosition, type SubjectScaling } from "./normalization.ts";
 
 /** A frame in memory that WebAssembly reaches. */
 export interface FrameScaler {
   /** The voxels: to be filled, scaled, and copied out. */
   readonly frame: Float32Array;
   /** Normalises `frame` in place. */
-  apply(scaling: SubjectScaling): void;
+  apply(scaling: SubjectScaling, position?: FramePosition): void;
 }
 
 interface ScalingFunctions {
@@ -38,9 +38,9 @@ export function createFrameScaler(voxels: number): FrameScaler {
   let copied: Float32Array | undefined;
   return {
     frame,
-    apply(scaling) {
+    apply(scaling, position) {
       const fits = scaling.kind === "residual" && scaling.image.length === voxels;
-      if (scaling.kind !== "min-max" && !fits) return void applyScaling(frame, scaling);
+      if (scaling.kind !== "min-max" && !fits) return void applyScaling(frame, scaling, position);
       const min = Math.fround(scaling.min);
       unit(0, bytes, min, Math.fround(Math.fround(scaling.max) - min) || 1);
       if (scaling.kind === "min-max") return;

@@ -102,7 +102,7 @@ export function surveyOnDisk(
     normalized: (scaling) => ({
       copyFrame(t, into) {
         source.readFrame(t, frame);
-        scaler.apply(scaling);
+        scaler.apply(scaling, { firstFrame: t });
         into.set(frame);
       },
       close,

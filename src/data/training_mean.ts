@@ -9,7 +9,7 @@
 import type { Cohort } from "./cohort.ts";
 import { voxelCount } from "./frame_source.ts";
 import { scalingFor } from "./frame_statistics.ts";
-import { applyScaling, type Normalization } from "./normalization.ts";
+import { applyScaling, type WholeRunNormalization } from "./normalization.ts";
 import type { SurveyedSubject } from "./subject_frames.ts";
 
 /** Standard deviations of the residual that become 1: a tanh output then hardly ever saturates. */
@@ -25,7 +25,7 @@ const DEVIATIONS = 6;
 export function fitTrainingMean(
   surveyed: readonly SurveyedSubject[],
   cohort: Pick<Cohort, "spatialShape" | "frames">,
-): Normalization {
+): WholeRunNormalization {
   const voxels = voxelCount(cohort.spatialShape);
   const frame = new Float32Array(voxels);
   const sum = new Float64Array(voxels);

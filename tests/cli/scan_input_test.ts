@@ -5,7 +5,7 @@ import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { inFolder } from "../support/folders.ts";
 import { type Finished, recvae, startRecvae } from "./run_recvae.ts";
 
-const TRAINING = ["--epochs", "1", "--fit-offsets", "0", "--quiet"];
+const TRAINING = ["--preset", "conv", "--epochs", "1", "--fit-offsets", "0", "--quiet"];
 
 function image(frames: number | undefined, value: (i: number) => number): Uint8Array {
   const values = Float32Array.from({ length: 600 * (frames ?? 1) }, (_, i) => value(i));
@@ -237,7 +237,9 @@ Deno.test("names in any script are kept in the names of what is written", async 
     const { code, stderr } = await recvae("train", "--data", folder, "--out", run, ...TRAINING);
     assertEquals(code, 0, stderr);
     const written = [...Deno.readDirSync(`${run}/latents`)].map(({ name }) => name).sort();
-    const expected = names.map((name) => `${name.replace(" ", "-")}_latents.tsv`).sort();
+    const expected = names.flatMap((name) =>
+      ["latents", "latents_sd"].map((what) => `${name.replace(" ", "-")}_${what}.tsv`)
+    ).sort();
     assertEquals(written, expected);
   });
 });

@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../src/deps/std.ts";
 import { readSafetensors } from "../../src/formats/safetensors.ts";
 import { withFamily } from "../../src/pipelines/families.ts";
+import { checkpointIn } from "../support/checkpoints.ts";
 import { inFolder } from "../support/folders.ts";
 import { guardFamily } from "../support/guard_family.ts";
 import { type Caught, recvaeInProcess } from "../support/recvae_in_process.ts";
@@ -57,19 +58,6 @@ async function assertSameTraining(folder: string, expected: string): Promise<voi
   for (const name of TRAINED) {
     const [found, wanted] = [`${folder}/${name}`, `${expected}/${name}`];
     assertEquals(await Deno.readFile(found), await Deno.readFile(wanted), name);
-  }
-}
-
-/** Waits until a run has saved a checkpoint. */
-async function checkpointIn(run: string): Promise<void> {
-  for (;;) {
-    try {
-      const names = [...Deno.readDirSync(`${run}/checkpoints`)].map(({ name }) => name);
-      if (names.some((name) => /^generation-\d+$/.test(name))) return;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    await new Promise((wait) => setTimeout(wait, 5));
   }
 }
 
@@ -132,11 +120,27 @@ for (const signal of ["SIGKILL", "SIGINT"] as const) {
   });
 }
 
+Deno.test("a run is resumed with an option of its own family, which need not be named", async () => {
+  await withTable(async (folder, table) => {
+    const run = `${folder}/run`;
+    await train(table, run, "--epochs", "2");
+    const more = ["--epochs", "3", "--rate-factor", "0.5", "--quiet", ...ENGINE];
+    await done("train", "--resume", run, ...more);
+    await done("train", `--resume=${run}`, "--rate-factor", "0.5", "--epochs", "4", ...ENGINE);
+    const { training } = JSON.parse(await Deno.readTextFile(`${run}/config.json`));
+    assertEquals([training.epochs, training.learningRate], [4, 0.005]);
+    assertStringIncludes(
+      await refused(2, "train", "--rate-factor", "0.5"),
+      "Unknown option --rate-factor; it is an option of train guard",
+    );
+  });
+});
+
 Deno.test("help lists the families, and each has a page of its own", async () => {
   const program = await done("--help");
   assertMatch(program, /^ {2}recurrent-vae {2}fMRI volumes/m);
   assertMatch(program, /^ {2}guard {10}rows of a table: a linear autoencoder$/m);
-  assertMatch(program, /^ {2}join-tables {2}Put the rows of several tables into one$/m);
+  assertMatch(program, /^ {2}join-tables {4}Put the rows of several tables into one$/m);
   const general = await done("train", "--help");
   assertStringIncludes(general, "recvae train [FAMILY] [options] [FILE…]");
   assertMatch(general, /^ {2}guard {10}rows of a table: a linear autoencoder$/m);
@@ -173,7 +177,9 @@ Deno.test("what does not go with a family is refused by name", async () => {
     const other = await refused(2, "train", "recurrent-vae", "--resume", run);
     assertStringIncludes(other, `is a run of guard, found recurrent-vae`);
     const patience = await refused(2, "train", "--resume", run, "--patience", "3");
-    assertStringIncludes(patience, "leave out --patience");
+    assertStringIncludes(patience, "--patience; it is an option of train recurrent-vae");
+    const size = await refused(2, "train", "--resume", run, "--latent-dim", "3");
+    assertStringIncludes(size, "leave out --latent-dim");
 
     const unknown = { family: "gaurd", model: {}, training: {}, data: {} };
     await Deno.writeTextFile(`${run}/config.json`, JSON.stringify(unknown));

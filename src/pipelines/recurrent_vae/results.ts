@@ -1,25 +1,36 @@
 /** Writes what a trained run leaves behind for people: latents, F, reconstructions, figures, the report page. */
-import type { NdArray } from "../../base/arrays.ts";
+import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import type { DataLoader } from "../../data/loader.ts";
+import { isRunKind } from "../../data/normalization.ts";
+import { NiftiFile } from "../../files/nifti_file.ts";
 import { writeWhole } from "../../files/whole_file.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
+import { reportDynamics, type ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
+import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
 import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
 import { latentTrajectories } from "../../reports/latent_trajectories.ts";
 import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
+import { mapMontage } from "../../reports/map_montage.ts";
 import { reportPage } from "../../reports/page.ts";
 import { sliceComparison } from "../../reports/slice_comparison.ts";
+import { type LatentMaps, latentMaps, writeMaps } from "./latent_maps.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
-import { rollOut, scanSpace, type Trajectory, writeStates } from "./rollouts.ts";
+import { rollOut, scanSpace, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
+import { RESULT_FILES } from "./result_files.ts";
 import { uniqueStems } from "./scan_names.ts";
 
 /** What the figures and the summary need. */
 export interface RunResults {
   /** Of F, largest modulus first. */
   readonly eigenvalues: readonly Eigenvalue[];
+  /** Least squares on the posterior means of the training runs; null where they do not determine it. */
+  readonly dynamics: ReportedDynamics | null;
+  /** What each dimension changes in space. */
+  readonly maps: LatentMaps;
   /** Seconds between frames of the first scan; null when nobody says. */
   readonly repetitionTime: number | null;
   /** States of the held-out runs (of all runs, if none are held out), `[N, T, D]`. */
@@ -45,10 +56,10 @@ export interface RunResults {
  */
 export async function writeResults(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   data: PreparedData,
 ): Promise<RunResults> {
-  for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
+  for (const name of [RESULT_FILES.latents, RESULT_FILES.reconstructions]) {
     makeFolder(`${folder}/${name}`, { parents: false });
   }
   const stems = uniqueStems(data.cohort.subjects);
@@ -66,11 +77,18 @@ export async function writeResults(
     stems: data.split.test.map((row) => stems[row]),
     reconstruct: true,
   });
-  const { repetitionTime } = await scanSpace(data.cohort.subjects[0]);
-  const spectrum = writeTransition(folder, model.transitionMatrix, repetitionTime);
+  const { repetitionTime, affine } = await scanSpace(data.cohort.subjects[0]);
+  const space = { spatialShape: model.config.spatialShape, ...(affine ? { affine } : {}) };
+  const maps = await latentMaps(model, trained.map(({ states }) => states));
+  await writeMaps(`${folder}/${RESULT_FILES.maps}`, maps, space);
+  await writeFoundMask(`${folder}/${RESULT_FILES.mask}`, data.train, space);
+  const dynamics = reportDynamics(trained.map(({ states }) => ({ states: states.data })), width);
+  const spectrum = writeTransition(folder, model.transitionMatrix, { repetitionTime, dynamics });
   const shown = heldOut ?? trained;
   return {
     eigenvalues: spectrum,
+    dynamics,
+    maps,
     repetitionTime,
     states: stack(shown.map(({ states }) => states)),
     logVar: stack(shown.map(({ logVar }) => logVar)),
@@ -78,6 +96,21 @@ export async function writeResults(
     exampleName: stems[data.heldOut ? data.split.test[0] : data.split.train[0]],
     heldOut: data.heldOut !== null,
   };
+}
+
+/** Writes the mask beside the run where nobody gave one. */
+async function writeFoundMask(
+  path: string,
+  { normalization }: DataLoader,
+  space: NiftiImageFacts,
+): Promise<void> {
+  if (!isRunKind(normalization) || normalization.mask.from === "given") return;
+  using file = new NiftiFile(path, {
+    ...space,
+    description: `recvae mask by ${normalization.mask.from}`,
+  });
+  await file.append(Float32Array.from(normalization.mask.inside));
+  await file.finish();
 }
 
 interface RolloutPlan {
@@ -89,18 +122,18 @@ interface RolloutPlan {
 
 async function rollOutAll(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   plan: RolloutPlan,
 ): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];
   for (const [row, stem] of plan.stems.entries()) {
-    const path = `${folder}/${RUN_LAYOUT.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
+    const path = `${folder}/${RESULT_FILES.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
     const trajectory = await rollOut(model, plan.loader, {
       row,
       ...(plan.offset ? { offset: plan.offset(row) } : {}),
       ...(plan.reconstruct ? { path } : {}),
     });
-    writeStates(`${folder}/${RUN_LAYOUT.latents}/${stem}_latents.tsv`, trajectory.states);
+    writeStates(statePaths(`${folder}/${RESULT_FILES.latents}`, stem), trajectory);
     trajectories.push(trajectory);
   }
   return trajectories;
@@ -124,19 +157,25 @@ function writeSubjects(folder: string, data: PreparedData, stems: readonly strin
     const file = data.plan.files?.[row].path ?? id;
     lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}`);
   });
-  writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.subjects}`, lines.join("\n") + "\n");
 }
 
 function writeTransition(
   folder: string,
   { data, shape }: NdArray,
-  repetitionTime: number | null,
+  { repetitionTime, dynamics }: Pick<RunResults, "repetitionTime" | "dynamics">,
 ): Eigenvalue[] {
   const [width] = shape;
   const spectrum = eigenvalues(data, width);
-  const rows = Array.from({ length: width }, (_, i) => data.slice(i * width, (i + 1) * width));
-  const content = { F: rows, repetitionTime, eigenvalues: spectrum };
-  writeWhole(`${folder}/${RUN_LAYOUT.transition}`, toJson(content) + "\n");
+  const rowsOf = (matrix: FloatArray) =>
+    Array.from({ length: width }, (_, i) => matrix.slice(i * width, (i + 1) * width));
+  const leastSquares = dynamics && {
+    F: rowsOf(dynamics.transition),
+    pairs: dynamics.pairs,
+    modes: dynamics.modes,
+  };
+  const content = { F: rowsOf(data), repetitionTime, eigenvalues: spectrum, leastSquares };
+  writeWhole(`${folder}/${RESULT_FILES.transition}`, toJson(content) + "\n");
   return spectrum;
 }
 
@@ -178,6 +217,17 @@ export function writeReport(
       }),
       caption: "Posterior means of the latent state over time.",
     },
+    maps: {
+      svg: mapMontage({
+        maps: results.maps.maps,
+        spatialShape: more.spatialShape,
+        names: Array.from(results.maps.deviations, (_, d) => `h${d + 1}`),
+        title: "What each latent dimension changes",
+      }),
+      caption:
+        "Change of the volume, in the units the model sees, for one standard deviation of each dimension; all slices " +
+        `are in ${RESULT_FILES.maps}.`,
+    },
     eigenvalues: {
       svg: eigenvaluePlot(
         results.eigenvalues.map(({ real, imaginary }) => ({ re: real, im: imaginary })),
@@ -185,9 +235,9 @@ export function writeReport(
       caption: "Inside the circle a mode decays; off the real axis it oscillates.",
     },
   };
-  makeFolder(`${folder}/${RUN_LAYOUT.figures}`, { parents: false });
+  makeFolder(`${folder}/${RESULT_FILES.figures}`, { parents: false });
   for (const [name, { svg }] of Object.entries(figures)) {
-    writeWhole(`${folder}/${RUN_LAYOUT.figures}/${name}.svg`, svg);
+    writeWhole(`${folder}/${RESULT_FILES.figures}/${name}.svg`, svg);
   }
   const page = reportPage({
     title: `recvae run ${folder.split("/").at(-1)}`,

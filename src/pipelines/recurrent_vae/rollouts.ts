@@ -8,7 +8,7 @@ import type { DataLoader } from "../../data/loader.ts";
 import { invertScaling } from "../../data/normalization.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import { writeWhole } from "../../files/whole_file.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 
 /** Where a scan lies in space and time. */
 export interface ScanSpace {
@@ -63,26 +63,28 @@ export interface RolloutOptions {
  * @throws {WriteError} when the reconstruction cannot be written; no part of it is left behind then.
  */
 export async function rollOut(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   loader: DataLoader,
   options: RolloutOptions,
 ): Promise<Trajectory> {
   const { row, path } = options;
-  const { latentDim, tolTime } = model.config;
+  const { latentDim } = model.config;
+  const { frames } = loader;
   const batch = loader.batch([row]);
   const scaling = loader.scalings[row];
   const subject = loader.cohort.subjects[row];
   using file = path === undefined ? null : new NiftiFile(path, {
     spatialShape: loader.spatialShape,
-    frames: tolTime,
+    frames,
     description: "recvae reconstruction",
     ...await scanSpace(subject),
   });
   let firstFrames: Trajectory["firstFrames"] | undefined;
   const { h, posteriorLogVar } = await model.eval().rollout(batch, {
     subjects: [0],
+    frames,
     offsets: { data: options.offset ?? new Float32Array(latentDim), shape: [1, latentDim] },
-    noise: { data: new Float32Array(tolTime * latentDim), shape: [tolTime, 1, latentDim] },
+    noise: { data: new Float32Array(frames * latentDim), shape: [frames, 1, latentDim] },
     onFrames: async ({ start, count, reconstruction }) => {
       firstFrames ??= {
         input: Float32Array.from(await batch.read(start, 1)),
@@ -93,13 +95,13 @@ export async function rollOut(
       const values = reconstruction instanceof Float32Array
         ? reconstruction
         : Float32Array.from(reconstruction); // of the reference engine
-      await file?.append(invertScaling(values, scaling));
+      await file?.append(invertScaling(values, scaling, { firstFrame: start }));
       discard(reconstruction);
       await letOthersRun();
     },
   });
   await file?.finish();
-  const shape = [tolTime, latentDim];
+  const shape = [frames, latentDim];
   return {
     states: { data: h.data, shape },
     logVar: { data: posteriorLogVar.data, shape },
@@ -108,17 +110,49 @@ export async function rollOut(
 }
 
 /**
- * Writes latent states as tab-separated text: a header `h1 … hD`, then one line a frame.
+ * Writes latent states as two tables of tab-separated text, each with a header and one line a frame: the posterior's means
+ * `h1 … hD` and its standard deviations `sd1 … sdD`.
  *
- * @param path Where.
- * @param states `[T, D]`.
- * @throws {WriteError} when it cannot be written.
+ * @param paths Where; see {@link statePaths}.
+ * @param trajectory Of a scan.
+ * @throws {WriteError} when one cannot be written.
  */
-export function writeStates(path: string, states: NdArray): void {
-  const [frames, width] = states.shape;
-  const lines = [Array.from({ length: width }, (_, d) => `h${d + 1}`).join("\t")];
+export function writeStates(
+  paths: StatePaths,
+  { states, logVar }: Pick<Trajectory, "states" | "logVar">,
+): void {
+  writeTable(paths.means, "h", states);
+  writeTable(paths.deviations, "sd", deviationsOf(logVar));
+}
+
+/** Files of a scan's latent states. */
+export interface StatePaths {
+  readonly means: string;
+  readonly deviations: string;
+}
+
+/**
+ * Names of the tables of a scan.
+ *
+ * @param folder Where they go.
+ * @param stem File name of the scan without extension.
+ */
+export function statePaths(folder: string, stem: string): StatePaths {
+  return {
+    means: `${folder}/${stem}_latents.tsv`,
+    deviations: `${folder}/${stem}_latents_sd.tsv`,
+  };
+}
+
+/** exp(ℓ/2): standard deviations of log-variances. */
+export function deviationsOf({ data, shape }: NdArray): NdArray {
+  return { data: Float64Array.from(data, (value) => Math.exp(value / 2)), shape };
+}
+
+function writeTable(path: string, letter: string, { data, shape: [frames, width] }: NdArray): void {
+  const lines = [Array.from({ length: width }, (_, d) => `${letter}${d + 1}`).join("\t")];
   for (let t = 0; t < frames; t++) {
-    const row = Array.from(states.data.subarray(t * width, (t + 1) * width));
+    const row = Array.from(data.subarray(t * width, (t + 1) * width));
     lines.push(row.map((value) => String(Number(value.toPrecision(9)))).join("\t"));
   }
   writeWhole(path, lines.join("\n") + "\n");

@@ -1,17 +1,17 @@
 /** The summary of a run: facts as plain data, and the page of text people read. */
 import type { ActiveEngine } from "../../backends/engine.ts";
 import type { ReconstructionScore } from "../../evaluation/reconstruction_score.ts";
+import type { ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
 import type { Eigenvalue } from "../../linalg/eigenvalues.ts";
 import type { EarlyStoppingState } from "../../training/early_stopping.ts";
 import type { EndReason, EpochMetrics } from "../../training/loop.ts";
 import { formatDuration } from "../../training/progress.ts";
 import { findNoDynamics, type Latents, type NoDynamics } from "./collapse.ts";
+import { dynamicsLines } from "./dynamics.ts";
 import type { PreparedData } from "./prepared_data.ts";
-import type { RunConfig } from "./run_config.ts";
-import { explained, type Scores } from "./scores.ts";
-
-/** Share of its strength that a mode must keep over one period to be called an oscillation. */
-const LASTING = 0.05;
+import { isLaggedScores, laggedScoreLines } from "./lagged_scores.ts";
+import { isLagged, type ModelConfig, type RunConfig } from "./run_config.ts";
+import { type AnyScores, explained, type Scores } from "./scores.ts";
 
 /** Everything the summary says. */
 export interface RunSummary {
@@ -38,10 +38,13 @@ export interface RunSummary {
     readonly best: { readonly epoch: number; readonly loss: number } | null;
   };
   /** Null when nothing was held out. */
-  readonly scores: Scores | null;
+  readonly scores: AnyScores | null;
   /** Reconstruction of the runs that were trained on. */
   readonly trainedOn: ReconstructionScore;
+  /** Of training's F. */
   readonly eigenvalues: readonly Eigenvalue[];
+  /** Least squares on the posterior means of the training runs; null where they do not determine it. */
+  readonly dynamics: ReportedDynamics | null;
   /** Why the eigenvalues mean nothing; null when they do mean something. */
   readonly noDynamics: NoDynamics["reason"] | null;
   readonly notes: readonly string[];
@@ -61,11 +64,12 @@ export interface SummarySources {
   readonly weightsOf: number | null;
   readonly best: EarlyStoppingState;
   readonly seconds: number;
-  readonly scores: Scores | null;
+  readonly scores: AnyScores | null;
   readonly trainedOn: ReconstructionScore;
   /** Of the runs the figures show. */
   readonly latents: Latents;
   readonly eigenvalues: readonly Eigenvalue[];
+  readonly dynamics: ReportedDynamics | null;
   readonly repetitionTime: number | null;
 }
 
@@ -97,6 +101,7 @@ export function summarise(sources: SummarySources): RunSummary {
     scores,
     trainedOn,
     eigenvalues: sources.eigenvalues,
+    dynamics: sources.dynamics,
     noDynamics: noDynamics?.reason ?? null,
     notes: noDynamics ? [...data.notes, noDynamics.note] : data.notes,
   };
@@ -117,8 +122,10 @@ export function summaryText(summary: RunSummary): string {
     `Run       ${summary.folder}`,
     `Data      ${facts.runs} runs (${facts.trained} trained on, ${facts.heldOut} held out), ` +
     `${model.spatialShape.join("×")} voxels, ${model.tolTime} frames${time}: ${source[data.kind]}`,
-    `Model     ${model.latentDim} latent dimensions, ${model.channels.length} levels of ` +
-    `${model.channels.join(", ")} channels, preset ${training.preset}, seed ${model.seed}`,
+    `Model     ${model.latentDim} latent dimensions, ${
+      networkWords(model)
+    }, preset ${training.preset}, ` +
+    `seed ${model.seed}`,
     `Training  ${summary.training.epochs} of ${model.epochs} epochs on ${engine.name} ` +
     `(${engine.detail}) in ${formatDuration(summary.training.seconds * 1000)}; mean loss ` +
     `${digits(summary.training.firstLoss)} -> ${digits(summary.training.lastLoss)}`,
@@ -127,10 +134,28 @@ export function summaryText(summary: RunSummary): string {
     "",
     ...scoreLines(summary),
     "",
-    ...dynamicsLines(summary),
+    ...dynamicsLines({
+      eigenvalues: summary.eigenvalues,
+      reported: summary.dynamics,
+      repetitionTime: facts.repetitionTime,
+      frames: model.tolTime,
+      rho: model.rho,
+      meaningless: summary.noDynamics !== null,
+    }),
     "",
     `Open ${summary.folder}/report.html for figures. weights.safetensors loads in PyTorch.`,
   ].join("\n") + "\n";
+}
+
+/** The paths of a network. */
+function networkWords(model: ModelConfig): string {
+  const { length } = model.channels;
+  const levels = `${length} ${length === 1 ? "level" : "levels"} of ${
+    model.channels.join(", ")
+  } channels`;
+  if (!isLagged(model)) return levels;
+  const linear = model.lag === 1 ? "linear and lag paths" : "linear paths";
+  return length === 0 ? linear : `${linear} beside ${levels}`;
 }
 
 /** Which epoch's weights were kept, where that was a choice, and why training ended early. */
@@ -171,6 +196,7 @@ function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
         : "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
     ];
   }
+  if (isLaggedScores(scores)) return laggedScoreLines(scores);
   return [
     ...scoreTable(scores, inside),
     `  Trained-on runs, for comparison: mean squared error ${digits(trainedOn.mse)}.`,
@@ -196,38 +222,6 @@ export function scoreTable(scores: Scores, inside = ""): string[] {
     row(`PCA with ${scores.components} components`, scores.pca),
     row("the held-out run's own mean image *", scores.ownMean),
     "  Variance is about the mean image of the training runs. * has seen the held-out run.",
-  ];
-}
-
-function dynamicsLines({ eigenvalues, data, config, noDynamics }: RunSummary): string[] {
-  const largest = eigenvalues[0];
-  if (!largest) return [];
-  if (largest.modulus === 0) return ["Dynamics  F is zero: the states do not follow each other."];
-  if (noDynamics) {
-    return ["Dynamics  no time constants: they would describe nothing, see the note."];
-  }
-  const upper = eigenvalues.filter(({ imaginary }) => imaginary > 0);
-  const unit = data.repetitionTime === null ? "frames" : "s";
-  const step = data.repetitionTime ?? 1;
-  const { modulus } = largest;
-  const memory = modulus < 1
-    ? `decays with a time constant of ${digits(-step / Math.log(modulus))} ${unit}`
-    : "does not decay";
-  // Seen as an oscillation: a pair that keeps a twentieth of its strength over a period shorter than a run.
-  const periods = upper.map(({ real, imaginary, modulus }) => ({
-    frames: 2 * Math.PI / Math.atan2(imaginary, real),
-    modulus,
-  })).filter(({ frames, modulus }) =>
-    frames <= config.model.tolTime && modulus ** frames >= LASTING
-  ).map(({ frames }) => frames * step);
-  const oscillation = periods.length === 0
-    ? "no mode oscillates within a run"
-    : `${periods.length} oscillating ${
-      periods.length === 1 ? "pair" : "pairs"
-    }, the slowest with a ` +
-      `period of ${digits(Math.max(...periods))} ${unit}`;
-  return [
-    `Dynamics  the slowest mode of F (modulus ${digits(modulus)}) ${memory}; ${oscillation}.`,
   ];
 }
 

@@ -1,12 +1,14 @@
 /** Opens a finished run for use: its weights, configuration and normalisation, and loaders for other scans. */
 import { CheckpointError, ConfigError } from "../../base/errors.ts";
-import type { Cohort } from "../../data/cohort.ts";
+import { type Cohort, selectSubjects } from "../../data/cohort.ts";
 import { findFiles } from "../../data/file_record.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
 import { finiteOutside, openMask } from "../../data/mask.ts";
 import { type Normalization, parseNormalization } from "../../data/normalization.ts";
+import { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { readRun } from "../../training/run_folder.ts";
+import type { NamedArrays } from "../../training/weight_holder.ts";
 import { droppedFrames, printNotes } from "./data_notes.ts";
 import {
   locatedFile,
@@ -21,7 +23,11 @@ import { UsageError, type Values } from "../option_table.ts";
 import { temporaryFolder } from "../output_permissions.ts";
 import { openOwnData, ownDataOf, requireGrid } from "./own_data.ts";
 import { scanNotes } from "./scan_notes.ts";
-import { configFromJson, type RunConfig } from "./run_config.ts";
+import { modelledVoxels } from "./prepared_data.ts";
+import { configFromJson, isLagged, type RunConfig } from "./run_config.ts";
+
+/** A model of the family, whichever its network. */
+export type TrainedModel = RecurrentVae | LaggedVae;
 
 /** A run on disk, read. */
 export interface SavedRun {
@@ -31,7 +37,7 @@ export interface SavedRun {
   /** Epochs trained. */
   readonly epoch: number;
   /** Builds the model on the current engine. */
-  model(): RecurrentVae;
+  model(): TrainedModel;
 }
 
 /**
@@ -56,8 +62,25 @@ export async function openRun(folder: string): Promise<SavedRun> {
     config,
     normalization,
     epoch,
-    model: () => new RecurrentVae(config.model, { subjects, weights: new Map(weights) }).eval(),
+    model: () => modelOf(config, { subjects, weights, normalization }),
   };
+}
+
+function modelOf(
+  { model }: RunConfig,
+  { subjects, weights, normalization }: {
+    readonly subjects: number;
+    readonly weights: NamedArrays;
+    readonly normalization: Normalization;
+  },
+): TrainedModel {
+  const stored = { subjects, weights: new Map(weights) };
+  if (!isLagged(model)) return new RecurrentVae(model, stored).eval();
+  const { spatialShape } = model;
+  return new LaggedVae(model, {
+    ...stored,
+    voxels: modelledVoxels({ normalization, spatialShape }),
+  });
 }
 
 function normalizationOf(folder: string, json: unknown): Normalization {
@@ -83,31 +106,72 @@ type ScanValues =
  * standard error what should be known about them.
  *
  * @param run Whose normalisation and number of frames.
- * @param values Source options.
- * @param files Paths.
- * @param check Called before anything is read but headers.
+ * @param request Scans and options; `check` is called before anything is read but headers.
  * @throws {FormatError} {ShapeError} as cohorts do; fewer frames than the run used are an error.
  */
-async function loadScans(
-  run: SavedRun,
-  values: ScanValues,
-  files: readonly string[],
-  check: (cohort: Cohort) => void,
-): Promise<DataLoader> {
+async function loadScans(run: SavedRun, request: ScanRequest): Promise<DataLoader> {
+  const { values, files, check } = request;
   const { cohort: stored, notes } = namesScans(values, files)
     ? await openOthers(run, values, files)
     : await openOwnData(ownDataOf(run, values));
-  check(stored);
+  check?.(stored);
   const cohort = await insideMask(run, stored, values["data-root"]);
+  const loader = await loaderOf(run, cohort);
+  printNotes([...notes, ...scanNotes([loader])]);
+  return loader;
+}
+
+/** Scans of which all frames are used, in loaders of one length each. */
+export interface WholeScans {
+  /** All of them, in their order. */
+  readonly cohort: Cohort;
+  /** Where a scan is: its loader, and its row there. */
+  at(place: number): { readonly loader: DataLoader; readonly row: number };
+}
+
+/** As {@link loadScans}, but scans named on the command line keep all their frames, however many. */
+async function loadWholeScans(
+  run: SavedRun,
+  request: ScanRequest,
+): Promise<WholeScans & { close(): void }> {
+  const { values, files } = request;
+  if (!namesScans(values, files) || values.synthetic) {
+    const loader = await loadScans(run, request);
+    const { cohort } = loader;
+    return { cohort, at: (row) => ({ loader, row }), close: () => loader.close() };
+  }
+  refuseOwnOptions(values);
+  const stored = await openPlan(planData(values, files, { tolTime: 1 }));
+  requireGrid(run, stored);
+  request.check?.(stored);
+  const cohort = await insideMask(run, stored, values["data-root"]);
+  const places = Map.groupBy(cohort.subjects.keys(), (place) => cohort.subjects[place].frames!);
+  const loaders = new Map<number, DataLoader>();
+  const close = () => loaders.forEach((loader) => loader.close());
+  try {
+    for (const [frames, rows] of places) {
+      loaders.set(frames, await loaderOf(run, { ...selectSubjects(cohort, rows), frames }));
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  printNotes(scanNotes([...loaders.values()]));
+  const at = (place: number) => {
+    const frames = cohort.subjects[place].frames!;
+    return { loader: loaders.get(frames)!, row: places.get(frames)!.indexOf(place) };
+  };
+  return { cohort, at, close };
+}
+
+async function loaderOf(run: SavedRun, cohort: Cohort): Promise<DataLoader> {
   const { normalization, config: { model: { batchSize } } } = run;
-  const loader = await buildDataLoader(cohort, {
+  return await buildDataLoader(cohort, {
     batchSize,
     shuffle: false,
     normalization,
     ...temporaryFolder(run.folder),
   });
-  printNotes([...notes, ...scanNotes([loader])]);
-  return loader;
 }
 
 /** The scans as training read them: what is not finite outside the run's mask counts nowhere, if the mask is still the same. */
@@ -117,17 +181,32 @@ async function insideMask({ config: { data } }: SavedRun, cohort: Cohort, dataRo
   return finiteOutside(cohort, await openMask(found.record.path, cohort.spatialShape));
 }
 
-async function openOthers(run: SavedRun, values: ScanValues, files: readonly string[]) {
+/** These options are for a run's own scans. */
+function refuseOwnOptions(values: ScanValues): void {
   for (const name of ["data-root", "accept-changed-data"] as const) {
     if (!values[name]) continue;
     throw new UsageError(
       `--${name} is for the scans the run was trained on; leave it out, or the scans`,
     );
   }
+}
+
+async function openOthers(run: SavedRun, values: ScanValues, files: readonly string[]) {
+  refuseOwnOptions(values);
   const { tolTime, seed } = run.config.model;
   const cohort = await openPlan(planData(values, files, { tolTime, seed }));
   requireGrid(run, cohort);
   return { cohort, notes: droppedFrames(cohort, ", as many as in training") };
+}
+
+/** Scans of a command. */
+export interface ScanRequest {
+  /** Source and engine options. */
+  readonly values: ScanValues;
+  /** Paths of scans. */
+  readonly files: readonly string[];
+  /** Refuses the scans before any work is done, if it throws. */
+  readonly check?: (cohort: Cohort) => void;
 }
 
 /**
@@ -135,30 +214,50 @@ async function openOthers(run: SavedRun, values: ScanValues, files: readonly str
  * choose; all three are given back afterwards.
  *
  * @param run Whose model.
- * @param values Source and engine options.
- * @param files Paths of scans.
- * @param check Refuses the scans before any work is done, if it throws.
+ * @param request See {@link ScanRequest}.
  * @param body Receives model and loader.
  * @throws as {@link loadScans} and `startEngine`.
  */
 export async function withModelAndScans<R>(
   run: SavedRun,
-  { values, files, check = () => {} }: {
-    readonly values: ScanValues;
-    readonly files: readonly string[];
-    readonly check?: (cohort: Cohort) => void;
-  },
-  body: (model: RecurrentVae, loader: DataLoader) => Promise<R>,
+  request: ScanRequest,
+  body: (model: TrainedModel, loader: DataLoader) => Promise<R>,
 ): Promise<R> {
-  const loader = await loadScans(run, values, files, check);
+  return await withModel(run, request, { load: loadScans, body });
+}
+
+/**
+ * The same with all frames of scans that are named, however many they have.
+ *
+ * @param run Whose model.
+ * @param request See {@link ScanRequest}.
+ * @param body Receives model and scans.
+ */
+export async function withModelAndWholeScans<R>(
+  run: SavedRun,
+  request: ScanRequest,
+  body: (model: TrainedModel, scans: WholeScans) => Promise<R>,
+): Promise<R> {
+  return await withModel(run, request, { load: loadWholeScans, body });
+}
+
+async function withModel<S extends { close(): void }, R>(
+  run: SavedRun,
+  request: ScanRequest,
+  { load, body }: {
+    readonly load: (run: SavedRun, request: ScanRequest) => Promise<S>;
+    readonly body: (model: TrainedModel, scans: S) => Promise<R>;
+  },
+): Promise<R> {
+  const scans = await load(run, request);
   try {
-    const engine = await startEngine(values);
+    const engine = await startEngine(request.values);
     const model = run.model();
-    const result = await body(model, loader);
+    const result = await body(model, scans);
     model.dispose();
     await engine.stop();
     return result;
   } finally {
-    loader.close();
+    scans.close();
   }
 }
