@@ -59,8 +59,9 @@ export async function readEstimator(
     );
   }
   const { fitted = true, epochsTrained = epoch } = json as Partial<SavedEstimator>;
+  // A run has the samples' shape alone, from which its networks follow.
   const network = (part: "encoder" | "decoder") =>
-    given[part] ?? described(folder, part, json[part]);
+    given[part] ?? (json[part] === undefined ? undefined : described(folder, part, json[part]));
   const options = {
     ...json.options,
     ...given,
