@@ -269,7 +269,7 @@ Deno.test("options and batches that cannot be are refused by name", async () => 
 
 Deno.test("a learned noise scale is trained, and its likelihood is the Gaussian one", async () => {
   for (const noiseScale of ["learned", "per-voxel"] as const) {
-    const vae = new VAE({ shape: [25], latentDim: 2, noiseScale, maxEpochs: 3, lr: 0.05 });
+    const vae = new VAE({ shape: [25], latentDim: 2, noiseScale, maxEpochs: 20 });
     const scale = () => vae.stateDict().then((state) => [...state.get("log_noise_scale")!.data]);
     assertEquals((await scale()).length, noiseScale === "learned" ? 1 : 25);
     const x = rows(4);
