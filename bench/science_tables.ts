@@ -3,7 +3,7 @@ import type { NdArray } from "../src/base/arrays.ts";
 import type { ExplainedShare } from "../src/evaluation/variance_explained.ts";
 import { eigenvalueErrors, latentRecovery } from "../src/evaluation/planted_scores.ts";
 import { type Eigenvalue, eigenvalues } from "../src/linalg/eigenvalues.ts";
-import type { HeldOutComparison } from "../src/pipelines/recurrent_vae/comparison.ts";
+import type { LaggedScores } from "../src/pipelines/recurrent_vae/lagged_scores.ts";
 
 /** Number of folds of the shipped runs: each holds out two of eight. */
 export const FOLDS = 4;
@@ -26,7 +26,7 @@ export const COMPARISON_COLUMNS = [
 
 /** What is read of summary.json. */
 export interface TrainedSummary {
-  readonly comparison: HeldOutComparison;
+  readonly scores: LaggedScores;
   readonly training: { readonly seconds: number };
 }
 
@@ -40,9 +40,9 @@ export interface ComparisonRow {
 /** The figures of a run. */
 export function comparisonRow(
   seed: string,
-  { comparison, training }: TrainedSummary,
+  { scores, training }: TrainedSummary,
 ): ComparisonRow {
-  const { model, linear, runs } = comparison;
+  const { model, linear, runs } = scores;
   const percent = ({ share }: ExplainedShare) => 100 * share;
   return {
     name: runs.map((path) => /run-(\d+)/.exec(path)?.[1] ?? path.split("/").at(-1)!.split("_")[0])
