@@ -4,7 +4,7 @@ import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { inFolder } from "../support/folders.ts";
 import { recvae, recvaeIn } from "./run_recvae.ts";
 
-const SHORT = ["--epochs", "1", "--fit-offsets", "0", "--quiet"];
+const SHORT = ["--preset", "conv", "--epochs", "1", "--fit-offsets", "0", "--quiet"];
 
 function writeScan(path: string, seed: number, frames = 3): void {
   const voxels = Float32Array.from({ length: frames * 600 }, (_, i) => Math.sin(i * seed));

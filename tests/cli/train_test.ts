@@ -15,6 +15,8 @@ import { recvae, startRecvae } from "./run_recvae.ts";
 
 /** A cohort so small that an epoch takes milliseconds. */
 const TINY = [
+  "--preset",
+  "conv",
   "--synthetic",
   "--spatial",
   "8,9,8",
