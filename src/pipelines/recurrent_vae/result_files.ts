@@ -7,13 +7,15 @@ export const RESULT_FILES = {
   transition: "transition.json",
   latents: "latents",
   reconstructions: "reconstructions",
+  maps: "latent_maps.nii",
+  mask: "mask.nii",
   figures: "figures",
 } as const;
 
 /** What an earlier run left behind, for the run that replaces it. */
 export const OUTPUTS: readonly RunOutputs[] = [
-  { folder: ".", names: /^(subjects\.tsv|transition\.json)$/ },
+  { folder: ".", names: /^(subjects\.tsv|transition\.json|latent_maps\.nii|mask\.nii)$/ },
   { folder: RESULT_FILES.latents, names: /_latents(_sd)?\.tsv$/ },
   { folder: RESULT_FILES.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
-  { folder: RESULT_FILES.figures, names: /^(loss|slice|latents|eigenvalues)\.svg$/ },
+  { folder: RESULT_FILES.figures, names: /^(loss|slice|latents|maps|eigenvalues)\.svg$/ },
 ];
