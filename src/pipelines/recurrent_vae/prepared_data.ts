@@ -158,9 +158,8 @@ export function divide(
     return { split: everyone, notes: [note] };
   }
   const notes: string[] = [];
-  let groups = subjects.map(({ group }) => group);
-  if (new Set(groups).size === 1) {
-    groups = subjects.map(({ id }) => id);
+  const groups = unitsOf(subjects);
+  if (new Set(subjects.map(({ group }) => group)).size === 1) {
     notes.push("All scans are of one subject, so whole scans are held out.");
   }
   const labels = subjects.map(({ label }) => label);
@@ -170,6 +169,16 @@ export function divide(
   }
   const split = trainTestSplit(groups, { labels, seed, testFraction: plan.heldOut });
   return { split, notes };
+}
+
+/**
+ * What stays whole when subjects are divided: the group of each, or the scan itself where all are of one group.
+ *
+ * @param subjects Of the cohort, in row order.
+ */
+export function unitsOf(subjects: readonly Pick<CohortSubject, "id" | "group">[]): string[] {
+  const groups = subjects.map(({ group }) => group);
+  return new Set(groups).size === 1 ? subjects.map(({ id }) => id) : groups;
 }
 
 /**
