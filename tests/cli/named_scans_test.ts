@@ -87,10 +87,7 @@ Deno.test("what should be known about the data is said before training starts", 
       const { code, stderr } = await recvae(
         "train",
         ...args,
-        "--epochs",
-        "1",
-        "--fit-offsets",
-        "0",
+        ...["--preset", "conv", "--epochs", "1", "--fit-offsets", "0"],
       );
       assertEquals(code, 0, stderr);
       return stderr;
