@@ -78,10 +78,28 @@ function onTape<Results>(
 ): Results {
   return (tf.engine() as unknown as TapeEngine).runKernelFunc<Results>({
     forwardFunc: (_, save) => forward(inputs, save),
-    backwardsFunc: (dys, saved) =>
-      Object.fromEntries(
-        gradient(dys, saved).map((one, i) => [i, typeof one === "function" ? one : () => one]),
-      ),
+    backwardsFunc(dys, saved) {
+      const own = ownTensors();
+      return Object.fromEntries(
+        gradient(dys, saved).map((one, i) => [
+          i,
+          () => own(typeof one === "function" ? one() : one),
+        ]),
+      );
+    },
     inputs: Object.fromEntries(inputs.map((tensor, i) => [i, tensor])),
   });
+}
+
+/**
+ * Every input gets a tensor of its own: the tape frees an input's gradient when it adds a second one to it, so one tensor
+ * for two inputs would be freed twice.
+ */
+function ownTensors(): (gradient: tf.Tensor) => tf.Tensor {
+  const given = new Set<tf.Tensor>();
+  return (gradient) => {
+    if (given.has(gradient)) return gradient.clone();
+    given.add(gradient);
+    return gradient;
+  };
 }

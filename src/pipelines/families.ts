@@ -5,11 +5,12 @@ import { nearestName } from "../base/nearest_name.ts";
 import { readRegularText } from "../data/openers/regular_file.ts";
 import type { JsonRecord } from "../training/run_contents.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { brainSequence } from "./brain_sequence/mod.ts";
 import { recurrentVae } from "./recurrent_vae/mod.ts";
 import { FAMILY_KEY, RUN_LAYOUT } from "./run_folder.ts";
 
 /** All families; the first is the one that is meant when none is named. */
-const families: Pipeline[] = [recurrentVae];
+const families: Pipeline[] = [recurrentVae, brainSequence];
 
 /** All families, the default first. */
 export function allFamilies(): readonly Pipeline[] {

@@ -1,7 +1,11 @@
 /** Training of a family that needs no more than the general loop. */
 import type { Batch, BatchSource } from "../base/batches.ts";
 import { type LoopOptions, runTraining } from "../training/loop.ts";
-import { createOptimiser, type OptimiserKind } from "../training/optimisers.ts";
+import {
+  createOptimiser,
+  type OptimiserKind,
+  type OptimiserOptions,
+} from "../training/optimisers.ts";
 import { createSchedule } from "../training/schedules.ts";
 import type { Trainable } from "../training/trainable.ts";
 import type { TrainingHooks, TrainingOutcome, TrainingView } from "./pipeline.ts";
@@ -16,6 +20,7 @@ export interface FittingOptions extends
   readonly hooks: TrainingHooks;
   /** Default `"adamw"`. */
   readonly optimiser?: OptimiserKind;
+  readonly optimiserOptions?: OptimiserOptions;
 }
 
 /**
@@ -29,11 +34,11 @@ export interface FittingOptions extends
 export async function fitTrainable<B extends Batch>(
   trainable: Trainable<B>,
   loader: BatchSource<B>,
-  { view, hooks, optimiser: kind = "adamw", ...options }: FittingOptions,
+  { view, hooks, optimiser: kind = "adamw", optimiserOptions, ...options }: FittingOptions,
 ): Promise<TrainingOutcome> {
   const { epochs, learningRate, clipNorm } = view;
   const { log, callbacks, ...others } = hooks;
-  const optimiser = createOptimiser(kind, trainable.variables);
+  const optimiser = createOptimiser(kind, trainable.variables, optimiserOptions);
   try {
     const result = await runTraining(trainable, loader, {
       epochs,

@@ -238,3 +238,24 @@ Deno.test("cells refuse what does not fit", async () => {
     assertThrows(() => lstm(tf.zeros([1, 0, 3]), weights), ConfigError, "sequences of 0 steps");
   });
 });
+
+await forEachBackend("an LSTM layer used twice adds the gradients of both uses", async () => {
+  const arrays = layer(4, { batch: 2, steps: 3, features: 3, width: 4 });
+  const tensors = Object.fromEntries(
+    Object.entries(arrays).map(([name, { data, shape }]) => [name, toTensor(data, shape)]),
+  );
+  const { x, weightIh, weightHh, biasIh, biasHh } = tensors;
+  const run = (input: tf.Tensor, [ih, hh]: tf.Tensor[]) =>
+    tf.sum(lstm(input, { weightIh, weightHh, biasIh: ih, biasHh: hh }).states);
+  const gradients = (f: (biases: tf.Tensor[]) => tf.Tensor) =>
+    tf.grads((...biases: tf.Tensor[]) => f(biases))([biasIh, biasHh]);
+  const other = tf.mul(x, 0.5);
+  const both = gradients((biases) => tf.add(run(x, biases), run(other, biases)));
+  const [first, second] = [x, other].map((input) => gradients((biases) => run(input, biases)));
+  for (const i of [0, 1]) {
+    assertClose(await toHost(both[i]), await toHost(tf.add(first[i], second[i])), {
+      tolerance: 1e-5,
+    });
+  }
+  tf.dispose([...Object.values(tensors), other, ...both, ...first, ...second]);
+}, { engines });

@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../src/deps/std.ts";
 import { readSafetensors } from "../../src/formats/safetensors.ts";
 import { withFamily } from "../../src/pipelines/families.ts";
+import { checkpointIn } from "../support/checkpoints.ts";
 import { inFolder } from "../support/folders.ts";
 import { guardFamily } from "../support/guard_family.ts";
 import { type Caught, recvaeInProcess } from "../support/recvae_in_process.ts";
@@ -57,19 +58,6 @@ async function assertSameTraining(folder: string, expected: string): Promise<voi
   for (const name of TRAINED) {
     const [found, wanted] = [`${folder}/${name}`, `${expected}/${name}`];
     assertEquals(await Deno.readFile(found), await Deno.readFile(wanted), name);
-  }
-}
-
-/** Waits until a run has saved a checkpoint. */
-async function checkpointIn(run: string): Promise<void> {
-  for (;;) {
-    try {
-      const names = [...Deno.readDirSync(`${run}/checkpoints`)].map(({ name }) => name);
-      if (names.some((name) => /^generation-\d+$/.test(name))) return;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    await new Promise((wait) => setTimeout(wait, 5));
   }
 }
 
