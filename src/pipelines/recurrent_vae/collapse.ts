@@ -1,7 +1,8 @@
 /** Tells a model that learnt something about time from one whose dynamics would be numbers about nothing. */
 import type { NdArray } from "../../base/arrays.ts";
-import type { RecurrentVaeConfig } from "../../models/recurrent_vae/config.ts";
-import { explained, type Scores } from "./scores.ts";
+import { collapseNote, isLaggedScores } from "./lagged_scores.ts";
+import { isLagged, type ModelConfig } from "./run_config.ts";
+import { type AnyScores, explained } from "./scores.ts";
 
 /** Latents that vary less over time than this share of the noise they are sampled with carry nothing. */
 const LEAST_SPREAD = 0.05;
@@ -58,8 +59,8 @@ export function spreadOverTime({ states, logVar }: Latents): number {
  */
 export function findNoDynamics(
   latents: Latents,
-  model: RecurrentVaeConfig,
-  { scores }: { readonly scores: Scores | null },
+  model: ModelConfig,
+  { scores }: { readonly scores: AnyScores | null },
 ): NoDynamics | null {
   const spread = spreadOverTime(latents);
   if (spread < LEAST_SPREAD) {
@@ -72,6 +73,10 @@ export function findNoDynamics(
       }.`,
     };
   }
+  if (scores !== null && isLaggedScores(scores)) {
+    const note = collapseNote(scores);
+    return note === null ? null : { reason: "collapsed", note };
+  }
   if (scores === null || !(explained(scores.model, scores) < LEAST_EXPLAINED)) return null;
   return {
     reason: "nothing explained",
@@ -81,7 +86,9 @@ export function findNoDynamics(
   };
 }
 
-function remedy({ temporalLoss, klWeight, sigX, sigH }: RecurrentVaeConfig): string {
+function remedy(model: ModelConfig): string {
+  if (isLagged(model)) return `a smaller --kl-weight (it is ${model.klWeight})`;
+  const { temporalLoss, klWeight, sigX, sigH } = model;
   const reconstruct = `a smaller --sig-x (it is ${sigX})`;
   return temporalLoss === "kl"
     ? `a smaller --kl-weight (it is ${klWeight}) or ${reconstruct}`

@@ -2,6 +2,7 @@
 import type { NdArray } from "../../base/arrays.ts";
 import { type Cohort, type CohortSubject, selectSubjects } from "../../data/cohort.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
+import { voxelIndex } from "../../data/data_mask.ts";
 import { finiteOutside, openMask } from "../../data/mask.ts";
 import type { Normalization } from "../../data/normalization.ts";
 import { groupedFolds, type Split, trainTestSplit } from "../../data/splits.ts";
@@ -36,6 +37,8 @@ export interface LoadingOptions {
   readonly cacheDirectory?: string;
   /** A method fixed before, instead of fitting the plan's kind to the training subjects. */
   readonly normalization?: Normalization;
+  /** What is to be said with the notes on the data. */
+  readonly remarks?: readonly string[];
 }
 
 /**
@@ -55,7 +58,7 @@ export async function prepareData(
     ? await openOwnData(source)
     : await openNewData(source);
   const { split, notes: divided } = divide(stored.subjects, plan, options.seed);
-  const notes = [...found, ...divided];
+  const notes = [...options.remarks ?? [], ...found, ...divided];
   const mask = plan.mask && await readMask(plan.mask, stored, notes);
   const cohort = mask ? finiteOutside(stored, mask.data) : stored;
   const { batchSize, seed, memoryBudget, cacheDirectory } = options;
@@ -65,6 +68,7 @@ export async function prepareData(
     memoryBudget,
     cacheDirectory,
     normalization: options.normalization ?? plan.scaling,
+    ...(mask && { mask: mask.data }),
   });
   const heldOut = await closingOnFailure(train, async () => {
     requireContrast(train);
@@ -77,7 +81,7 @@ export async function prepareData(
       normalization: train.normalization,
     });
   });
-  notes.push(...scanNotes(heldOut ? [train, heldOut] : [train]));
+  notes.push(...maskNotes(train), ...scanNotes(heldOut ? [train, heldOut] : [train]));
   printNotes(notes);
   return {
     plan,
@@ -94,6 +98,32 @@ export async function prepareData(
       heldOut?.close();
     },
   };
+}
+
+/**
+ * Linear indices of the voxels that are modelled: those of the normalisation's mask, or all.
+ *
+ * @param loader Of training runs.
+ */
+export function modelledVoxels(
+  { normalization, spatialShape }: Pick<DataLoader, "normalization" | "spatialShape">,
+): Int32Array {
+  if ("mask" in normalization) return voxelIndex(normalization.mask.inside);
+  const size = spatialShape.reduce((product, n) => product * n, 1);
+  return Int32Array.from({ length: size }, (_, voxel) => voxel);
+}
+
+/** How many voxels are modelled where no mask was given. */
+function maskNotes({ normalization }: DataLoader): string[] {
+  if (!("mask" in normalization) || normalization.mask.from === "given") return [];
+  const { inside, from } = normalization.mask;
+  const count = inside.reduce((sum, value) => sum + value, 0);
+  const rule = from === "mean image"
+    ? "those that are bright on the mean image"
+    : "those that vary, as the mean image is not positive";
+  return [
+    `No mask was given: ${count} of ${inside.length} voxels are used, ${rule}; --mask FILE says which are brain.`,
+  ];
 }
 
 async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ import { writeWhole } from "../../files/whole_file.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
 import { reportDynamics, type ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
 import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
 import { latentTrajectories } from "../../reports/latent_trajectories.ts";
 import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
@@ -48,7 +48,7 @@ export interface RunResults {
  */
 export async function writeResults(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   data: PreparedData,
 ): Promise<RunResults> {
   for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
@@ -94,7 +94,7 @@ interface RolloutPlan {
 
 async function rollOutAll(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   plan: RolloutPlan,
 ): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];

@@ -8,7 +8,7 @@ import type { DataLoader } from "../../data/loader.ts";
 import { invertScaling } from "../../data/normalization.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import { writeWhole } from "../../files/whole_file.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 
 /** Where a scan lies in space and time. */
 export interface ScanSpace {
@@ -63,7 +63,7 @@ export interface RolloutOptions {
  * @throws {WriteError} when the reconstruction cannot be written; no part of it is left behind then.
  */
 export async function rollOut(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   loader: DataLoader,
   options: RolloutOptions,
 ): Promise<Trajectory> {

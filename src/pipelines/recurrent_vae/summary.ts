@@ -9,8 +9,9 @@ import { formatDuration } from "../../training/progress.ts";
 import { findNoDynamics, type Latents, type NoDynamics } from "./collapse.ts";
 import { dynamicsLines } from "./dynamics.ts";
 import type { PreparedData } from "./prepared_data.ts";
-import type { RunConfig } from "./run_config.ts";
-import { explained, type Scores } from "./scores.ts";
+import { isLaggedScores, laggedScoreLines } from "./lagged_scores.ts";
+import { isLagged, type ModelConfig, type RunConfig } from "./run_config.ts";
+import { type AnyScores, explained, type Scores } from "./scores.ts";
 
 /** Everything the summary says. */
 export interface RunSummary {
@@ -37,7 +38,7 @@ export interface RunSummary {
     readonly best: { readonly epoch: number; readonly loss: number } | null;
   };
   /** Null when nothing was held out. */
-  readonly scores: Scores | null;
+  readonly scores: AnyScores | null;
   /** Reconstruction of the runs that were trained on. */
   readonly trainedOn: ReconstructionScore;
   /** Of training's F. */
@@ -63,7 +64,7 @@ export interface SummarySources {
   readonly weightsOf: number | null;
   readonly best: EarlyStoppingState;
   readonly seconds: number;
-  readonly scores: Scores | null;
+  readonly scores: AnyScores | null;
   readonly trainedOn: ReconstructionScore;
   /** Of the runs the figures show. */
   readonly latents: Latents;
@@ -121,8 +122,10 @@ export function summaryText(summary: RunSummary): string {
     `Run       ${summary.folder}`,
     `Data      ${facts.runs} runs (${facts.trained} trained on, ${facts.heldOut} held out), ` +
     `${model.spatialShape.join("×")} voxels, ${model.tolTime} frames${time}: ${source[data.kind]}`,
-    `Model     ${model.latentDim} latent dimensions, ${model.channels.length} levels of ` +
-    `${model.channels.join(", ")} channels, preset ${training.preset}, seed ${model.seed}`,
+    `Model     ${model.latentDim} latent dimensions, ${
+      networkWords(model)
+    }, preset ${training.preset}, ` +
+    `seed ${model.seed}`,
     `Training  ${summary.training.epochs} of ${model.epochs} epochs on ${engine.name} ` +
     `(${engine.detail}) in ${formatDuration(summary.training.seconds * 1000)}; mean loss ` +
     `${digits(summary.training.firstLoss)} -> ${digits(summary.training.lastLoss)}`,
@@ -142,6 +145,17 @@ export function summaryText(summary: RunSummary): string {
     "",
     `Open ${summary.folder}/report.html for figures. weights.safetensors loads in PyTorch.`,
   ].join("\n") + "\n";
+}
+
+/** The paths of a network. */
+function networkWords(model: ModelConfig): string {
+  const { length } = model.channels;
+  const levels = `${length} ${length === 1 ? "level" : "levels"} of ${
+    model.channels.join(", ")
+  } channels`;
+  if (!isLagged(model)) return levels;
+  const linear = model.lag === 1 ? "linear and lag paths" : "linear paths";
+  return length === 0 ? linear : `${linear} beside ${levels}`;
 }
 
 /** Which epoch's weights were kept, where that was a choice, and why training ended early. */
@@ -182,6 +196,7 @@ function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
         : "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
     ];
   }
+  if (isLaggedScores(scores)) return laggedScoreLines(scores);
   return [
     ...scoreTable(scores, inside),
     `  Trained-on runs, for comparison: mean squared error ${digits(trainedOn.mse)}.`,

@@ -1,14 +1,27 @@
 /** Options of `recvae train`, and the complete plan of a run they come to. */
 import type { FileRecord } from "../../data/file_record.ts";
 import type { NormalizationKind } from "../../data/normalization.ts";
-import type { RecurrentVaeOptions } from "../../models/recurrent_vae/config.ts";
 import type { OptimiserKind } from "../../training/optimisers.ts";
 import type { ScheduleKind } from "../../training/schedules.ts";
 import { type ConfigFile, NO_CONFIG } from "./config_file.ts";
-import { type DataPlan, OWN_DATA_OPTIONS, planData, SOURCE_OPTIONS } from "./data_options.ts";
+import {
+  type DataPlan,
+  OWN_DATA_OPTIONS,
+  planData,
+  shippedMask,
+  SOURCE_OPTIONS,
+} from "./data_options.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { resumeOption, RUN_OPTIONS } from "../run_options.ts";
-import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
+import {
+  CONVOLUTIONAL_FIELDS,
+  LAGGED_ONLY_FIELDS,
+  LAGGED_OPTIONS,
+  MODEL_OPTIONS,
+  type ModelFields,
+  modelFields,
+  SCHEDULE_OPTIONS,
+} from "./model_options.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
 import { type Preset, PRESETS, SHIPPED_DATA_MODEL } from "./presets.ts";
 import { DATA_FIELDS, foldOf, TRAINING_FIELDS } from "./settings.ts";
@@ -46,16 +59,28 @@ export const TRAIN_OPTIONS = [
   {
     name: "scaling",
     kind: "choice",
-    choices: ["train-residual", "min-max", "z-score", "train-z-score", "none"],
+    choices: [
+      "run-z-score",
+      "run-detrend",
+      "train-residual",
+      "min-max",
+      "z-score",
+      "train-z-score",
+      "none",
+    ],
     value: "KIND",
-    help: "Normalisation of the data: train-residual, min-max, z-score, train-z-score or none",
+    help:
+      "Normalisation of the data: run-z-score or run-detrend (each run's voxels by their own mean and trend), " +
+      "train-residual, min-max, z-score, train-z-score or none",
+    otherwise: "the preset's",
     group: "Data",
   },
   {
     name: "mask",
     kind: "text",
     value: "FILE",
-    help: "Count only voxels inside this mask in the reconstruction loss and the scores",
+    help: "Count only voxels inside this mask; with preset default nothing else is modelled",
+    otherwise: "preset default: voxels that are bright on the mean image",
     group: "Data",
   },
   {
@@ -68,6 +93,7 @@ export const TRAIN_OPTIONS = [
     group: "Data",
   },
   ...MODEL_OPTIONS,
+  ...LAGGED_OPTIONS,
   ...SCHEDULE_OPTIONS,
   {
     name: "config",
@@ -79,8 +105,10 @@ export const TRAIN_OPTIONS = [
   {
     name: "preset",
     kind: "choice",
-    choices: ["default", "original"],
-    help: "Settings to start from; original ones are known to learn little",
+    choices: ["default", "conv", "original"],
+    help:
+      "Settings to start from: default has linear and lag paths beside the convolutions, conv convolutions alone; " +
+      "original ones are known to learn little",
     otherwise: "default",
     group: "Training",
   },
@@ -219,8 +247,11 @@ export interface TrainingDataPlan extends DataPlan {
 
 /** Everything a run is determined by, beside the engine. */
 export interface RunPlan {
+  /** Said before the data are opened. */
+  readonly notes: readonly string[];
   /** Fields of the configuration; those that follow from the data are still open. */
-  readonly model: RecurrentVaeOptions;
+  readonly network: "lagged" | "convolutional";
+  readonly model: ModelFields;
   readonly training: TrainingPlan;
   readonly data: TrainingDataPlan;
 }
@@ -238,26 +269,32 @@ export function planRun(
   files: readonly string[],
   file: ConfigFile = NO_CONFIG,
 ): RunPlan {
-  const name = values.preset ?? file.training.preset ?? "default";
-  const preset: Preset = PRESETS[name];
   const fields = { ...file.model, ...modelFields(values) };
+  const { name, notes } = presetFor(values, file, fields);
+  const preset: Preset = PRESETS[name];
+  const { network } = preset;
+  requireNetwork(values, fields, network);
   const source = planData(
     { ...values, "group-by": values["group-by"] ?? file.data.groupBy },
     files,
     { tolTime: fields.tolTime, seed: fields.seed },
   );
-  const shipped = source.kind === "shipped" && name === "default" ? SHIPPED_DATA_MODEL : {};
+  const shipped = source.kind === "shipped" && name === "conv" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
   const heldOut = values["held-out"] ?? file.data.heldOut ?? 0.25;
   if (values.fold !== undefined && values["held-out"] !== undefined) {
     throw new UsageError("--held-out and --fold both say what is held out; leave one of them out");
   }
   const fold = values.fold ?? (values["held-out"] === undefined ? file.data.fold : undefined);
-  const mask = values.mask ?? file.data.mask;
+  const mask = values.mask ?? file.data.mask ??
+    (source.kind === "shipped" && network === "lagged" ? shippedMask() : undefined);
   if (fold !== undefined) parseFold(fold);
-  requireKl(values, fields.temporalLoss);
+  if (network === "convolutional") requireKl(values, fields.temporalLoss);
+  requireScaling(values, { network, output: fields.outputActivation });
   return {
-    model: { ...preset.model, ...widths, ...fields },
+    network,
+    notes,
+    model: { ...preset.model, ...widths, ...fields, ...decayOf(values, file, network) },
     training: planTraining(values, { ...file.training, preset: name }),
     data: {
       ...source,
@@ -268,7 +305,75 @@ export function planRun(
   };
 }
 
-/** Options of the KL divergence go with it. Both presets have the squared distance. */
+/**
+ * The preset that is meant. Settings that only the convolutional network has mean that network where no preset is named,
+ * and that is said.
+ */
+function presetFor(
+  values: TrainValues,
+  file: ConfigFile,
+  fields: ModelFields,
+): { readonly name: keyof typeof PRESETS; readonly notes: readonly string[] } {
+  const named = values.preset ?? file.training.preset;
+  if (named) return { name: named, notes: [] };
+  const own = CONVOLUTIONAL_FIELDS.find((name) => name in fields) ??
+    (["optimiser", "momentum"] as const).find((name) => values[name] ?? file.training[name]);
+  if (own === undefined || fields.network === "lagged") return { name: "default", notes: [] };
+  const note =
+    `${
+      optionWords(own)
+    } belongs to the convolutional network: preset conv is used; --preset default has ` +
+    "linear and lag paths instead.";
+  return { name: "conv", notes: [note] };
+}
+
+/** Settings of the other network are refused. */
+function requireNetwork(
+  values: TrainValues,
+  fields: ModelFields,
+  network: RunPlan["network"],
+): void {
+  const foreign = network === "lagged" ? CONVOLUTIONAL_FIELDS : LAGGED_ONLY_FIELDS;
+  const found = foreign.find((name) => name in fields) ??
+    (network === "lagged"
+      ? (["optimiser", "momentum"] as const).find((name) => values[name])
+      : undefined);
+  if (found !== undefined) {
+    const presets = network === "lagged" ? "--preset conv or original" : "--preset default";
+    throw new UsageError(`${optionWords(found)} goes with ${presets}`);
+  }
+  if (fields.network === "lagged" && network !== "lagged") {
+    throw new UsageError("The settings of that file are of preset default; leave out --preset");
+  }
+}
+
+function optionWords(field: string): string {
+  return `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** A tanh reaches from −1 to 1 only: z-scores do not fit into it. */
+function requireScaling(
+  { scaling }: TrainValues,
+  { network, output = "tanh" }: {
+    readonly network: RunPlan["network"];
+    readonly output?: string;
+  },
+): void {
+  const beyond = scaling !== undefined && /z-score|detrend/.test(scaling);
+  if (network === "lagged" || output !== "tanh" || !beyond) return;
+  throw new UsageError(
+    `--scaling ${scaling} gives values beyond the -1 to 1 that --output-activation tanh can reach; use ` +
+      "--output-activation clamp, another scaling, or --preset default",
+  );
+}
+
+/** The lagged model's decay is part of its configuration. */
+function decayOf(values: TrainValues, file: ConfigFile, network: RunPlan["network"]): ModelFields {
+  const decay = values["weight-decay"] ?? file.training.weightDecay;
+  return network === "lagged" && decay !== undefined ? { weightDecay: decay } : {};
+}
+
+/** Options of the KL divergence go with it. Both presets of the convolutional network have the squared distance. */
 function requireKl(values: TrainValues, temporalLoss: string = "squared"): void {
   if (temporalLoss === "kl") return;
   for (const name of ["kl-weight", "kl-ramp"] as const) {

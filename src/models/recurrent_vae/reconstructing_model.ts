@@ -1,0 +1,42 @@
+/** What encoding, reconstruction and scores need of a model of this family, whichever its network. */
+import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { FrameBatch } from "../../base/frames.ts";
+
+/** A model that turns runs into states and back. */
+export interface ReconstructingModel {
+  readonly config: { readonly latentDim: number; readonly tolTime: number };
+  /** Statistics of batches (true) or of training; models without any ignore it. */
+  training: boolean;
+  /** Evaluation mode. */
+  eval(): this;
+  /**
+   * Encodes a batch, rolls the states and reconstructs.
+   *
+   * @param batch Its frames, normalised.
+   * @param options Offsets `[B, D]`, noise `[T, B, D]`, frames to use; `onFrames` receives `[count, B, Z, Y, X]`.
+   */
+  rollout(batch: FrameBatch, options: ReconstructionOptions): Promise<ReconstructedStates>;
+  /** F `[D, D]`. */
+  readonly transitionMatrix: NdArray;
+  /** Offsets of the training runs, `[N, D]`. */
+  subjectOffsets(): Promise<NdArray>;
+}
+
+/** See {@link ReconstructingModel.rollout}. */
+export interface ReconstructionOptions {
+  readonly subjects?: readonly number[];
+  readonly frames?: number;
+  readonly offsets?: NdArray;
+  readonly noise?: NdArray;
+  readonly onFrames?: (frames: {
+    readonly start: number;
+    readonly count: number;
+    readonly reconstruction: FloatArray;
+  }) => void | Promise<void>;
+}
+
+/** States of a batch, `[B, T, D]` each. */
+export interface ReconstructedStates {
+  readonly h: NdArray;
+  readonly posteriorLogVar: NdArray;
+}

@@ -1,0 +1,219 @@
+/**
+ * Scores of a lagged model on runs that were not trained on, beside the linear methods of the same width on the same
+ * frames [recurrent-vae §14.8].
+ */
+import type { FloatArray } from "../../base/arrays.ts";
+import { letOthersRun } from "../../base/event_loop.ts";
+import type { DataLoader } from "../../data/loader.ts";
+import { maskedRuns } from "../../data/masked_runs.ts";
+import { type Comparison, comparisonTable, verdictOf } from "../../evaluation/comparison_words.ts";
+import {
+  fitLinearMethods,
+  type LinearMethod,
+  scoreLinearMethods,
+} from "../../evaluation/linear_methods.ts";
+import { ModelScorer, type ModelShares } from "../../evaluation/model_scorer.ts";
+import { ResidualAutocorrelation } from "../../evaluation/residual_autocorrelation.ts";
+import type { ExplainedShare } from "../../evaluation/variance_explained.ts";
+import { fitLinearStart, type LinearStart } from "../../linalg/linear_start.ts";
+import type { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
+
+/** Shares of variance about the training mean that every method explains. */
+export interface LaggedScores {
+  readonly model: ModelShares;
+  readonly linear: Readonly<Record<LinearMethod, ExplainedShare>>;
+  /** D. */
+  readonly components: number;
+  /** Names of the held-out runs. */
+  readonly runs: readonly string[];
+  /** KL divergence of each latent dimension, mean over held-out frames. */
+  readonly divergence: readonly number[];
+}
+
+/**
+ * The linear start of a model's training runs.
+ *
+ * @param model For its width and penalties.
+ * @param train Its runs.
+ */
+export function linearStartOf(model: LaggedVae, train: DataLoader): Promise<LinearStart> {
+  const { latentDim, lagPenalty, rho } = model.config;
+  const runs = maskedRuns(singleRuns(train), model.voxelIndex);
+  return fitLinearStart(runs, { latentDim, lagPenalty, rho });
+}
+
+/**
+ * φ of a trained model: how much of a voxel's residual is left in the next frame, over the training runs.
+ *
+ * @param model Trained.
+ * @param train Its runs.
+ */
+export async function residualAutocorrelation(
+  model: LaggedVae,
+  train: DataLoader,
+): Promise<FloatArray> {
+  const gatherer = new ResidualAutocorrelation(model.voxelIndex.length);
+  await eachModelFrame(model, train, ({ x, reconstruction, run, t }) => {
+    gatherer.add(x, reconstruction, { run, t });
+  });
+  return gatherer.result();
+}
+
+/**
+ * Scores a model and the linear methods.
+ *
+ * @param model Trained, with φ.
+ * @param data Training and held-out runs, normalised alike.
+ */
+export async function scoreLagged(
+  model: LaggedVae,
+  { train, heldOut }: { readonly train: DataLoader; readonly heldOut: DataLoader },
+): Promise<LaggedScores> {
+  const start = await linearStartOf(model, train);
+  const training = maskedRuns(singleRuns(train), model.voxelIndex);
+  const methods = await fitLinearMethods(training, start);
+  const linear = await scoreLinearMethods(
+    maskedRuns(singleRuns(heldOut), model.voxelIndex),
+    methods,
+  );
+  const phi = model.state.buffer("residual_autocorrelation");
+  const scorer = new ModelScorer(start.mean, phi);
+  const divergence = new Float64Array(model.config.latentDim);
+  let frames = 0;
+  await eachModelFrame(model, heldOut, ({ x, reconstruction, predicted, run, t, latents }) => {
+    scorer.add(x, { reconstruction, ...(t > 0 && { predicted }) }, { run, t });
+    latents.forEach((value, d) => divergence[d] += value);
+    frames++;
+  });
+  return {
+    model: scorer.result(),
+    linear,
+    components: start.latentDim,
+    runs: heldOut.cohort.subjects.map(({ id }) => id.split(/[\\/]/).at(-1)!.replace(/\..*$/, "")),
+    divergence: Array.from(divergence, (value) => value / frames),
+  };
+}
+
+/** Whether scores are those of a lagged model. */
+export function isLaggedScores(scores: object): scores is LaggedScores {
+  return "linear" in scores;
+}
+
+/** One batch a run. */
+function singleRuns(loader: DataLoader) {
+  return Array.from({ length: loader.subjects }, (_, row) => loader.batch([row]));
+}
+
+interface ModelFrame {
+  readonly x: FloatArray;
+  readonly reconstruction: FloatArray;
+  readonly predicted: FloatArray;
+  /** KL divergence of each dimension. */
+  readonly latents: Float64Array;
+  readonly run: number;
+  readonly t: number;
+}
+
+/** What the model says of every frame of every run, without noise and offsets. */
+async function eachModelFrame(
+  model: LaggedVae,
+  loader: DataLoader,
+  action: (frame: ModelFrame) => void,
+): Promise<void> {
+  const V = model.voxelIndex.length;
+  const { latentDim: D } = model.config;
+  const q = model.state.buffer("q");
+  for (const [run, batch] of singleRuns(loader).entries()) {
+    const found: {
+      start: number;
+      count: number;
+      reconstruction: FloatArray;
+      predicted: FloatArray;
+    }[] = [];
+    const states = await model.rollFrames(batch, {
+      predict: true,
+      onFrames: ({ predicted, ...rest }) => void found.push({ ...rest, predicted: predicted! }),
+    });
+    for (const { start, count, reconstruction, predicted } of found) {
+      const values = await batch.read(start, count);
+      const size = values.length / count;
+      for (let i = 0; i < count; i++) {
+        await letOthersRun();
+        const t = start + i;
+        const x = Float64Array.from(model.voxelIndex, (voxel) => values[i * size + voxel]);
+        const of = (frames: FloatArray) => frames.subarray(i * V, (i + 1) * V);
+        const latents = Float64Array.from({ length: D }, (_, d) => {
+          const [mean, logVar] = [states.posteriorMean, states.posteriorLogVar].map(({ data }) =>
+            data[t * D + d]
+          );
+          const distance = Math.exp(logVar) + (mean - states.gh.data[t * D + d]) ** 2;
+          return (Math.log(q[d]) - logVar + distance / q[d] - 1) / 2;
+        });
+        action({
+          x,
+          reconstruction: of(reconstruction),
+          predicted: of(predicted),
+          latents,
+          run,
+          t,
+        });
+      }
+    }
+  }
+}
+
+/** Below this KL divergence a latent dimension says nothing. */
+const LEAST_DIVERGENCE = 0.01;
+
+/**
+ * The table of held-out scores, who wins, and what to change where the model loses.
+ *
+ * @param scores From {@link scoreLagged}.
+ */
+export function laggedScoreLines(scores: LaggedScores): string[] {
+  const { model, linear, components: D, runs } = scores;
+  const comparisons: Comparison[] = [
+    {
+      title: "reconstruction of each frame",
+      methods: [
+        { name: "this model", share: model.model },
+        { name: `PCA with ${D} components`, share: linear.pca },
+        { name: `PCA with ${D} components and lag`, share: linear.pcaLag },
+      ],
+    },
+    {
+      title: "prediction one frame ahead",
+      methods: [
+        { name: "this model", share: model.modelAhead },
+        { name: "this model, state alone", share: model.modelState },
+        { name: `VAR(1) of ${D} PCA scores`, share: linear.pcaVar1 },
+        { name: "the same with residual autocorrelation", share: linear.pcaVar1Residual },
+        { name: "AR(1) of each voxel", share: linear.voxelAr1 },
+        { name: "the frame before (persistence)", share: linear.persistence },
+      ],
+    },
+  ];
+  const verdicts = comparisons.map((comparison) => verdictOf(comparison, "run"));
+  const loses = verdicts.some(({ outcome }) => outcome === "loses");
+  return [
+    `Variance explained about the training mean, on the ${runs.length} held-out ${
+      runs.length === 1 ? "run" : "runs"
+    }, inside the mask:`,
+    ...comparisonTable(comparisons, runs.map((name) => name.slice(-12))),
+    ...verdicts.map(({ sentence }) => `  ${sentence}`),
+    ...(loses
+      ? [
+        "  Where it loses: try --no-convolutions, more --epochs, another --latent-dim, or use the linear method.",
+      ]
+      : []),
+  ];
+}
+
+/** How many latent dimensions say nothing about the held-out frames; a note where most do. */
+export function collapseNote({ divergence }: LaggedScores): string | null {
+  const silent = divergence.filter((value) => value < LEAST_DIVERGENCE).length;
+  return 2 * silent <= divergence.length
+    ? null
+    : `The latents collapsed: ${silent} of ${divergence.length} dimensions have a KL divergence below ${LEAST_DIVERGENCE}, so they say nothing about the frames. Try a smaller ` +
+      "--kl-weight.";
+}
