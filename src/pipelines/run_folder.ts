@@ -14,6 +14,8 @@ export const RUN_LAYOUT = {
   transition: "transition.json",
   latents: "latents",
   reconstructions: "reconstructions",
+  maps: "latent_maps.nii",
+  mask: "mask.nii",
   figures: "figures",
   report: "report.html",
   summaryText: "summary.txt",

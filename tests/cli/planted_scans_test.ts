@@ -92,7 +92,7 @@ Deno.test("synthesize --planted makes two groups, and refuses options of the oth
   });
 });
 
-Deno.test("train reports dynamics by least squares, with intervals, in transition.json", async () => {
+Deno.test("train reports dynamics by least squares, with intervals, in the summary and in transition.json", async () => {
   await inFolder(async (folder) => {
     const scans = `${folder}/planted`;
     const made = await recvae(
@@ -102,7 +102,7 @@ Deno.test("train reports dynamics by least squares, with intervals, in transitio
     assertEquals(made.code, 0, made.stderr);
     const run = `${folder}/run`;
     const trained = await recvae(
-      ...["train", "--data", scans, "--latent-dim", "4", "--epochs", "2", "--fit-offsets", "0"],
+      ...["train", "--data", scans, "--latent-dim", "4", "--epochs", "8"],
       ...["--out", run, "--quiet"],
     );
     assertEquals(trained.code, 0, trained.stderr);
@@ -113,5 +113,7 @@ Deno.test("train reports dynamics by least squares, with intervals, in transitio
     const { modulus, modulusInterval: [low, high], timeConstant } = leastSquares.modes[0];
     assert(low < modulus && modulus < high, `${low} ${modulus} ${high}`);
     assertAlmostEquals(timeConstant, -1 / Math.log(modulus), 1e-9);
+    assertStringIncludes(trained.stdout, `of the ${leastSquares.pairs} pairs of frames trained on`);
+    assertStringIncludes(trained.stdout, `modulus ${modulus.toFixed(3)} (${low.toFixed(3)} to `);
   });
 });

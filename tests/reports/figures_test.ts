@@ -11,6 +11,7 @@ import { greyBitmap } from "../../src/reports/bitmap.ts";
 import { eigenvaluePlot } from "../../src/reports/eigenvalue_plot.ts";
 import { latentTrajectories } from "../../src/reports/latent_trajectories.ts";
 import { lossCurve } from "../../src/reports/loss_curve.ts";
+import { mapMontage } from "../../src/reports/map_montage.ts";
 import { reportPage } from "../../src/reports/page.ts";
 import { agreement, sliceComparison } from "../../src/reports/slice_comparison.ts";
 import { startChart, ticks } from "../../src/reports/svg.ts";
@@ -111,4 +112,18 @@ Deno.test("the page holds the summary as text and every figure", () => {
   assertStringIncludes(html, "A &amp; B");
   assertStringIncludes(html, "&lt;b&gt;");
   assertEquals(count(html, /<figure>/g), 1);
+});
+
+Deno.test("maps are drawn in the slice where they are strongest, on one scale about zero", () => {
+  const maps = new Float32Array(2 * 3 * 2 * 2);
+  maps[2 * 2 * 2 + 1] = -4; // map 0, z = 2
+  maps[3 * 2 * 2 + 4] = 1; // map 1, z = 1
+  const svg = mapMontage({ maps, spatialShape: [2, 2, 3], names: ["h1", "h2"], title: "Maps" });
+  assertEquals(svg.match(/<image /g)?.length, 2);
+  assertStringIncludes(svg, "slice z = 2 of 3; black to white is -4 to 4");
+  assertThrows(
+    () => mapMontage({ maps, spatialShape: [2, 2, 3], names: ["h1"], title: "Maps" }),
+    ShapeError,
+    "24 values for 1 maps",
+  );
 });

@@ -1,10 +1,14 @@
 /** What encoding, reconstruction and scores need of a model of this family, whichever its network. */
-import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { FloatArray, NdArray, SpatialShape } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 
 /** A model that turns runs into states and back. */
 export interface ReconstructingModel {
-  readonly config: { readonly latentDim: number; readonly tolTime: number };
+  readonly config: {
+    readonly latentDim: number;
+    readonly tolTime: number;
+    readonly spatialShape: SpatialShape;
+  };
   /** Statistics of batches (true) or of training; models without any ignore it. */
   training: boolean;
   /** Evaluation mode. */
@@ -16,6 +20,8 @@ export interface ReconstructingModel {
    * @param options Offsets `[B, D]`, noise `[T, B, D]`, frames to use; `onFrames` receives `[count, B, Z, Y, X]`.
    */
   rollout(batch: FrameBatch, options: ReconstructionOptions): Promise<ReconstructedStates>;
+  /** Volumes `[n, Z, Y, X]` of states `[n, D]`, 0 where a model has a mask and a voxel is outside. */
+  decode(latents: NdArray): Promise<NdArray>;
   /** F `[D, D]`. */
   readonly transitionMatrix: NdArray;
   /** Offsets of the training runs, `[N, D]`. */

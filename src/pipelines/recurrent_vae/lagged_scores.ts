@@ -6,7 +6,12 @@ import type { FloatArray } from "../../base/arrays.ts";
 import { letOthersRun } from "../../base/event_loop.ts";
 import type { DataLoader } from "../../data/loader.ts";
 import { maskedRuns } from "../../data/masked_runs.ts";
-import { type Comparison, comparisonTable, verdictOf } from "../../evaluation/comparison_words.ts";
+import {
+  type Comparison,
+  comparisonTable,
+  type Verdict,
+  verdictOf,
+} from "../../evaluation/comparison_words.ts";
 import {
   fitLinearMethods,
   type LinearMethod,
@@ -17,6 +22,7 @@ import { ResidualAutocorrelation } from "../../evaluation/residual_autocorrelati
 import type { ExplainedShare } from "../../evaluation/variance_explained.ts";
 import { fitLinearStart, type LinearStart } from "../../linalg/linear_start.ts";
 import type { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
+import { uniqueStems } from "./scan_names.ts";
 
 /** Shares of variance about the training mean that every method explains. */
 export interface LaggedScores {
@@ -89,7 +95,7 @@ export async function scoreLagged(
     model: scorer.result(),
     linear,
     components: start.latentDim,
-    runs: heldOut.cohort.subjects.map(({ id }) => id.split(/[\\/]/).at(-1)!.replace(/\..*$/, "")),
+    runs: uniqueStems(heldOut.cohort.subjects),
     divergence: Array.from(divergence, (value) => value / frames),
   };
 }
@@ -178,35 +184,55 @@ export function laggedScoreLines(scores: LaggedScores): string[] {
       methods: [
         { name: "this model", share: model.model },
         { name: `PCA with ${D} components`, share: linear.pca },
-        { name: `PCA with ${D} components and lag`, share: linear.pcaLag },
+        { name: `PCA with ${D} components and a lag path`, share: linear.pcaLag },
       ],
     },
     {
-      title: "prediction one frame ahead",
+      title: "one step ahead, from the frames before",
       methods: [
         { name: "this model", share: model.modelAhead },
-        { name: "this model, state alone", share: model.modelState },
-        { name: `VAR(1) of ${D} PCA scores`, share: linear.pcaVar1 },
-        { name: "the same with residual autocorrelation", share: linear.pcaVar1Residual },
+        { name: "this model, by its state alone", share: model.modelState },
+        { name: "VAR(1) of PCA scores", share: linear.pcaVar1 },
+        { name: "VAR(1) of PCA scores, noise AR(1)", share: linear.pcaVar1Residual },
         { name: "AR(1) of each voxel", share: linear.voxelAr1 },
-        { name: "the frame before (persistence)", share: linear.persistence },
+        { name: "persistence", share: linear.persistence },
       ],
     },
   ];
   const verdicts = comparisons.map((comparison) => verdictOf(comparison, "run"));
-  const loses = verdicts.some(({ outcome }) => outcome === "loses");
   return [
-    `Variance explained about the training mean, on the ${runs.length} held-out ${
-      runs.length === 1 ? "run" : "runs"
-    }, inside the mask:`,
-    ...comparisonTable(comparisons, runs.map((name) => name.slice(-12))),
+    `Variance explained in the ${
+      runs.length === 1 ? "held-out run" : `${runs.length} held-out runs`
+    }, inside the mask, about the mean of the training frames:`,
+    ...comparisonTable(comparisons, shortNames(runs)),
     ...verdicts.map(({ sentence }) => `  ${sentence}`),
-    ...(loses
-      ? [
-        "  Where it loses: try --no-convolutions, more --epochs, another --latent-dim, or use the linear method.",
-      ]
-      : []),
+    ...adviceLines(verdicts),
   ];
+}
+
+/** What to change where the model loses. */
+function adviceLines([reconstruction, ahead]: readonly Verdict[]): string[] {
+  const losses = [
+    ...(reconstruction.outcome === "loses" ? ["reconstructs"] : []),
+    ...(ahead.outcome === "loses" ? ["predicts"] : []),
+  ];
+  if (losses.length === 0) return [];
+  return [
+    `  This model ${
+      losses.join(" and ")
+    } worse than a linear method here: use that one, or try --no-convolutions, other ` +
+    "--epochs (fewer where it fits the training runs much better), another --latent-dim (docs/science.md).",
+  ];
+}
+
+/** The parts of names in which runs differ, at a glance; long ones are cut. */
+function shortNames(stems: readonly string[]): string[] {
+  const parts = stems.map((stem) => stem.split("_"));
+  return parts.map((own, n) => {
+    const differ = own.filter((part) => !parts.every((other) => other.includes(part)));
+    const name = differ.join("_") || stems[n];
+    return name.length > 16 ? `${name.slice(0, 15)}…` : name;
+  });
 }
 
 /** How many latent dimensions say nothing about the held-out frames; a note where most do. */

@@ -82,7 +82,7 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, TrainedModel> = {
   outputs: [
     { folder: RUN_LAYOUT.latents, names: /_latents(_sd)?\.tsv$/ },
     { folder: RUN_LAYOUT.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
-    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|eigenvalues)\.svg$/ },
+    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|maps|eigenvalues)\.svg$/ },
   ],
 };
 

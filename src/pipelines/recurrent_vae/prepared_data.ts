@@ -10,7 +10,7 @@ import type { OpenedData } from "../pipeline.ts";
 import { printNotes } from "./data_notes.ts";
 import { locatedFile } from "./data_options.ts";
 import { openNewData, openOwnData, type OwnData } from "./own_data.ts";
-import { requireContrast, scanNotes } from "./scan_notes.ts";
+import { maskNotes, requireContrast, scanNotes } from "./scan_notes.ts";
 import { parseFold, type TrainingDataPlan } from "./train_options.ts";
 
 /** Loaders of a run. */
@@ -111,19 +111,6 @@ export function modelledVoxels(
   if ("mask" in normalization) return voxelIndex(normalization.mask.inside);
   const size = spatialShape.reduce((product, n) => product * n, 1);
   return Int32Array.from({ length: size }, (_, voxel) => voxel);
-}
-
-/** How many voxels are modelled where no mask was given. */
-function maskNotes({ normalization }: DataLoader): string[] {
-  if (!("mask" in normalization) || normalization.mask.from === "given") return [];
-  const { inside, from } = normalization.mask;
-  const count = inside.reduce((sum, value) => sum + value, 0);
-  const rule = from === "mean image"
-    ? "those that are bright on the mean image"
-    : "those that vary, as the mean image is not positive";
-  return [
-    `No mask was given: ${count} of ${inside.length} voxels are used, ${rule}; --mask FILE says which are brain.`,
-  ];
 }
 
 async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>): Promise<T> {

@@ -1,16 +1,21 @@
 /** Writes what a trained run leaves behind for people: latents, F, reconstructions, figures, the report page. */
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import type { DataLoader } from "../../data/loader.ts";
+import { isRunKind } from "../../data/normalization.ts";
+import { NiftiFile } from "../../files/nifti_file.ts";
 import { writeWhole } from "../../files/whole_file.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
 import { reportDynamics, type ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
+import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
 import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
 import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
 import { latentTrajectories } from "../../reports/latent_trajectories.ts";
 import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
+import { mapMontage } from "../../reports/map_montage.ts";
 import { reportPage } from "../../reports/page.ts";
 import { sliceComparison } from "../../reports/slice_comparison.ts";
+import { type LatentMaps, latentMaps, writeMaps } from "./latent_maps.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
 import { rollOut, scanSpace, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
@@ -23,6 +28,8 @@ export interface RunResults {
   readonly eigenvalues: readonly Eigenvalue[];
   /** Least squares on the posterior means of the training runs; null where they do not determine it. */
   readonly dynamics: ReportedDynamics | null;
+  /** What each dimension changes in space. */
+  readonly maps: LatentMaps;
   /** Seconds between frames of the first scan; null when nobody says. */
   readonly repetitionTime: number | null;
   /** States of the held-out runs (of all runs, if none are held out), `[N, T, D]`. */
@@ -69,13 +76,18 @@ export async function writeResults(
     stems: data.split.test.map((row) => stems[row]),
     reconstruct: true,
   });
-  const { repetitionTime } = await scanSpace(data.cohort.subjects[0]);
+  const { repetitionTime, affine } = await scanSpace(data.cohort.subjects[0]);
+  const space = { spatialShape: model.config.spatialShape, ...(affine ? { affine } : {}) };
+  const maps = await latentMaps(model, trained.map(({ states }) => states));
+  await writeMaps(`${folder}/${RUN_LAYOUT.maps}`, maps, space);
+  await writeFoundMask(`${folder}/${RUN_LAYOUT.mask}`, data.train, space);
   const dynamics = reportDynamics(trained.map(({ states }) => ({ states: states.data })), width);
   const spectrum = writeTransition(folder, model.transitionMatrix, { repetitionTime, dynamics });
   const shown = heldOut ?? trained;
   return {
     eigenvalues: spectrum,
     dynamics,
+    maps,
     repetitionTime,
     states: stack(shown.map(({ states }) => states)),
     logVar: stack(shown.map(({ logVar }) => logVar)),
@@ -83,6 +95,21 @@ export async function writeResults(
     exampleName: stems[data.heldOut ? data.split.test[0] : data.split.train[0]],
     heldOut: data.heldOut !== null,
   };
+}
+
+/** Writes the mask beside the run where nobody gave one. */
+async function writeFoundMask(
+  path: string,
+  { normalization }: DataLoader,
+  space: NiftiImageFacts,
+): Promise<void> {
+  if (!isRunKind(normalization) || normalization.mask.from === "given") return;
+  using file = new NiftiFile(path, {
+    ...space,
+    description: `recvae mask by ${normalization.mask.from}`,
+  });
+  await file.append(Float32Array.from(normalization.mask.inside));
+  await file.finish();
 }
 
 interface RolloutPlan {
@@ -188,6 +215,17 @@ export function writeReport(
         title: `Latent state, mean of ${results.states.shape[0]} ${which} runs`,
       }),
       caption: "Posterior means of the latent state over time.",
+    },
+    maps: {
+      svg: mapMontage({
+        maps: results.maps.maps,
+        spatialShape: more.spatialShape,
+        names: Array.from(results.maps.deviations, (_, d) => `h${d + 1}`),
+        title: "What each latent dimension changes",
+      }),
+      caption:
+        "Change of the volume, in the units the model sees, for one standard deviation of each dimension; all slices " +
+        `are in ${RUN_LAYOUT.maps}.`,
     },
     eigenvalues: {
       svg: eigenvaluePlot(

@@ -1,6 +1,8 @@
 /** What a person should know about the scans before anything is computed from them. */
 import { FormatError } from "../../base/errors.ts";
 import type { DataLoader } from "../../data/loader.ts";
+import { isRunKind } from "../../data/normalization.ts";
+import { constantVoxels } from "../../data/run_scaling.ts";
 
 /** Scans that a note lists. */
 const SHOWN_SCANS = 3;
@@ -25,6 +27,34 @@ export function scanNotes(loaders: readonly DataLoader[]): string[] {
     notes.push("One frame a scan: there is nothing to learn about time.");
   }
   return [...notes, ...summarised(scans)];
+}
+
+/**
+ * Says how a mask was found where none was given, and how many of its voxels are constant in some run.
+ *
+ * @param train The scans to train on.
+ */
+export function maskNotes({ normalization, scalings }: DataLoader): string[] {
+  if (!isRunKind(normalization)) return [];
+  const { inside, from } = normalization.mask;
+  const count = `${inside.reduce((sum, value) => sum + value, 0)} of ${inside.length} voxels`;
+  const rule = from === "mean image"
+    ? [
+      `No mask given: ${count} are used, those whose mean exceeds a fifth of the mean image's 98th percentile. ` +
+      "--mask FILE names one.",
+    ]
+    : from === "varying voxels"
+    ? [
+      `No mask given, and the data are centred already: ${count} are used, those that vary. --mask FILE names one.`,
+    ]
+    : [];
+  const constant = Math.max(
+    ...scalings.map((scaling) => scaling.kind === "run-trend" ? constantVoxels(scaling) : 0),
+  );
+  return constant === 0 ? rule : [
+    ...rule,
+    `Up to ${constant} voxels inside the mask are constant in a run; they are 0 there.`,
+  ];
 }
 
 /**

@@ -254,6 +254,23 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
   }
 
   /**
+   * Reads frames off states, without what the states before add.
+   *
+   * @param latents h + z, `[n, D]`.
+   * @returns Volumes `[n, Z, Y, X]`, 0 outside the mask.
+   */
+  async decode(latents: NdArray): Promise<NdArray> {
+    const [count] = latents.shape;
+    const nothing = new Float64Array(latents.data.length);
+    const states = Float64Array.from(latents.data);
+    const inside = await this.#read(states, nothing, { start: 0, count, batch: 1 });
+    return {
+      data: this.#volumes(inside),
+      shape: [count, ...[...this.config.spatialShape].reverse()],
+    };
+  }
+
+  /**
    * F and q from posterior means and variances [recurrent-vae §14.7].
    *
    * @param means μ of each run that was visited.
