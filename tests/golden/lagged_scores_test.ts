@@ -44,6 +44,9 @@ function trainedModel(): LaggedVae {
   model.loadStateDict(
     new Map(entries.map(({ key, shape }) => {
       if (key === "F_mat" || key === "q") return [key, last(key)];
+      if (key === "voxel_index") {
+        return [key, { data: BigInt64Array.from(voxels, BigInt), shape: [...shape] }];
+      }
       const trained = key !== "residual_autocorrelation" && key !== "z_vectors";
       const size = shape.reduce((product, n) => product * n, 1);
       const data = trained
