@@ -21,9 +21,9 @@ export class GradientSum {
     }
   }
 
-  /** Hands one sum over. */
-  release(key: string): tf.Tensor {
-    const sum = this.#sums.get(key)!;
+  /** Hands one sum over, if there is one. */
+  release(key: string): tf.Tensor | undefined {
+    const sum = this.#sums.get(key);
     this.#sums.delete(key);
     return sum;
   }

@@ -8,9 +8,6 @@ import { type DecoderActivations, decoderBackward, decoderForward } from "../dec
 import type { Network } from "../norm.ts";
 import type { VoxelMap } from "./voxels.ts";
 
-/** Name of the gradient of W and U beside each other, until the step is over. */
-export const PATHS = "paths";
-
 /** What frames are read out with. */
 export interface ReadoutParts {
   readonly network: Network;
@@ -19,6 +16,12 @@ export interface ReadoutParts {
   readonly voxels: VoxelMap;
   /** `[W U]` `[V, 2D]`, or W alone with lag 0. */
   readonly paths: tf.Tensor2D;
+}
+
+/** What gradients need besides: sums over many voxels are fast where these lie side by side. */
+export interface ReadoutGradientParts extends ReadoutParts {
+  /** The transpose of `paths`. */
+  readonly transposed: tf.Tensor2D;
 }
 
 /** States of a chunk of G frames of B runs, N = G·B. */
@@ -35,8 +38,6 @@ export interface ReadoutStates {
 interface ReadoutForward {
   /** r `[N, V]`. */
   readonly frames: tf.Tensor;
-  /** `[s h⁻]` `[N, 2D]`, or s. */
-  readonly inputs: tf.Tensor2D;
   /** Of the convolutions: activations, and decode(s) at the voxels `[N, V]`. */
   readonly convolved: { readonly saved: DecoderActivations; readonly values: tf.Tensor } | null;
 }
@@ -71,9 +72,12 @@ export interface ReadoutGradient {
   readonly towardsInputs: tf.Tensor;
   /** ∂loss/∂s through the convolutions, `[N, D]`; null without. */
   readonly towardsStates: tf.Tensor | null;
-  /** By parameter name. */
+  /** By parameter name; those of the linear paths transposed, see {@link TRANSPOSED}. */
   readonly parameters: Readonly<Record<string, tf.Tensor>>;
 }
+
+/** Parameters whose gradients are `[D, V]` until all chunks are added up. */
+export const TRANSPOSED = ["linear_decoder.weight", "lag_decoder.weight"] as const;
 
 /**
  * Reads a chunk out, compares it and differentiates. Call inside a tidy.
@@ -83,40 +87,48 @@ export interface ReadoutGradient {
  * @param error What it is compared with.
  */
 export function readOutWithGradient(
-  parts: ReadoutParts,
+  parts: ReadoutGradientParts,
   given: ReadoutStates,
   error: ReadoutError,
 ): ReadoutGradient {
-  const { frames, inputs, convolved } = forward(parts, given);
+  const { frames, convolved } = forward(parts, given);
   const difference = tf.sub(frames, error.target);
   const counted = error.rows ? tf.mul(difference, error.rows) : difference;
   const delta = tf.mul(counted, error.precision) as tf.Tensor2D;
   const back = convolved && convolutionsBackward(parts, convolved, delta);
   return {
     squaredErrors: tf.sum(tf.square(counted), error.byVoxel ? 0 : 1),
-    towardsInputs: tf.matMul(delta, parts.paths),
+    towardsInputs: tf.matMul(delta, parts.transposed, false, true),
     towardsStates: back?.input ?? null,
     parameters: {
-      voxel_mean: tf.sum(delta, 0),
-      [PATHS]: tf.matMul(delta, inputs, true, false),
+      voxel_mean: tf.reshape(tf.matMul(tf.ones([1, delta.shape[0]]), delta), [delta.shape[1]]),
+      "linear_decoder.weight": tf.matMul(given.states, delta, true, false),
+      ...(hasLag(parts, given)
+        ? { "lag_decoder.weight": tf.matMul(given.previous, delta, true, false) }
+        : {}),
       ...back?.parameters,
     },
   };
 }
 
+function hasLag({ paths }: ReadoutParts, { states }: ReadoutStates): boolean {
+  return paths.shape[1] > states.shape[1];
+}
+
 function forward(
-  { network, convolutions, voxels, paths }: ReadoutParts,
-  { states, previous, frames }: ReadoutStates,
+  parts: ReadoutParts,
+  given: ReadoutStates,
 ): ReadoutForward {
+  const { network, convolutions, voxels, paths } = parts;
+  const { states, previous, frames } = given;
   const { state } = network;
-  const hasLag = paths.shape[1] > states.shape[1];
-  const inputs = hasLag ? tf.concat2d([states, previous], 1) : states;
+  const inputs = hasLag(parts, given) ? tf.concat2d([states, previous], 1) : states;
   const linear = tf.add(tf.matMul(inputs, paths, false, true), state.tensor("voxel_mean"));
-  if (!convolutions) return { frames: linear, inputs, convolved: null };
+  if (!convolutions) return { frames: linear, convolved: null };
   const saved = decoderForward(network, convolutions, { x: states, frames });
   const values = voxels.pick(saved.output);
   const sum = tf.add(linear, tf.mul(values, state.tensor("conv_gain")));
-  return { frames: sum, inputs, convolved: { saved, values } };
+  return { frames: sum, convolved: { saved, values } };
 }
 
 function convolutionsBackward(
@@ -133,19 +145,4 @@ function convolutionsBackward(
       ...Object.fromEntries(parameters),
     },
   };
-}
-
-/** The gradients of W and U from that of both beside each other. */
-export function splitPaths(
-  paths: tf.Tensor2D,
-  { dim }: { readonly dim: number },
-): Record<string, tf.Tensor> {
-  const [voxels, columns] = paths.shape;
-  if (columns === dim) return { "linear_decoder.weight": paths };
-  const split = {
-    "linear_decoder.weight": tf.slice(paths, [0, 0], [voxels, dim]),
-    "lag_decoder.weight": tf.slice(paths, [0, dim], [voxels, dim]),
-  };
-  paths.dispose();
-  return split;
 }

@@ -25,11 +25,10 @@ import {
 } from "./objective.ts";
 import { type LaggedParts, LaggedPasses, type PassInput } from "./passes.ts";
 import {
-  PATHS,
   type ReadoutError,
-  type ReadoutParts,
+  type ReadoutGradientParts,
   readOutWithGradient,
-  splitPaths,
+  TRANSPOSED,
 } from "./readout.ts";
 
 /** What one step is computed from. */
@@ -146,7 +145,8 @@ class LaggedStep {
   async forwards(): Promise<void> {
     const { passes, latent, tools: { scope } } = this;
     const { predictive } = this.model.config;
-    const parts = passes.readoutParts();
+    const plain = passes.readoutParts();
+    const parts = { ...plain, transposed: scope.hold(tf.transpose(plain.paths)) as tf.Tensor2D };
     const precision = scope.hold(this.#precision(1));
     const ahead = predictive > 0 ? scope.hold(this.#precision(predictive)) : null;
     for (const chunk of passes.chunks) {
@@ -166,7 +166,7 @@ class LaggedStep {
 
   /** Reads a chunk out of h or gh; its squared errors and gradients towards the states come to the host. */
   async #readOut(
-    parts: ReadoutParts,
+    parts: ReadoutGradientParts,
     chunk: Chunk,
     given: Pick<ReadoutError, "target" | "precision"> & {
       readonly rows: Float32Array | null;
@@ -210,7 +210,12 @@ class LaggedStep {
     const { dim, width } = latent.size;
     const found = latent.backward(this.#towardsLatents(), this.tools.klWeight * this.scale);
     const columns = width + dim;
-    gradients.add(splitPaths(gradients.release(PATHS) as tf.Tensor2D, { dim }));
+    for (const key of TRANSPOSED) {
+      const sum = gradients.release(key);
+      if (!sum) continue;
+      gradients.add({ [key]: tf.transpose(sum) });
+      sum.dispose();
+    }
     gradients.add({
       "hidden2mu.weight": toTensor(found.muWeight, [dim, columns]),
       "hidden2mu.bias": toTensor(found.muBias, [dim]),
