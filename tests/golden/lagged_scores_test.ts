@@ -2,7 +2,7 @@
  * Held-out scores of the trained lagged model, through the comparison that runs print: every array of scores.safetensors that
  * the network has a part in.
  */
-import type { FloatArray, SpatialShape } from "../../src/base/arrays.ts";
+import type { FloatArray, NdArray, NumericArray, SpatialShape } from "../../src/base/arrays.ts";
 import { type Cohort, memoryFrames } from "../../src/data/cohort.ts";
 import { buildDataLoader } from "../../src/data/loader.ts";
 import { assertEquals } from "../../src/deps/std.ts";
@@ -42,8 +42,11 @@ function trainedModel(): LaggedVae {
   };
   const { entries } = model.architecture;
   model.loadStateDict(
-    new Map(entries.map(({ key, shape }) => {
+    new Map<string, NdArray<NumericArray>>(entries.map(({ key, shape }) => {
       if (key === "F_mat" || key === "q") return [key, last(key)];
+      if (key === "voxel_index") {
+        return [key, { data: BigInt64Array.from(voxels, BigInt), shape: [...shape] }];
+      }
       const trained = key !== "residual_autocorrelation" && key !== "z_vectors";
       const size = shape.reduce((product, n) => product * n, 1);
       const data = trained
