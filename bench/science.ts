@@ -19,6 +19,7 @@ import {
   FOLDS,
   PLANTED_COLUMNS,
   plantedCells,
+  plantedFigures,
   type TrainedSummary,
 } from "./science_tables.ts";
 
@@ -90,7 +91,12 @@ async function planted(folder: string, { set }: Settings): Promise<string> {
       const run = `${scans}-d${width}`;
       const widths = ["--data", scans, "--latent-dim", String(width), "--held-out", "0"];
       await train(run, [...widths, ...set]);
-      rows.push([String(runs), spatial, String(width), ...plantedCells(scans, run)]);
+      rows.push([
+        String(runs),
+        spatial,
+        String(width),
+        ...plantedCells(plantedFigures(scans, run)),
+      ]);
     }
   }
   return textTable(PLANTED_COLUMNS, rows);

@@ -86,13 +86,23 @@ export const PLANTED_COLUMNS = [
   "of training's F",
 ];
 
+/** How well a run found what was planted in its scans. */
+export interface PlantedFigures {
+  /** R² of each planted state, regressed on the run's. */
+  readonly recovery: readonly number[];
+  /** Relative errors of the eigenvalues of the reported dynamics; null where there are none. */
+  readonly reported: readonly number[] | null;
+  /** Of training's F. */
+  readonly ridge: readonly number[];
+}
+
 /**
- * How well a run found what was planted in its scans.
+ * Holds a run against the truth.
  *
  * @param scans Folder written by `recvae synthesize --planted`.
  * @param run Folder of a run trained on all of them.
  */
-export function plantedCells(scans: string, run: string): string[] {
+export function plantedFigures(scans: string, run: string): PlantedFigures {
   const planted = JSON.parse(Deno.readTextFileSync(`${scans}/planted.json`));
   const names = Object.keys(planted.states);
   const truth = stacked(names.map((name) => planted.states[name]));
@@ -101,15 +111,23 @@ export function plantedCells(scans: string, run: string): string[] {
   );
   const { F, leastSquares } = JSON.parse(Deno.readTextFileSync(`${run}/transition.json`));
   const known: Eigenvalue[] = planted.groups[0].eigenvalues;
-  const errors = (matrix: number[][] | undefined) =>
-    matrix
-      ? eigenvalueErrors(known, eigenvalues(Float64Array.from(matrix.flat()), matrix.length))
-        .map((error) => `${(100 * error).toFixed(1)} %`).join(" ")
-      : "n/a";
+  const errors = (matrix: number[][]) =>
+    eigenvalueErrors(known, eigenvalues(Float64Array.from(matrix.flat()), matrix.length));
+  return {
+    recovery: [...latentRecovery(truth, states)],
+    reported: leastSquares && errors(leastSquares.F),
+    ridge: errors(F),
+  };
+}
+
+/** The same as text. */
+export function plantedCells({ recovery, reported, ridge }: PlantedFigures): string[] {
+  const percent = (errors: readonly number[]) =>
+    errors.map((error) => `${(100 * error).toFixed(1)} %`).join(" ");
   return [
-    Array.from(latentRecovery(truth, states), (r2) => r2.toFixed(3)).join(" "),
-    errors(leastSquares?.F),
-    errors(F),
+    recovery.map((r2) => r2.toFixed(3)).join(" "),
+    reported ? percent(reported) : "n/a",
+    percent(ridge),
   ];
 }
 

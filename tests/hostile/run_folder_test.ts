@@ -1,5 +1,5 @@
 /**
- * 2,000 seeded edits of the files of a run: values of other kinds, huge and negative ones, fields removed, renamed
+ * Seeded edits of the files of a run: values of other kinds, huge and negative ones, fields removed, renamed
  * and repeated, text cut, bytes flipped. What reads a run must go on with it or refuse it with an error that says
  * so; an error of JavaScript, or a loop that believes a huge number, fails the test.
  */
@@ -20,9 +20,10 @@ import { readRun, trainingStateOf } from "../../src/training/run_folder.ts";
 import { recvae } from "../cli/run_recvae.ts";
 import { inFolder } from "../support/folders.ts";
 import { editedJson } from "../support/json_edits.ts";
+import { nightlyCount } from "../support/nightly.ts";
 import { mutant } from "../support/mutations.ts";
 
-const COUNT = 2000;
+const COUNT = nightlyCount(2000, 200);
 const SHAPE = [6, 7, 5] as const;
 const FRAMES = 4;
 

@@ -31,7 +31,7 @@ interface Data extends OpenedData {
   readonly heldOut: Table;
 }
 
-const CHANGEABLE = ["epochs", "learning-rate"];
+const CHANGEABLE = ["epochs", "learning-rate", "rate-factor"];
 const JSON_OPTION = { name: "json", kind: "flag", help: "Print as JSON" } as const;
 const OUT = { name: "out", kind: "text", value: "FILE", help: "File to write" } as const;
 
@@ -85,6 +85,7 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
       { name: "latent-dim", kind: "integer", min: 1, help: "Width of the code", otherwise: "2" },
       { name: "epochs", kind: "integer", min: 1, help: "Times over the rows", otherwise: "20" },
       { name: "learning-rate", kind: "number", range: { above: 0 }, help: "Step size" },
+      { name: "rate-factor", kind: "number", range: { above: 0 }, help: "Factor on the step size" },
       { name: "seed", kind: "integer", help: "Seed", otherwise: "0" },
       ...RUN_OPTIONS,
       resumeOption(CHANGEABLE),
@@ -100,7 +101,7 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
       model: { latentDim: values["latent-dim"] ?? 2 },
       training: {
         epochs: values.epochs ?? 20,
-        learningRate: values["learning-rate"] ?? 0.02,
+        learningRate: (values["learning-rate"] ?? 0.02) * (values["rate-factor"] ?? 1),
         seed: values.seed ?? 0,
         checkpointEvery: values["checkpoint-every"],
       },
@@ -116,7 +117,8 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
     training: {
       ...training,
       epochs: values.epochs ?? training.epochs,
-      learningRate: values["learning-rate"] ?? training.learningRate,
+      learningRate: (values["learning-rate"] ?? training.learningRate) *
+        (values["rate-factor"] ?? 1),
     },
   }),
   view: ({ training }) => training,

@@ -9,7 +9,7 @@ import { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { UsageError } from "../option_table.ts";
 import type { OpenedRun, OpeningLimits, Pipeline, Plan } from "../pipeline.ts";
-import { RUN_LAYOUT } from "../run_folder.ts";
+import { OUTPUTS } from "./result_files.ts";
 import { NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { encodeVerb } from "./encode_verb.ts";
@@ -79,11 +79,7 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, TrainedModel> = {
   inspect: runFacts,
   verbs: { evaluate: evaluateVerb, encode: encodeVerb, reconstruct: reconstructVerb },
   synthesize: synthesizeVerb,
-  outputs: [
-    { folder: RUN_LAYOUT.latents, names: /_latents(_sd)?\.tsv$/ },
-    { folder: RUN_LAYOUT.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
-    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|maps|eigenvalues)\.svg$/ },
-  ],
+  outputs: OUTPUTS,
 };
 
 function plan(values: TrainValues, files: readonly string[]): Plan<RunConfig, PreparedData> {
