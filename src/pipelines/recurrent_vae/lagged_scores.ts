@@ -1,6 +1,6 @@
 /**
  * Scores of a lagged model on runs that were not trained on, beside the linear methods of the same width on the same
- * frames [recurrent-vae §14.8].
+ * frames [recurrent-vae §16.8].
  */
 import type { FloatArray } from "../../base/arrays.ts";
 import { letOthersRun } from "../../base/event_loop.ts";

@@ -1,4 +1,4 @@
-/** Sizes and parameters of the lagged model, in the order and with the names of files [recurrent-vae §14.2]. */
+/** Sizes and parameters of the lagged model, in the order and with the names of files [recurrent-vae §16.2]. */
 import { type ParameterEntry, plainEntry } from "../../../parameters/entry.ts";
 import { linearEntries } from "../../../parameters/layers.ts";
 import { type Architecture, describeArchitecture } from "../architecture.ts";

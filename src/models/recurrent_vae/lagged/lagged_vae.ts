@@ -1,5 +1,5 @@
 /**
- * The recurrent VAE with linear and lag paths beside the convolutions [recurrent-vae §14]: frames inside a mask, a latent
+ * The recurrent VAE with linear and lag paths beside the convolutions [recurrent-vae §16]: frames inside a mask, a latent
  * state carried through time, every frame read off its state and the one before. It starts as principal components with a
  * lag path and is trained from there.
  */
@@ -141,7 +141,7 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
   }
 
   /**
-   * Takes over principal components with a lag path [recurrent-vae §14.6]; the convolutions stay as they are drawn.
+   * Takes over principal components with a lag path [recurrent-vae §16.6]; the convolutions stay as they are drawn.
    *
    * @param start Fitted to the training frames.
    */
@@ -288,7 +288,7 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
   }
 
   /**
-   * F and q from posterior means and variances [recurrent-vae §14.7].
+   * F and q from posterior means and variances [recurrent-vae §16.7].
    *
    * @param means μ of each run that was visited.
    * @param variances e^ℓ of the same.

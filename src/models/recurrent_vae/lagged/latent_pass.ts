@@ -1,5 +1,5 @@
 /**
- * The recurrence of the lagged network and the way back through it, on the host in float64 [recurrent-vae §14.3, §14.5].
+ * The recurrence of the lagged network and the way back through it, on the host in float64 [recurrent-vae §16.3, §16.5].
  * States are small: what is large (frames, features) stays on the engine, and the bits are the same on each of them.
  */
 import type { FloatArray } from "../../../base/arrays.ts";

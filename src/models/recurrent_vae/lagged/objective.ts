@@ -1,4 +1,4 @@
-/** The loss of the lagged network in parts, in float64 on the host [recurrent-vae §14.4]. Often negative. */
+/** The loss of the lagged network in parts, in float64 on the host [recurrent-vae §16.4]. Often negative. */
 import type { FloatArray } from "../../../base/arrays.ts";
 import { offsetPenalty, transitionPenalty } from "../losses/penalties.ts";
 import type { LossTerms } from "../losses/terms.ts";

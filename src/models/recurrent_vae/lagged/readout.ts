@@ -1,5 +1,5 @@
 /**
- * From states to frames and back [recurrent-vae §14.3, §14.5]: r = m + W·s + U·h⁻ + g·decode(s) at the voxels of the
+ * From states to frames and back [recurrent-vae §16.3, §16.5]: r = m + W·s + U·h⁻ + g·decode(s) at the voxels of the
  * mask, its squared error, and at once the gradients, so that no activation outlives the chunk.
  */
 import { tf } from "../../../deps/tfjs.ts";

@@ -1,6 +1,6 @@
 /**
  * Loss and exact gradients of one batch of the lagged network with the activations of one chunk of frames in memory
- * [recurrent-vae §14.5]. Forwards: read, encode, roll the states, read out and back at once. Then back through the
+ * [recurrent-vae §16.5]. Forwards: read, encode, roll the states, read out and back at once. Then back through the
  * recurrence on the host, and encode again with the vector-Jacobian product.
  */
 import type { FloatArray } from "../../../base/arrays.ts";

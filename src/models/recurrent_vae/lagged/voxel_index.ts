@@ -1,4 +1,4 @@
-/** The voxels a lagged network is built with [recurrent-vae §14.2]. */
+/** The voxels a lagged network is built with [recurrent-vae §16.2]. */
 import { CheckpointError, ConfigError } from "../../../base/errors.ts";
 import { sizeOf } from "../../../parameters/entry.ts";
 import type { StateDict } from "../../../parameters/state_dict.ts";

@@ -1,4 +1,4 @@
-/** Between volumes and the V voxels of a mask: picking them, and putting them back with 0 outside [recurrent-vae §14.2]. */
+/** Between volumes and the V voxels of a mask: picking them, and putting them back with 0 outside [recurrent-vae §16.2]. */
 import type { SpatialShape } from "../../../base/arrays.ts";
 import {
   type AxisTaps,
