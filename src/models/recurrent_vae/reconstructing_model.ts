@@ -4,6 +4,7 @@ import type { FrameBatch } from "../../base/frames.ts";
 
 /** A model that turns runs into states and back. */
 export interface ReconstructingModel {
+  /** Widths and frames. */
   readonly config: {
     readonly latentDim: number;
     readonly tolTime: number;
