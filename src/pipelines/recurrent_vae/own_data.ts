@@ -14,7 +14,9 @@ import {
   SOURCE_OPTIONS,
 } from "./data_options.ts";
 import { UsageError, type Values } from "../option_table.ts";
+import { personNotes } from "./reading_options.ts";
 import type { RunConfig } from "./run_config.ts";
+import { withSteadyFrames } from "./steady_frames.ts";
 import type { TrainingDataPlan } from "./train_options.ts";
 
 /** A run whose own scans are wanted. */
@@ -64,13 +66,38 @@ export function ownDataOf(
  * @throws as `openPlan`.
  */
 export async function openNewData(plan: TrainingDataPlan): Promise<OpenData> {
-  const cohort = await openPlan(plan);
+  const { plan: given, notes: read } = withSteadyFrames(plan);
+  const cohort = await openPlan(given);
   const scans: ScanRecord[] = [];
-  for (const scan of locatedScans(plan)) scans.push({ ...scan, ...await recordFile(scan.path) });
+  for (const scan of locatedScans(given)) scans.push({ ...scan, ...await recordFile(scan.path) });
   const mask = plan.mask && await recordFile(plan.mask.path);
   const chosen = plan.tolTime !== undefined || plan.kind !== "files";
-  const notes = [...copies(scans), ...(chosen ? [] : droppedFrames(cohort))];
-  return { plan: remembering(plan, scans, mask), cohort, notes };
+  const divided = plan.groupBy !== "scan" && (plan.heldOut > 0 || plan.fold !== undefined);
+  const notes = [
+    ...(plan.kind === "files" && divided ? personNotes(scans) : []),
+    ...read,
+    ...cohort.notes ?? [],
+    ...copies(scans),
+    ...(chosen ? [] : droppedFrames(cohort)),
+  ];
+  return { plan: { ...remembering(given, scans, mask), ...readAs(given, cohort) }, cohort, notes };
+}
+
+/** How the scans of a run are read from now on: on the grid and with the repetition time that were found. */
+function readAs(
+  { reading = {} }: TrainingDataPlan,
+  { grid, repetitionTime }: Cohort,
+): Pick<TrainingDataPlan, "reading"> {
+  if (!grid) return {};
+  const { resampleTo: _, ...rest } = reading;
+  const source = grid.source.split(/[\\/]/).at(-1)!;
+  return {
+    reading: {
+      ...rest,
+      grid: { ...grid, source },
+      ...(repetitionTime ? { repetitionTime } : {}),
+    },
+  };
 }
 
 /**
@@ -108,7 +135,7 @@ export async function openOwnData(own: OwnData): Promise<OpenData> {
   const plan = remembering(data, now, mask);
   const cohort = await openPlan({ ...plan, tolTime: model.tolTime });
   requireGrid(own, cohort);
-  return { plan, cohort, notes };
+  return { plan, cohort, notes: [...notes, ...cohort.notes ?? []] };
 }
 
 /** The plan with what is to be remembered of its files. */
