@@ -154,7 +154,16 @@ export async function cohortFromFiles(
   checkIds(scans.map((scan) => scan.path));
   const headers: ScanFacts[] = [];
   const sidecars = new Sidecars();
-  for (const scan of scans) headers.push(await factsOf(scan, options, sidecars));
+  const bad: Error[] = [];
+  for (const scan of scans) {
+    try {
+      headers.push(await factsOf(scan, options, sidecars));
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      bad.push(error);
+    }
+  }
+  if (bad.length > 0) throw firstOf(bad as FormatError[], scans.length);
   if (options.tolTime !== 1) checkTime(headers);
   checkLength(headers, options.tolTime ?? 1);
   const agreement = agreeOnSpace(headers, options);
@@ -277,6 +286,16 @@ export function selectSubjects(cohort: Cohort, rows: ArrayLike<number>): Cohort 
     );
   });
   return { ...cohort, subjects };
+}
+
+/** The first of some errors, with how many there are. */
+function firstOf([first, ...more]: readonly FormatError[], all: number): FormatError {
+  if (more.length === 0) return first;
+  return new FormatError(
+    first.source,
+    first.rule,
+    `${first.message} (${more.length} more of the ${all} scans cannot be read; --skip-bad goes on without them)`,
+  );
 }
 
 /** Header and metadata of a scan, and the frames of it that are used. */

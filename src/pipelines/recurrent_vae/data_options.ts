@@ -12,6 +12,7 @@ import { groupOf } from "../../data/persons.ts";
 import { SYNTHETIC_OPTIONS, syntheticCohort, type SyntheticOptions } from "../../data/synthetic.ts";
 import { spatialShapeOf } from "./model_options.ts";
 import { isAbsolute } from "../../deps/node_path.ts";
+import { datasetFilters, FILTER_OPTIONS } from "./filter_options.ts";
 import { listNamedScans } from "./named_scans.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
 import {
@@ -58,7 +59,7 @@ export const SOURCE_OPTIONS = [
     name: "data",
     kind: "texts",
     value: "PATH",
-    help: "Folder or file without a group; may be repeated",
+    help: "Folder (a BIDS dataset, say) or file without a group; may be repeated",
     group: GROUP,
   },
   {
@@ -77,6 +78,7 @@ export const SOURCE_OPTIONS = [
     otherwise: "subject",
     group: GROUP,
   },
+  ...FILTER_OPTIONS,
   ...READING_OPTIONS,
   { name: "synthetic", kind: "flag", help: "Make a synthetic cohort instead", group: GROUP },
   {
@@ -141,6 +143,8 @@ export interface DataPlan {
   readonly tolTime?: number;
   /** Most frames that are used of a scan where `tolTime` does not say. Default 120. */
   readonly mostFrames?: number | null;
+  /** Whether scans that cannot be read are left out; not remembered. */
+  readonly skipBad?: boolean;
   /** How the scans are read; absent in runs of earlier versions. */
   readonly reading?: ReadingPlan;
 }
@@ -185,7 +189,10 @@ export function planData(
   const reading = planReading(values, more.trained);
   if (!named) return { kind: "shipped", groupBy: values["group-by"] ?? "scan", tolTime, reading };
   const groupBy = values["group-by"] ?? "subject";
-  const scans = withPersons(listNamedScans(values, files), personRules(values))
+  const scans = withPersons(
+    listNamedScans(values, files, datasetFilters(values)),
+    personRules(values),
+  )
     .map((scan) => ({ ...scan, group: groupOf(scan.path, scan, groupBy) }));
   return {
     kind: "files",
@@ -193,6 +200,7 @@ export function planData(
     groupBy,
     tolTime,
     ...(mostFrames === undefined ? {} : { mostFrames }),
+    ...(values["skip-bad"] ? { skipBad: true } : {}),
     reading,
   };
 }

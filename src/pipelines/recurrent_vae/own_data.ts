@@ -14,6 +14,7 @@ import {
   SOURCE_OPTIONS,
 } from "./data_options.ts";
 import { UsageError, type Values } from "../option_table.ts";
+import { withoutBad } from "./readable_scans.ts";
 import { personNotes } from "./reading_options.ts";
 import type { RunConfig } from "./run_config.ts";
 import { withSteadyFrames } from "./steady_frames.ts";
@@ -50,7 +51,8 @@ export function ownDataOf(
   values: Values<typeof OWN_DATA_OPTIONS> & Partial<Values<typeof SOURCE_OPTIONS>>,
 ): OwnData {
   for (const { name } of SOURCE_OPTIONS) {
-    if (!values[name] || Array.isArray(values[name])) continue;
+    const value = values[name];
+    if (!value || (Array.isArray(value) && value.length === 0)) continue;
     throw new UsageError(`--${name} goes with scans named on the command line`);
   }
   const dataRoot = values["data-root"];
@@ -66,7 +68,10 @@ export function ownDataOf(
  * @throws as `openPlan`.
  */
 export async function openNewData(plan: TrainingDataPlan): Promise<OpenData> {
-  const { plan: given, notes: read } = withSteadyFrames(plan);
+  const { plan: readable, notes: left } = plan.skipBad
+    ? await withoutBad(plan)
+    : { plan, notes: [] };
+  const { plan: given, notes: read } = withSteadyFrames(readable);
   const cohort = await openPlan(given);
   const scans: ScanRecord[] = [];
   for (const scan of locatedScans(given)) scans.push({ ...scan, ...await recordFile(scan.path) });
@@ -75,6 +80,7 @@ export async function openNewData(plan: TrainingDataPlan): Promise<OpenData> {
   const divided = plan.groupBy !== "scan" && (plan.heldOut > 0 || plan.fold !== undefined);
   const notes = [
     ...(plan.kind === "files" && divided ? personNotes(scans) : []),
+    ...left,
     ...read,
     ...cohort.notes ?? [],
     ...copies(scans),

@@ -69,6 +69,7 @@ export const DATA_FIELDS = record<TrainingDataPlan>({
   groupBy: choice(["subject", "session", "scan"]),
   tolTime: integer({ least: 1 }),
   mostFrames: nullable(integer({ least: 1 })),
+  skipBad: flag(),
   reading: READING_FIELDS,
   scaling: choice(SCALINGS),
   heldOut: number({ least: 0, below: 1 }),

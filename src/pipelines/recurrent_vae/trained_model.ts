@@ -16,6 +16,7 @@ import {
   planData,
   type SOURCE_OPTIONS,
 } from "./data_options.ts";
+import { withoutBad } from "./readable_scans.ts";
 import { type ENGINE_OPTIONS, startEngine } from "../engine_options.ts";
 import { UsageError, type Values } from "../option_table.ts";
 import { temporaryFolder } from "../output_permissions.ts";
@@ -186,7 +187,10 @@ async function openForRun(
   length: { readonly tolTime: number; readonly seed?: number },
 ) {
   const trained = run.config.data.reading ?? {};
-  const { plan, notes } = withSteadyFrames(planData(values, files, { ...length, trained }));
+  const named = planData(values, files, { ...length, trained });
+  const readable = named.skipBad ? await withoutBad(named) : { plan: named, notes: [] };
+  const { plan, notes: steady } = withSteadyFrames(readable.plan);
+  const notes = [...readable.notes, ...steady];
   if (!trained.grid && plan.kind === "files") {
     notes.push(
       "The run does not say where its voxels lie (an earlier version did not remember it): the scans are taken to be " +
