@@ -58,9 +58,9 @@ Deno.test("a raw dataset is used by task, and what is left out is said with the 
     const rows = Deno.readTextFileSync(`${folder}/run/subjects.tsv`).trim().split("\n").slice(1)
       .map((line) => line.split("\t"));
     assertEquals(rows.length, 6);
-    const parts = Map.groupBy(rows, ([, subject]) => subject);
+    const parts = Map.groupBy(rows, (line) => line[5]);
     assertEquals([...parts.keys()], ["01", "02", "03"]);
-    for (const lines of parts.values()) assertEquals(new Set(lines.map((line) => line[3])).size, 1);
+    for (const lines of parts.values()) assertEquals(new Set(lines.map((line) => line[2])).size, 1);
 
     const shown = await recvaeOverheard(["inspect", root, "--json"]);
     const facts = JSON.parse(shown.stdout);

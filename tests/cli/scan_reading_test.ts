@@ -118,9 +118,9 @@ Deno.test("a run resampled in training resamples again, skips its frames again a
     assert(!stderr.includes("No person"), stderr);
     const lines = Deno.readTextFileSync(`${run}/subjects.tsv`).trim().split("\n").slice(1)
       .map((line) => line.split("\t"));
-    assertEquals(lines.map(([, subject]) => subject), ["S1", "S0", "S1", "S0"]);
+    assertEquals(lines.map((line) => line[5]), ["S1", "S0", "S1", "S0"]);
     const partOf = (person: string) =>
-      new Set(lines.filter(([, subject]) => subject === person).map((line) => line[3]));
+      new Set(lines.filter((line) => line[5] === person).map((line) => line[2]));
     assertEquals([partOf("S0").size, partOf("S1").size], [1, 1]);
     const encoded = await ok("encode", run, scans[1], "--json", ...ENGINE);
     assertEquals(JSON.parse(encoded.stdout)[0].shape, [4, 2]);

@@ -151,13 +151,13 @@ function stack(arrays: readonly NdArray[]): NdArray {
 
 /** One line a scan: which row of the offset table it has, and whether it was trained on. */
 function writeSubjects(folder: string, data: PreparedData, stems: readonly string[]): void {
-  const lines = ["name\tsubject\tgroup\tpart\toffset_row\tfile"];
+  const lines = ["name\tgroup\tpart\toffset_row\tfile\tsubject"];
   const trainRows = new Map(data.split.train.map((row, offset) => [row, offset]));
   data.cohort.subjects.forEach(({ id, label, subject }, row) => {
     const offset = trainRows.get(row);
     const part = offset === undefined ? "held-out\tn/a" : `training\t${offset}`;
     const file = data.plan.files?.[row].path ?? id;
-    lines.push(`${stems[row]}\t${subject ?? "n/a"}\t${label || "n/a"}\t${part}\t${file}`);
+    lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}\t${subject ?? "n/a"}`);
   });
   writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
 }
