@@ -169,8 +169,15 @@ function filledIn(column: Float64Array, kept: readonly number[]): Float64Array {
   return result;
 }
 
+/** With a compensated sum: a constant column must not seem to vary. */
 function meanOf(column: Float64Array): number {
-  return column.reduce((sum, value) => sum + value, 0) / column.length;
+  let [sum, lost] = [0, 0];
+  for (const value of column) {
+    const next = sum + value;
+    lost += Math.abs(sum) >= Math.abs(value) ? (sum - next) + value : (value - next) + sum;
+    sum = next;
+  }
+  return (sum + lost) / column.length;
 }
 
 function detrend(column: Float64Array): void {
