@@ -5,6 +5,7 @@ import type { Command } from "./command.ts";
 import { convertCommand } from "./convert.ts";
 import { preparingCommands, runCommands, synthesizeCommands } from "./family_commands.ts";
 import { inspectCommand } from "./inspect.ts";
+import { parcellateCommand } from "./parcellate.ts";
 import { trainCommand } from "./train.ts";
 
 /** The table, as the families make it. */
@@ -15,6 +16,7 @@ export function allCommands(): readonly Command[] {
     inspectCommand,
     backendsCommand,
     convertCommand,
+    parcellateCommand,
     ...synthesizeCommands(),
     ...preparingCommands(),
   ];
