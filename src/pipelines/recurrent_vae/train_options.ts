@@ -84,6 +84,13 @@ export const TRAIN_OPTIONS = [
     group: "Data",
   },
   {
+    name: "mask-label",
+    kind: "integers",
+    value: "N,…",
+    help: "The mask is a label image; voxels with these labels are inside",
+    group: "Data",
+  },
+  {
     name: "memory",
     kind: "integer",
     min: 1,
@@ -243,6 +250,8 @@ export interface TrainingDataPlan extends DataPlan {
   readonly heldOut: number;
   readonly fold?: string;
   readonly mask?: FileRecord;
+  /** Labels that are inside, where the mask is a label image. */
+  readonly maskLabels?: readonly number[];
 }
 
 /** Everything a run is determined by, beside the engine. */
@@ -277,7 +286,11 @@ export function planRun(
   const source = planData(
     { ...values, "group-by": values["group-by"] ?? file.data.groupBy },
     files,
-    { tolTime: fields.tolTime, seed: fields.seed },
+    {
+      tolTime: fields.tolTime,
+      seed: fields.seed,
+      ...(name === "default" ? { mostFrames: null } : {}),
+    },
   );
   const shipped = source.kind === "shipped" && name === "conv" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
@@ -288,6 +301,11 @@ export function planRun(
   const fold = values.fold ?? (values["held-out"] === undefined ? file.data.fold : undefined);
   const mask = values.mask ?? file.data.mask ??
     (source.kind === "shipped" && network === "lagged" ? shippedMask() : undefined);
+  const maskLabels = values["mask-label"] ??
+    (values.mask === undefined ? file.data.maskLabels : undefined);
+  if (values["mask-label"] && mask === undefined) {
+    throw new UsageError("--mask-label says which labels of --mask FILE are inside; name the file");
+  }
   if (fold !== undefined) parseFold(fold);
   if (network === "convolutional") requireKl(values, fields.temporalLoss);
   requireScaling(values, { network, output: fields.outputActivation });
@@ -300,7 +318,7 @@ export function planRun(
       ...source,
       scaling: values.scaling ?? file.data.scaling ?? preset.data,
       heldOut,
-      ...given({ fold, mask: mask === undefined ? undefined : { path: mask } }),
+      ...given({ fold, maskLabels, mask: mask === undefined ? undefined : { path: mask } }),
     },
   };
 }
