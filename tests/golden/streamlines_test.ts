@@ -26,7 +26,9 @@ import { StreamlineReport } from "../support/streamline_report.ts";
 const ENGINES: readonly BackendName[] = NIGHTLY ? ["cpu", "reference", "wasm", "webgpu"] : ["wasm"];
 
 const ORIGINAL: StreamlineConfig = { decoderReshape: "time-major" };
-const UPSAMPLINGS = ["nearest", "linear"] as const;
+const UPSAMPLINGS: readonly ("nearest" | "linear")[] = NIGHTLY
+  ? ["nearest", "linear"]
+  : ["nearest"];
 
 /** Keras' Adam, with its decoupled decay. */
 function kerasAdam(model: StreamlineModel, weightDecay = 0.13): Optimiser {
@@ -465,6 +467,7 @@ for (const [fixture, compare] of Object.entries(COMPARISONS)) {
   await forEachBackend(`streamlines: every array of ${fixture}`, async (engine: ActiveEngine) => {
     const report = new StreamlineReport(fixture, engine.name);
     await compare(report);
-    report.finish();
+    const left = report.fixture.names.filter((name) => !NIGHTLY && name.includes("linear"));
+    report.finish({ except: left });
   }, { engines: ENGINES });
 }

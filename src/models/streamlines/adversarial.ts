@@ -129,9 +129,9 @@ export class AdversarialAutoencoder extends StreamlineModel
     return this.#critic.score(this.#withClass(z, beside), use);
   }
 
-  /** ∂score/∂(z, class) of codes, `[B, D + C]`. */
-  scoreGradient(z: tf.Tensor, beside: Conditions, use: NetworkUse): tf.Tensor {
-    return this.#critic.inputGradient(this.#withClass(z, beside), use);
+  /** ∂score/∂v of codes with their classes beside them, v `[B, D + C]`. */
+  criticGradient(v: tf.Tensor, use: NetworkUse): tf.Tensor {
+    return this.#critic.inputGradient(v, use);
   }
 
   get phases(): readonly TrainingPhase<StreamlineBatch>[] {
@@ -209,8 +209,12 @@ export class AdversarialAutoencoder extends StreamlineModel
     };
     const judged = criticLoss(scores, objective);
     if (objective !== "wasserstein" || penalty === 0) return { loss: judged };
-    const between = this.#interpolates(real, fake, position);
-    const steep = gradientPenalty(this.scoreGradient(between, batch, use));
+    const between = this.#interpolates(
+      this.#withClass(real, drawn),
+      this.#withClass(fake, batch),
+      position,
+    );
+    const steep = gradientPenalty(this.criticGradient(between, use));
     return {
       loss: tf.add(judged, tf.mul(steep, toScalar(penalty))),
       critic: judged,

@@ -2,7 +2,7 @@
 import { toScalar } from "../../backends/tensors.ts";
 import { ShapeError } from "../../base/errors.ts";
 import { tf } from "../../deps/tfjs.ts";
-import { tanh } from "../../ops/activations.ts";
+import { runDifferentiable } from "../../ops/differentiable.ts";
 
 /** Formulas. */
 export type AttributeFormula = "raw-signed" | "raw-abs" | "sign-tanh";
@@ -46,8 +46,30 @@ export function attributeRegularisation(
     case "raw-abs":
       return tf.mean(tf.abs(tf.sub(tf.abs(latent), tf.abs(known))));
     case "sign-tanh":
-      return tf.mean(tf.abs(tf.sub(tanh(tf.mul(latent, toScalar(delta))), tf.sign(known))));
+      return tf.mean(signMisfit(tf.mul(latent, toScalar(delta)), tf.sign(known)));
   }
+}
+
+/**
+ * |tanh(u) − s|: 2σ(−2su) where s is ±1, |tanh(u)| where it is 0. Written so, neither it nor its derivative
+ * −4sσ(−2su)σ(2su) is rounded away where tanh is nearly ±1.
+ */
+function signMisfit(u: tf.Tensor, s: tf.Tensor): tf.Tensor {
+  return runDifferentiable([u], {
+    forward([input], save) {
+      save([input, s]);
+      const two = toScalar(2);
+      const apart = tf.mul(tf.sigmoid(tf.neg(tf.mul(tf.mul(s, input), two))), two);
+      return tf.where(tf.equal(s, 0), tf.abs(tf.tanh(input)), apart);
+    },
+    gradient(dy, [input, sign]) {
+      const v = tf.mul(tf.mul(sign, input), toScalar(2));
+      const product = tf.mul(tf.sigmoid(v), tf.sigmoid(tf.neg(v)));
+      const apart = tf.neg(tf.mul(tf.mul(sign, product), toScalar(4)));
+      const tied = tf.mul(tf.sign(input), tf.sub(toScalar(1), tf.square(tf.tanh(input))));
+      return [tf.mul(dy, tf.where(tf.equal(sign, 0), tied, apart))];
+    },
+  });
 }
 
 /** v_i − v_j, `[N, N]`. */

@@ -7,6 +7,7 @@ import { toScalar } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { leakyRelu } from "../../ops/activations.ts";
 import { conv1d, convTranspose1d } from "../../ops/convolution.ts";
+import { runDifferentiable } from "../../ops/differentiable.ts";
 import { linear } from "../../ops/linear.ts";
 import type { ParameterEntry, StartingValues } from "../../parameters/entry.ts";
 import { convolutionEntries, linearEntries } from "../../parameters/layers.ts";
@@ -32,7 +33,10 @@ export interface CriticUse {
 
 /** Derivative of LeakyReLU at x, as a constant. */
 function leakyMask(x: tf.Tensor, slope: number): tf.Tensor {
-  return tf.add(tf.mul(tf.step(x), toScalar(1 - slope)), toScalar(slope));
+  return runDifferentiable([x], {
+    forward: ([input]) => tf.add(tf.mul(tf.step(input), toScalar(1 - slope)), toScalar(slope)),
+    gradient: (dy) => [tf.zerosLike(dy)],
+  });
 }
 
 function glorot(fanIn: number, fanOut: number): StartingValues {
