@@ -7,9 +7,10 @@ import type { JsonRecord } from "../training/run_contents.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { recurrentVae } from "./recurrent_vae/mod.ts";
 import { FAMILY_KEY, RUN_LAYOUT } from "./run_folder.ts";
+import { streamlines } from "./streamlines/mod.ts";
 
 /** All families; the first is the one that is meant when none is named. */
-const families: Pipeline[] = [recurrentVae];
+const families: Pipeline[] = [recurrentVae, streamlines];
 
 /** All families, the default first. */
 export function allFamilies(): readonly Pipeline[] {

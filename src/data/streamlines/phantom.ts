@@ -73,11 +73,11 @@ export const FIBERCUP_BUNDLES: readonly (readonly [name: string, streamlines: nu
   ["wide-u", 668],
 ];
 
-/** Points of the slab: 64 × 64 × 3 voxels of 3 mm, with the corner of the first at (−192, −192, 0). */
+/** An image around the slab: 88 × 88 × 3 voxels of 3 mm, with the corner of the first at (−216, −216, 0). */
 export const FIBERCUP_SPACE = {
-  dimensions: [64, 64, 3],
+  dimensions: [88, 88, 3],
   voxelSizes: [3, 3, 3],
-  affine: [3, 0, 0, -190.5, 0, 3, 0, -190.5, 0, 0, 3, 1.5, 0, 0, 0, 1],
+  affine: [3, 0, 0, -214.5, 0, 3, 0, -214.5, 0, 0, 3, 1.5, 0, 0, 0, 1],
   voxelOrder: "RAS",
 } as const;
 
