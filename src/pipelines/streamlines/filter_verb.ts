@@ -16,6 +16,7 @@ import { FORCE_OPTION, requireFreeOutputs } from "../free_outputs.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
 import { defineVerb } from "../pipeline.ts";
 import { openStreamlines } from "./data.ts";
+import { filterStreamlines } from "./filtering.ts";
 import { readForModel, type SavedModel, withSavedModel } from "./saved_model.ts";
 import { DROP_OPTION, droppedText, writingOnly } from "./verbs.ts";
 
@@ -146,9 +147,12 @@ async function filtered(saved: SavedModel, file: string, values: FilterValues) {
       references.labels,
     );
   const { thresholds, curve } = await thresholdsOf(saved, references, { values, judge });
-  const { labels, distances } = judge(await saved.model.encode(input.streamlines));
+  const { labels, plausible } = filterStreamlines(
+    await saved.model.encode(input.streamlines),
+    { ...references, thresholds, neighbours: values.neighbours },
+  );
   const rows = [...labels.keys()];
-  const accepted = rows.filter((row) => distances[row] <= thresholds[labels[row]]);
+  const accepted = rows.filter((row) => plausible[row]);
   const taken = new Set(accepted);
   const sets = [
     ["out-plausible", accepted],
