@@ -238,14 +238,13 @@ export function joinTractograms(parts: readonly Tractogram[]): Tractogram {
   }
   const joined = (pick: (part: Tractogram) => NamedColumns | undefined) =>
     new Map(
-      [...(pick(parts[0]) ?? [])].map(([name, { columns }]) => [name, {
-        columns,
-        data: joinFloats(parts.map((part) =>
-          Float32Array.from(
-            pick(part)!.get(name)!.data as ArrayLike<number>,
-          )
-        )),
-      }]),
+      [...(pick(parts[0]) ?? [])].map(([name, { columns }]) => {
+        const values = parts.map((part) => {
+          const own = pick(part)?.get(name)?.data ?? [];
+          return Float32Array.from(own as ArrayLike<number>);
+        });
+        return [name, { columns, data: joinFloats(values) }];
+      }),
     );
   return {
     ...parts[0],

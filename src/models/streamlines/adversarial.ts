@@ -22,7 +22,12 @@ import type {
   TrainingPhase,
   UpdatePosition,
 } from "../../training/trainable.ts";
-import { completeConfig, type StreamlineConfig, type StreamlineKind } from "./config.ts";
+import {
+  channelsOf,
+  completeConfig,
+  type StreamlineConfig,
+  type StreamlineKind,
+} from "./config.ts";
 import { convolutionalCritic, type Critic, type CriticKind, denseCritic } from "./critic.ts";
 import { type Conditions, type StreamlineBatch, StreamlineModel } from "./model.ts";
 import {
@@ -35,6 +40,13 @@ import {
   trunkEntries,
 } from "./network.ts";
 import { gaussianMixturePrior, type PriorKind, swissRollPrior } from "./prior.ts";
+import {
+  type PrincipalAxes,
+  principalStart,
+  shortcutCode,
+  shortcutEntries,
+  shortcutPoints,
+} from "./shortcut.ts";
 import { conditionTensor } from "./variational.ts";
 
 /** Options of {@link AdversarialAutoencoder}. */
@@ -63,6 +75,8 @@ export interface AdversarialOptions {
   readonly dropout?: number;
   /** Whether the decoder is told the bundle; default true. */
   readonly conditionalDecoder?: boolean;
+  /** Adds a linear way past the network. Default false. */
+  readonly shortcut?: boolean;
 }
 
 /** An adversarial autoencoder. */
@@ -90,6 +104,7 @@ export class AdversarialAutoencoder extends StreamlineModel
       ...trunkEntries(complete),
       ...headEntries("encoder.fc1", complete),
       ...decoderEntries(complete, told ? width : complete.latentDim),
+      ...(options.shortcut ? shortcutEntries(complete) : []),
       ...critic.entries,
     ], options.seed ?? 0);
     this.#options = options;
@@ -106,13 +121,25 @@ export class AdversarialAutoencoder extends StreamlineModel
 
   /** z of x in the network's units. */
   code(x: tf.Tensor, use: NetworkUse): tf.Tensor {
-    return runHead(runTrunk(x, this.config, use), "encoder.fc1", use);
+    const z = runHead(runTrunk(x, this.config, use), "encoder.fc1", use);
+    return this.#options.shortcut ? tf.add(z, shortcutCode(x, use)) : z;
   }
 
   /** y in the network's units. */
   points(z: tf.Tensor, beside: Conditions, use: NetworkUse): tf.Tensor {
     const told = this.#options.conditionalDecoder ?? true;
-    return runDecoder(told ? this.#withClass(z, beside) : z, this.config, use);
+    const y = runDecoder(told ? this.#withClass(z, beside) : z, this.config, use);
+    return this.#options.shortcut ? tf.add(y, shortcutPoints(z, use)) : y;
+  }
+
+  /**
+   * Starts the shortcut from principal axes.
+   *
+   * @param principal Axes in the network's units, with the deviations of the scores as divisors.
+   */
+  async startFromAxes(principal: PrincipalAxes): Promise<void> {
+    const last = `decoder.conv${channelsOf(this.config).length}`;
+    this.loadStateDict(principalStart(await this.stateDict(), principal, ["encoder.fc1", last]));
   }
 
   #withClass(z: tf.Tensor, { labels }: Conditions): tf.Tensor {
@@ -136,7 +163,7 @@ export class AdversarialAutoencoder extends StreamlineModel
 
   get phases(): readonly TrainingPhase<StreamlineBatch>[] {
     const { procedure = "joint", criticSteps = 3, criticRate } = this.#options;
-    const autoencoder = this.variablesOf("encoder.", "decoder.");
+    const autoencoder = this.variablesOf("encoder.", "decoder.", "shortcut.");
     const critic = this.variablesOf("disc.");
     const phase = (
       name: string,
@@ -157,7 +184,7 @@ export class AdversarialAutoencoder extends StreamlineModel
         },
         phase(
           "generator",
-          this.variablesOf("encoder."),
+          this.variablesOf("encoder.", "shortcut.encoder."),
           (...call) => this.#generatorTerms(...call),
         ),
       ];

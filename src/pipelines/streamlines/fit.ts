@@ -115,7 +115,9 @@ async function startFromAxes(
   { data, shape: [count, points] }: Streamlines,
 ): Promise<void> {
   if (!shortcut) return;
-  if (!(model instanceof StreamlineAutoencoder || model instanceof StreamlineVae)) return;
+  const can = model instanceof StreamlineAutoencoder || model instanceof StreamlineVae ||
+    model instanceof AdversarialAutoencoder;
+  if (!can) return;
   const { centre, scale, latentDim } = model.config;
   const width = 3 * points;
   const step = Math.max(1, Math.ceil(count / AXIS_ROWS));

@@ -127,6 +127,7 @@ export function buildModel({ kind, model, training, found }: StreamlinesRun): St
     case "adversarial":
       return new AdversarialAutoencoder(network, {
         seed,
+        shortcut,
         procedure: training.procedure,
         ...(training.procedure === "original"
           ? {

@@ -59,8 +59,7 @@ export const TRAIN_OPTIONS = [
   {
     name: "no-shortcut",
     kind: "flag",
-    help:
-      "Leave out the linear way past the network that starts from principal axes (adversarial has none)",
+    help: "Leave out the linear way past the network that starts from principal axes",
     group: "Model",
   },
   {
@@ -238,7 +237,7 @@ export function planConfig(values: TrainValues, files: readonly string[]): Strea
       decoderReshape: original ? "time-major" : "channel-major",
       init: original ? "original-bound" : "pytorch",
       batchNorm: original && kind !== "ae" && kind !== "adversarial",
-      shortcut: !original && kind !== "adversarial" && !values["no-shortcut"],
+      shortcut: !original && !values["no-shortcut"],
     },
     training: {
       epochs: values.epochs ?? 20,
