@@ -87,9 +87,13 @@ export abstract class StreamlineModel {
    * @returns `[N, D]`.
    * @throws {ShapeError} when they have another number of points.
    */
-  encode(streamlines: NdArray): Promise<NdArray> {
+  async encode(streamlines: NdArray): Promise<NdArray> {
     this.checkPoints(streamlines.shape);
-    return inChunks(streamlines, [this.config.latentDim], (x) => this.encodeUnits(this.toUnits(x)));
+    return await inChunks(
+      streamlines,
+      [this.config.latentDim],
+      (x) => this.encodeUnits(this.toUnits(x)),
+    );
   }
 
   /**

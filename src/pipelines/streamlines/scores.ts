@@ -46,7 +46,7 @@ export interface StreamlineScores {
 }
 
 /** Streamlines that distances are measured with, at most: all pairs are compared. */
-const MOST_COMPARED = 1500;
+const MOST_COMPARED = 2000;
 
 /** Generated streamlines. */
 const GENERATED = 1001;
