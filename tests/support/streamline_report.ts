@@ -14,9 +14,6 @@ const TOLERANCES = {
   gradientSamples: 2e-4,
 } as const;
 
-/** What float32 cannot hold counts as zero. */
-const SMALLEST = 1e-37;
-
 /** Comparisons of one engine with one fixture. */
 export class StreamlineReport {
   readonly fixture: StreamlineFixture;

@@ -283,8 +283,8 @@ export class AdversarialAutoencoder extends StreamlineModel
   }
 
   #dropping(position: UpdatePosition, pass: string) {
-    const { critic = "dense", dropout: rate = critic === "convolutional" ? 0.3 : 0 } =
-      this.#options;
+    const { critic, dropout: given } = this.#options;
+    const rate = given ?? (critic === "convolutional" ? 0.3 : 0);
     if (rate === 0) return undefined;
     const stream = this.#stream(position, `dropout ${pass}`);
     return (h: tf.Tensor, layer: number) => dropout(h, { rate, stream: stream.split(layer) });

@@ -147,7 +147,7 @@ export function buildModel({ kind, model, training, found }: StreamlinesRun): St
  * @throws {ConfigError} naming the setting.
  */
 export function checkRun(
-  { kind, model: { shortcut, ...network }, training }: StreamlinesRun,
+  { model: { shortcut: _shortcut, ...network }, training }: StreamlinesRun,
 ): void {
   completeConfig(network);
   if (!(training.learningRate > 0)) {

@@ -56,7 +56,7 @@ const OPTIONS = [
     choices: ["bundle", "normal"],
     value: "NAME",
     help: "Draw codes from the bundle's Gaussian or from N(0, I)",
-    otherwise: "bundle; normal for adversarial models",
+    otherwise: "bundle",
     group: "What",
   },
   {
@@ -174,7 +174,7 @@ async function fromBundle(
   }
   const bundle = bundleOf(values.bundle, classes);
   const known = { densities: densities(), found: run.found };
-  const prior = values.prior ?? (run.kind === "adversarial" ? "normal" : "bundle");
+  const prior = values.prior ?? "bundle";
   if (prior === "normal") requireCoveredPrior(known.densities, values.force);
   const lengths = rangeOf(
     values.attribute?.replace(/^length=/, ""),
