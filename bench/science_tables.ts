@@ -3,7 +3,7 @@ import type { NdArray } from "../src/base/arrays.ts";
 import type { ExplainedShare } from "../src/evaluation/variance_explained.ts";
 import { eigenvalueErrors, latentRecovery } from "../src/evaluation/planted_scores.ts";
 import { type Eigenvalue, eigenvalues } from "../src/linalg/eigenvalues.ts";
-import type { HeldOutComparison } from "../src/pipelines/recurrent_vae/comparison.ts";
+import type { LaggedScores } from "../src/pipelines/recurrent_vae/lagged_scores.ts";
 
 /** Number of folds of the shipped runs: each holds out two of eight. */
 export const FOLDS = 4;
@@ -26,7 +26,7 @@ export const COMPARISON_COLUMNS = [
 
 /** What is read of summary.json. */
 export interface TrainedSummary {
-  readonly comparison: HeldOutComparison;
+  readonly scores: LaggedScores;
   readonly training: { readonly seconds: number };
 }
 
@@ -40,9 +40,9 @@ export interface ComparisonRow {
 /** The figures of a run. */
 export function comparisonRow(
   seed: string,
-  { comparison, training }: TrainedSummary,
+  { scores, training }: TrainedSummary,
 ): ComparisonRow {
-  const { model, linear, runs } = comparison;
+  const { model, linear, runs } = scores;
   const percent = ({ share }: ExplainedShare) => 100 * share;
   return {
     name: runs.map((path) => /run-(\d+)/.exec(path)?.[1] ?? path.split("/").at(-1)!.split("_")[0])
@@ -86,13 +86,23 @@ export const PLANTED_COLUMNS = [
   "of training's F",
 ];
 
+/** How well a run found what was planted in its scans. */
+export interface PlantedFigures {
+  /** R² of each planted state, regressed on the run's. */
+  readonly recovery: readonly number[];
+  /** Relative errors of the eigenvalues of the reported dynamics; null where there are none. */
+  readonly reported: readonly number[] | null;
+  /** Of training's F. */
+  readonly ridge: readonly number[];
+}
+
 /**
- * How well a run found what was planted in its scans.
+ * Holds a run against the truth.
  *
  * @param scans Folder written by `recvae synthesize --planted`.
  * @param run Folder of a run trained on all of them.
  */
-export function plantedCells(scans: string, run: string): string[] {
+export function plantedFigures(scans: string, run: string): PlantedFigures {
   const planted = JSON.parse(Deno.readTextFileSync(`${scans}/planted.json`));
   const names = Object.keys(planted.states);
   const truth = stacked(names.map((name) => planted.states[name]));
@@ -101,15 +111,23 @@ export function plantedCells(scans: string, run: string): string[] {
   );
   const { F, leastSquares } = JSON.parse(Deno.readTextFileSync(`${run}/transition.json`));
   const known: Eigenvalue[] = planted.groups[0].eigenvalues;
-  const errors = (matrix: number[][] | undefined) =>
-    matrix
-      ? eigenvalueErrors(known, eigenvalues(Float64Array.from(matrix.flat()), matrix.length))
-        .map((error) => `${(100 * error).toFixed(1)} %`).join(" ")
-      : "n/a";
+  const errors = (matrix: number[][]) =>
+    eigenvalueErrors(known, eigenvalues(Float64Array.from(matrix.flat()), matrix.length));
+  return {
+    recovery: [...latentRecovery(truth, states)],
+    reported: leastSquares && errors(leastSquares.F),
+    ridge: errors(F),
+  };
+}
+
+/** The same as text. */
+export function plantedCells({ recovery, reported, ridge }: PlantedFigures): string[] {
+  const percent = (errors: readonly number[]) =>
+    errors.map((error) => `${(100 * error).toFixed(1)} %`).join(" ");
   return [
-    Array.from(latentRecovery(truth, states), (r2) => r2.toFixed(3)).join(" "),
-    errors(leastSquares?.F),
-    errors(F),
+    recovery.map((r2) => r2.toFixed(3)).join(" "),
+    reported ? percent(reported) : "n/a",
+    percent(ridge),
   ];
 }
 

@@ -6,6 +6,7 @@ import { convertCommand } from "./convert.ts";
 import { crossvalidateCommands } from "./crossvalidate.ts";
 import { preparingCommands, runCommands, synthesizeCommands } from "./family_commands.ts";
 import { inspectCommand } from "./inspect.ts";
+import { parcellateCommand } from "./parcellate.ts";
 import { trainCommand } from "./train.ts";
 
 /** The table, as the families make it. */
@@ -17,6 +18,7 @@ export function allCommands(): readonly Command[] {
     inspectCommand,
     backendsCommand,
     convertCommand,
+    parcellateCommand,
     ...synthesizeCommands(),
     ...preparingCommands(),
   ];

@@ -2,17 +2,16 @@
  * Held-out scores of the trained lagged model, through the comparison that runs print: every array of scores.safetensors that
  * the network has a part in.
  */
-import type { FloatArray, SpatialShape } from "../../src/base/arrays.ts";
+import type { FloatArray, NdArray, NumericArray, SpatialShape } from "../../src/base/arrays.ts";
 import { type Cohort, memoryFrames } from "../../src/data/cohort.ts";
 import { buildDataLoader } from "../../src/data/loader.ts";
 import { assertEquals } from "../../src/deps/std.ts";
 import { reportDynamics } from "../../src/evaluation/reported_dynamics.ts";
 import { LaggedVae } from "../../src/models/recurrent_vae/lagged/lagged_vae.ts";
-import { comparedLagged } from "../../src/pipelines/recurrent_vae/compared_models.ts";
 import {
-  compareHeldOut,
   residualAutocorrelation,
-} from "../../src/pipelines/recurrent_vae/comparison.ts";
+  scoreLagged,
+} from "../../src/pipelines/recurrent_vae/lagged_scores.ts";
 import { forEachBackend } from "../support/engines.ts";
 import { LaggedFixture } from "../support/lagged_fixtures.ts";
 
@@ -43,8 +42,11 @@ function trainedModel(): LaggedVae {
   };
   const { entries } = model.architecture;
   model.loadStateDict(
-    new Map(entries.map(({ key, shape }) => {
+    new Map<string, NdArray<NumericArray>>(entries.map(({ key, shape }) => {
       if (key === "F_mat" || key === "q") return [key, last(key)];
+      if (key === "voxel_index") {
+        return [key, { data: BigInt64Array.from(voxels, BigInt), shape: [...shape] }];
+      }
       const trained = key !== "residual_autocorrelation" && key !== "z_vectors";
       const size = shape.reduce((product, n) => product * n, 1);
       const data = trained
@@ -80,8 +82,10 @@ await forEachBackend(
   "lagged scores: reconstructions, states, predictions, φ and all nine shares",
   async () => {
     const model = trainedModel();
-    const compared = comparedLagged(model);
-    const comparison = await compareHeldOut(compared, { train, heldOut }, { fitOffsets: 0 });
+    const phi = await residualAutocorrelation(model, train);
+    scores.compare("phi", phi);
+    model.setResidualAutocorrelation(phi);
+    const comparison = await scoreLagged(model, { train, heldOut });
     const { linear } = comparison;
     const nine = [
       ...[linear.pca, linear.pcaLag, comparison.model.model, linear.persistence, linear.voxelAr1],
@@ -89,14 +93,11 @@ await forEachBackend(
       comparison.model.modelAhead,
     ];
     scores.compare("scores", nine.map(({ share }) => share));
-    const phi = await residualAutocorrelation(compared, train);
-    scores.compare("phi", phi);
-
     const states = async (loader: typeof train) => {
       const runs = [];
       for (let row = 0; row < loader.subjects; row++) {
         runs.push(
-          (await model.rollout(loader.batch([row]), { frames: FRAMES })).h.data as FloatArray,
+          (await model.rollFrames(loader.batch([row]))).h.data as FloatArray,
         );
       }
       return runs;
@@ -110,9 +111,8 @@ await forEachBackend(
     for (const row of [0, 1]) {
       const x = heldOut.batch([row]).read(0, FRAMES);
       let before: FloatArray | undefined;
-      await compared.rollOut(heldOut.batch([row]), {
-        frames: FRAMES,
-        ahead: true,
+      await model.rollFrames(heldOut.batch([row]), {
+        predict: true,
         onFrames: ({ start: first, count, reconstruction, predicted }) => {
           for (let g = 0; g < count; g++) {
             const of = (values: FloatArray) => values.slice(g * V, (g + 1) * V);

@@ -14,9 +14,13 @@ export function laggedWeights(
   model: LaggedVae,
   { prefix, offsets = false }: { readonly prefix: string; readonly offsets?: boolean },
 ): StateDict {
-  return new Map(model.architecture.entries.map(({ key, shape }) => [
+  const { entries } = model.architecture;
+  const index = BigInt64Array.from(model.voxelIndex, BigInt);
+  return new Map(entries.map(({ key, shape }) => [
     key,
-    { data: valuesOf(fixture, { key, shape, prefix, offsets, model }), shape: [...shape] },
+    key === "voxel_index"
+      ? { data: index, shape: [...shape] }
+      : { data: valuesOf(fixture, { key, shape, prefix, offsets, model }), shape: [...shape] },
   ]));
 }
 

@@ -4,6 +4,7 @@ import type { FrameBatch } from "../../base/frames.ts";
 
 /** A model that turns runs into states and back. */
 export interface ReconstructingModel {
+  /** Widths and frames. */
   readonly config: {
     readonly latentDim: number;
     readonly tolTime: number;
@@ -30,10 +31,15 @@ export interface ReconstructingModel {
 
 /** See {@link ReconstructingModel.rollout}. */
 export interface ReconstructionOptions {
+  /** Rows of the offset table; default the batch's. */
   readonly subjects?: readonly number[];
+  /** Frames T to use; default the model's. */
   readonly frames?: number;
+  /** z, `[B, D]`. */
   readonly offsets?: NdArray;
+  /** ε, `[T, B, D]`. */
   readonly noise?: NdArray;
+  /** Receives `[count, B, Z, Y, X]` in time order. */
   readonly onFrames?: (frames: {
     readonly start: number;
     readonly count: number;
@@ -43,6 +49,8 @@ export interface ReconstructionOptions {
 
 /** States of a batch, `[B, T, D]` each. */
 export interface ReconstructedStates {
+  /** Sampled states. */
   readonly h: NdArray;
+  /** Log-variances of the posterior. */
   readonly posteriorLogVar: NdArray;
 }

@@ -73,11 +73,11 @@ export function findNoDynamics(
       }.`,
     };
   }
-  if (scores !== null && isLaggedScores(scores)) {
-    const note = collapseNote(scores);
-    return note === null ? null : { reason: "collapsed", note };
-  }
-  if (scores === null || !(explained(scores.model, scores) < LEAST_EXPLAINED)) return null;
+  if (scores === null) return null;
+  const note = isLaggedScores(scores) ? collapseNote(scores) : null;
+  if (note !== null) return { reason: "collapsed", note };
+  const share = isLaggedScores(scores) ? scores.model.model.share : explained(scores.model, scores);
+  if (!(share < LEAST_EXPLAINED)) return null;
   return {
     reason: "nothing explained",
     note:

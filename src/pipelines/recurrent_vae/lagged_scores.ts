@@ -1,12 +1,17 @@
 /**
  * Scores of a lagged model on runs that were not trained on, beside the linear methods of the same width on the same
- * frames [recurrent-vae §14.8].
+ * frames [recurrent-vae §16.8].
  */
 import type { FloatArray } from "../../base/arrays.ts";
 import { letOthersRun } from "../../base/event_loop.ts";
 import type { DataLoader } from "../../data/loader.ts";
 import { maskedRuns } from "../../data/masked_runs.ts";
-import { type Comparison, comparisonTable, verdictOf } from "../../evaluation/comparison_words.ts";
+import {
+  type Comparison,
+  comparisonTable,
+  type Verdict,
+  verdictOf,
+} from "../../evaluation/comparison_words.ts";
 import {
   fitLinearMethods,
   type LinearMethod,
@@ -16,7 +21,8 @@ import { ModelScorer, type ModelShares } from "../../evaluation/model_scorer.ts"
 import { ResidualAutocorrelation } from "../../evaluation/residual_autocorrelation.ts";
 import type { ExplainedShare } from "../../evaluation/variance_explained.ts";
 import { fitLinearStart, type LinearStart } from "../../linalg/linear_start.ts";
-import type { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
+import type { LaggedStates, LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
+import { uniqueStems } from "./scan_names.ts";
 
 /** Shares of variance about the training mean that every method explains. */
 export interface LaggedScores {
@@ -78,19 +84,17 @@ export async function scoreLagged(
   );
   const phi = model.state.buffer("residual_autocorrelation");
   const scorer = new ModelScorer(start.mean, phi);
-  const divergence = new Float64Array(model.config.latentDim);
-  let frames = 0;
-  await eachModelFrame(model, heldOut, ({ x, reconstruction, predicted, run, t, latents }) => {
-    scorer.add(x, { reconstruction, ...(t > 0 && { predicted }) }, { run, t });
-    latents.forEach((value, d) => divergence[d] += value);
-    frames++;
-  });
+  const states = await eachModelFrame(
+    model,
+    heldOut,
+    ({ x, run, t, ...said }) => scorer.add(x, said, { run, t }),
+  );
   return {
     model: scorer.result(),
     linear,
     components: start.latentDim,
-    runs: heldOut.cohort.subjects.map(({ id }) => id.split(/[\\/]/).at(-1)!.replace(/\..*$/, "")),
-    divergence: Array.from(divergence, (value) => value / frames),
+    runs: uniqueStems(heldOut.cohort.subjects),
+    divergence: latentDivergence(states, model.state.buffer("q") as FloatArray),
   };
 }
 
@@ -107,59 +111,60 @@ function singleRuns(loader: DataLoader) {
 interface ModelFrame {
   readonly x: FloatArray;
   readonly reconstruction: FloatArray;
-  readonly predicted: FloatArray;
-  /** KL divergence of each dimension. */
-  readonly latents: Float64Array;
+  /** By the state of the frame before; absent for a run's first. */
+  readonly predicted?: FloatArray;
   readonly run: number;
   readonly t: number;
 }
 
-/** What the model says of every frame of every run, without noise and offsets. */
+/** What the model says of every frame of every run, without noise and offsets; and the states of the runs. */
 async function eachModelFrame(
   model: LaggedVae,
   loader: DataLoader,
   action: (frame: ModelFrame) => void,
-): Promise<void> {
+): Promise<LaggedStates[]> {
   const V = model.voxelIndex.length;
-  const { latentDim: D } = model.config;
-  const q = model.state.buffer("q");
+  const all: LaggedStates[] = [];
   for (const [run, batch] of singleRuns(loader).entries()) {
-    const found: {
-      start: number;
-      count: number;
-      reconstruction: FloatArray;
-      predicted: FloatArray;
-    }[] = [];
-    const states = await model.rollFrames(batch, {
-      predict: true,
-      onFrames: ({ predicted, ...rest }) => void found.push({ ...rest, predicted: predicted! }),
-    });
-    for (const { start, count, reconstruction, predicted } of found) {
-      const values = await batch.read(start, count);
-      const size = values.length / count;
-      for (let i = 0; i < count; i++) {
-        await letOthersRun();
-        const t = start + i;
-        const x = Float64Array.from(model.voxelIndex, (voxel) => values[i * size + voxel]);
-        const of = (frames: FloatArray) => frames.subarray(i * V, (i + 1) * V);
-        const latents = Float64Array.from({ length: D }, (_, d) => {
-          const [mean, logVar] = [states.posteriorMean, states.posteriorLogVar].map(({ data }) =>
-            data[t * D + d]
-          );
-          const distance = Math.exp(logVar) + (mean - states.gh.data[t * D + d]) ** 2;
-          return (Math.log(q[d]) - logVar + distance / q[d] - 1) / 2;
-        });
-        action({
-          x,
-          reconstruction: of(reconstruction),
-          predicted: of(predicted),
-          latents,
-          run,
-          t,
-        });
-      }
+    const [masked] = maskedRuns([batch], model.voxelIndex);
+    all.push(
+      await model.rollFrames(batch, {
+        predict: true,
+        onFrames: async ({ start, count, reconstruction, predicted }) => {
+          const values = await masked.read(start, count);
+          for (let i = 0; i < count; i++) {
+            await letOthersRun();
+            const of = (frames: FloatArray) => frames.subarray(i * V, (i + 1) * V);
+            const t = start + i;
+            action({
+              x: of(values),
+              reconstruction: of(reconstruction),
+              ...(t > 0 && { predicted: of(predicted!) }),
+              run,
+              t,
+            });
+          }
+        },
+      }),
+    );
+  }
+  return all;
+}
+
+/** KL divergence of the posterior from the prior N(F·h⁻, q), of each dimension: mean over all frames. */
+function latentDivergence(runs: readonly LaggedStates[], q: FloatArray): number[] {
+  const D = q.length;
+  const sums = new Float64Array(D);
+  let frames = 0;
+  for (const { posteriorMean, posteriorLogVar, gh } of runs) {
+    frames += gh.data.length / D;
+    for (let i = 0; i < gh.data.length; i++) {
+      const logVar = posteriorLogVar.data[i];
+      const distance = Math.exp(logVar) + (posteriorMean.data[i] - gh.data[i]) ** 2;
+      sums[i % D] += (Math.log(q[i % D]) - logVar + distance / q[i % D] - 1) / 2;
     }
   }
+  return Array.from(sums, (sum) => sum / frames);
 }
 
 /** Below this KL divergence a latent dimension says nothing. */
@@ -178,35 +183,55 @@ export function laggedScoreLines(scores: LaggedScores): string[] {
       methods: [
         { name: "this model", share: model.model },
         { name: `PCA with ${D} components`, share: linear.pca },
-        { name: `PCA with ${D} components and lag`, share: linear.pcaLag },
+        { name: `PCA with ${D} components and a lag path`, share: linear.pcaLag },
       ],
     },
     {
-      title: "prediction one frame ahead",
+      title: "one step ahead, from the frames before",
       methods: [
         { name: "this model", share: model.modelAhead },
-        { name: "this model, state alone", share: model.modelState },
-        { name: `VAR(1) of ${D} PCA scores`, share: linear.pcaVar1 },
-        { name: "the same with residual autocorrelation", share: linear.pcaVar1Residual },
+        { name: "this model, by its state alone", share: model.modelState },
+        { name: "VAR(1) of PCA scores", share: linear.pcaVar1 },
+        { name: "VAR(1) of PCA scores, noise AR(1)", share: linear.pcaVar1Residual },
         { name: "AR(1) of each voxel", share: linear.voxelAr1 },
-        { name: "the frame before (persistence)", share: linear.persistence },
+        { name: "persistence", share: linear.persistence },
       ],
     },
   ];
   const verdicts = comparisons.map((comparison) => verdictOf(comparison, "run"));
-  const loses = verdicts.some(({ outcome }) => outcome === "loses");
   return [
-    `Variance explained about the training mean, on the ${runs.length} held-out ${
-      runs.length === 1 ? "run" : "runs"
-    }, inside the mask:`,
-    ...comparisonTable(comparisons, runs.map((name) => name.slice(-12))),
+    `Variance explained in the ${
+      runs.length === 1 ? "held-out run" : `${runs.length} held-out runs`
+    }, inside the mask, about the mean of the training frames:`,
+    ...comparisonTable(comparisons, shortNames(runs)),
     ...verdicts.map(({ sentence }) => `  ${sentence}`),
-    ...(loses
-      ? [
-        "  Where it loses: try --no-convolutions, more --epochs, another --latent-dim, or use the linear method.",
-      ]
-      : []),
+    ...adviceLines(verdicts),
   ];
+}
+
+/** What to change where the model loses. */
+function adviceLines([reconstruction, ahead]: readonly Verdict[]): string[] {
+  const losses = [
+    ...(reconstruction.outcome === "loses" ? ["reconstructs"] : []),
+    ...(ahead.outcome === "loses" ? ["predicts"] : []),
+  ];
+  if (losses.length === 0) return [];
+  return [
+    `  This model ${
+      losses.join(" and ")
+    } worse than a linear method here: use that one, or try --no-convolutions, other ` +
+    "--epochs (fewer where it fits the training runs much better), another --latent-dim (docs/science.md).",
+  ];
+}
+
+/** The parts of names in which runs differ, at a glance; long ones are cut. */
+function shortNames(stems: readonly string[]): string[] {
+  const parts = stems.map((stem) => stem.split("_"));
+  return parts.map((own, n) => {
+    const differ = own.filter((part) => !parts.every((other) => other.includes(part)));
+    const name = differ.join("_") || stems[n];
+    return name.length > 16 ? `${name.slice(0, 15)}…` : name;
+  });
 }
 
 /** How many latent dimensions say nothing about the held-out frames; a note where most do. */

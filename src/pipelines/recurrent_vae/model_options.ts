@@ -137,7 +137,7 @@ export const MODEL_OPTIONS = [
   },
 ] as const satisfies readonly Option[];
 
-/** Options of the lagged model alone [recurrent-vae §14.1]. */
+/** Options of the lagged model alone [recurrent-vae §16.1]. */
 export const LAGGED_OPTIONS = [
   {
     name: "lag",

@@ -59,7 +59,7 @@ export async function prepareData(
     : await openNewData(source);
   const { split, notes: divided } = divide(stored.subjects, plan, options.seed);
   const notes = [...options.remarks ?? [], ...found, ...divided];
-  const mask = plan.mask && await readMask(plan.mask, stored, notes);
+  const mask = plan.mask && await readMask(plan, stored, notes);
   const cohort = mask ? finiteOutside(stored, mask.data) : stored;
   const { batchSize, seed, memoryBudget, cacheDirectory } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
@@ -122,16 +122,18 @@ async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>)
   }
 }
 
-/** The mask as an array; remarks on its file become notes. */
+/** The mask as an array on the cohort's grid; remarks on its file become notes. */
 async function readMask(
-  file: NonNullable<TrainingDataPlan["mask"]>,
-  { spatialShape }: Cohort,
+  { mask, maskLabels: labels }: TrainingDataPlan,
+  { spatialShape, grid }: Cohort,
   notes: string[],
 ): Promise<NdArray<Float32Array>> {
-  const { path } = locatedFile(file);
+  const { path } = locatedFile(mask!);
   const [x, y, z] = spatialShape;
   const data = await openMask(path, spatialShape, {
     onRemark: (remark) => notes.push(`"${path}": ${remark}`),
+    ...(grid ? { grid } : {}),
+    ...(labels ? { labels } : {}),
   });
   return { data, shape: [z, y, x] };
 }

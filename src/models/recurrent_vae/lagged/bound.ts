@@ -1,4 +1,4 @@
-/** The bound on log-variances [recurrent-vae §14.3]: the identity on [−9, 3], and less than one step beyond either end. */
+/** The bound on log-variances [recurrent-vae §16.3]: the identity on [−9, 3], and less than one step beyond either end. */
 
 /** Ends of the identity. */
 const [LOW, HIGH] = [-9, 3];

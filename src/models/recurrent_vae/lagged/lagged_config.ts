@@ -1,4 +1,4 @@
-/** Configuration of the lagged model: linear and lag paths beside the convolutions [recurrent-vae §14]. */
+/** Configuration of the lagged model: linear and lag paths beside the convolutions [recurrent-vae §16]. */
 import type { SpatialShape } from "../../../base/arrays.ts";
 import { ConfigError } from "../../../base/errors.ts";
 import { choice, findProblem, flag, integer, list, number, record } from "../../../base/fields.ts";

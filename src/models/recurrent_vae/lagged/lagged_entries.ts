@@ -1,4 +1,4 @@
-/** Sizes and parameters of the lagged model, in the order and with the names of files [recurrent-vae §14.2]. */
+/** Sizes and parameters of the lagged model, in the order and with the names of files [recurrent-vae §16.2]. */
 import { type ParameterEntry, plainEntry } from "../../../parameters/entry.ts";
 import { linearEntries } from "../../../parameters/layers.ts";
 import { type Architecture, describeArchitecture } from "../architecture.ts";
@@ -59,6 +59,7 @@ export function describeLagged(
     plainEntry("F_mat", { shape: [D, D], kind: "buffer" }),
     plainEntry("q", { shape: [D], kind: "buffer", start: constant(1) }),
     plainEntry("residual_autocorrelation", { shape: [V], kind: "buffer" }),
+    plainEntry("voxel_index", { shape: [V], kind: "index" }),
     linear("linear_encoder", [D, V]),
     ...of(/^encoder/),
     ...heads,
@@ -72,3 +73,8 @@ export function describeLagged(
 /** Variables that the linear paths and the noise are made of: those of the fast group. */
 export const FAST =
   /^(linear_encoder|linear_decoder|lag_decoder)\.weight$|^voxel_mean$|^log_sig_x$/;
+
+/** Names of the parameters that are trained: all, but for the offsets where they are off. */
+export function trainedNames({ offsets }: LaggedConfig, names: readonly string[]): string[] {
+  return names.filter((name) => offsets || name !== "z_vectors");
+}

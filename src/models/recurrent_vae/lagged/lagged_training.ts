@@ -1,5 +1,5 @@
 /**
- * What training the lagged model needs beside losses and gradients [recurrent-vae §14.7]: posterior means and variances of
+ * What training the lagged model needs beside losses and gradients [recurrent-vae §16.7]: posterior means and variances of
  * every run's latest visit, from which F and q follow at the end of an epoch, and noise keyed by position.
  */
 import type { NdArray, NumericArray } from "../../../base/arrays.ts";

@@ -1,10 +1,10 @@
 /**
- * The recurrent VAE with linear and lag paths beside the convolutions [recurrent-vae §14]: frames inside a mask, a latent
+ * The recurrent VAE with linear and lag paths beside the convolutions [recurrent-vae §16]: frames inside a mask, a latent
  * state carried through time, every frame read off its state and the one before. It starts as principal components with a
  * lag path and is trained from there.
  */
 import type { FloatArray, NdArray } from "../../../base/arrays.ts";
-import { ConfigError } from "../../../base/errors.ts";
+import { CheckpointError } from "../../../base/errors.ts";
 import type { FrameBatch } from "../../../base/frames.ts";
 import { RandomStream } from "../../../base/random.ts";
 import { swapLeadingAxes } from "../../../base/strided.ts";
@@ -22,22 +22,24 @@ import { sizeOf } from "../../../parameters/entry.ts";
 import { ParameterStore } from "../../../parameters/parameter_store.ts";
 import { drawStartingValues } from "../../../parameters/starting_values.ts";
 import type { StateDict } from "../../../parameters/state_dict.ts";
-import { chunksOf } from "../chunks.ts";
-import { resolveNoise } from "../inputs.ts";
+import { requireFrames, resolveNoise } from "../inputs.ts";
+import { DEFAULT_MEMORY_BUDGET } from "../model_options.ts";
 import type { ReconstructingModel, ReconstructionOptions } from "../reconstructing_model.ts";
-import { encodeBatch, type LaggedParts, laggedStep, type LaggedStepResult } from "./lagged_step.ts";
-import { describeLagged, type LaggedArchitecture } from "./lagged_entries.ts";
+import { describeLagged, type LaggedArchitecture, trainedNames } from "./lagged_entries.ts";
 import { type LaggedConfig, type LaggedOptions, resolveLaggedConfig } from "./lagged_config.ts";
-import { readFrames } from "./readout.ts";
+import { laggedNetwork, type LaggedParts, LaggedPasses, readoutPaths } from "./passes.ts";
+import { readOut } from "./readout.ts";
+import { laggedStep, type LaggedStepResult } from "./training_step.ts";
+import { voxelIndexOf } from "./voxel_index.ts";
 import { VoxelMap } from "./voxels.ts";
 
 /** What a model needs beside its configuration. */
 export interface LaggedSetup {
   /** Rows N of the offset table. */
   readonly subjects: number;
-  /** Linear indices x + X(y + Yz) of the V voxels inside the mask, ascending. */
-  readonly voxels: Int32Array;
-  /** Starting weights instead of drawn ones. */
+  /** Linear indices x + X(y + Yz) of the V voxels inside the mask, ascending. Default: those of the weights, or all. */
+  readonly voxels?: Int32Array;
+  /** Starting weights instead of drawn ones; they bring their own voxels. */
   readonly weights?: StateDict;
 }
 
@@ -50,8 +52,10 @@ export interface LaggedRunOptions {
   /** Frames to use; default the batch's. */
   readonly frames?: number;
   readonly framesPerChunk?: number;
-  /** `[T, B]`: 0 where a frame is missing. Default: none is. */
+  /** `[T, B]`: 0 where a frame is missing. Default: as the batch says. */
   readonly observed?: ArrayLike<number> | null;
+  /** Bytes of encoder activations kept for the way back. */
+  readonly memoryBudget?: number;
 }
 
 /** A chunk of frames as they become known. */
@@ -70,6 +74,8 @@ export interface LaggedStates {
   readonly gh: NdArray;
   readonly posteriorMean: NdArray;
   readonly posteriorLogVar: NdArray;
+  /** f, `[B, T, E]`; E is 0 without convolutions. */
+  readonly features: NdArray;
 }
 
 /** Smallest ln σ_x. */
@@ -95,39 +101,34 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
    * @param setup See {@link LaggedSetup}.
    * @throws {ConfigError} naming the field.
    */
-  constructor(options: LaggedOptions, { subjects, voxels, weights }: LaggedSetup) {
+  constructor(options: LaggedOptions, setup: LaggedSetup) {
+    const { subjects, weights } = setup;
     this.config = resolveLaggedConfig(options);
-    if (voxels.length === 0) {
-      throw new ConfigError(
-        "voxels",
-        "Cannot build a model: no voxel is inside the mask, needs at least one",
-      );
-    }
+    const voxels = voxelIndexOf(this.config, setup);
     this.subjects = subjects;
     this.voxelIndex = voxels;
     this.voxels = new VoxelMap(voxels, this.config.spatialShape);
     this.architecture = describeLagged(this.config, { subjects, voxels: voxels.length });
     const { entries } = this.architecture;
     const random = RandomStream.fromSeed(this.config.seed).split("weights");
-    this.state = new ParameterStore(entries, weights ?? drawStartingValues(entries, { random }));
+    this.state = new ParameterStore(
+      entries,
+      weights ?? drawStartingValues(entries, { random }).set("voxel_index", {
+        data: BigInt64Array.from(voxels, BigInt),
+        shape: [voxels.length],
+      }),
+    );
   }
 
   get convolutions() {
     return this.architecture.convolutions;
   }
 
-  get network() {
-    return { state: this.state, normalization: "group", training: true } as const;
-  }
-
-  get lag(): boolean {
-    return this.config.lag === 1;
-  }
-
   /** Variables that are trained, by name. */
   get variables(): ReadonlyMap<string, tf.Variable> {
-    if (this.config.offsets) return this.state.parameters;
-    return new Map([...this.state.parameters].filter(([name]) => name !== "z_vectors"));
+    const { parameters } = this.state;
+    const names = trainedNames(this.config, [...parameters.keys()]);
+    return new Map(names.map((name) => [name, parameters.get(name)!]));
   }
 
   /** F `[D, D]`. */
@@ -140,7 +141,7 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
   }
 
   /**
-   * Takes over principal components with a lag path [recurrent-vae §14.6]; the convolutions stay as they are drawn.
+   * Takes over principal components with a lag path [recurrent-vae §16.6]; the convolutions stay as they are drawn.
    *
    * @param start Fitted to the training frames.
    */
@@ -156,7 +157,7 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
     assign("log_sig_x", new Array(this.config.noise === "voxel" ? V : 1).fill(start.logNoise));
     assign("linear_encoder.weight", start.encoder);
     assign("linear_decoder.weight", start.decoder);
-    if (this.lag) assign("lag_decoder.weight", start.lag);
+    if (this.config.lag === 1) assign("lag_decoder.weight", start.lag);
     assign("hidden2mu.bias", start.bias);
     assign("hidden2log_var.bias", start.logVariance);
     this.#setBuffer("F_mat", start.transition);
@@ -196,27 +197,34 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
   ): Promise<LaggedStates> {
     const scope = new TensorScope();
     try {
-      const input = { ...this.#inputs(batch, options), klWeight: this.config.klWeight };
-      const { walk } = await encodeBatch(this, batch, { ...input, scope });
+      const input = this.#inputs(batch, options);
       const B = batch.subjects.length;
-      if (options.onFrames) {
-        for (const { start, count } of chunksOf(input.frames, input.framesPerChunk)) {
-          const read = (states: Float64Array) =>
-            this.#read(states, walk.previous, { start, count, batch: B, offsets: options.offsets });
-          const reconstruction = await read(walk.h);
-          const predicted = options.predict ? await read(walk.gh) : undefined;
-          await options.onFrames({ start, count, reconstruction, predicted });
-        }
+      const offsets = options.offsets ?? new Float64Array(B * this.config.latentDim);
+      const passes = new LaggedPasses(this, batch, { ...input, memoryBudget: 0, offsets, scope });
+      const latent = await passes.latentPass();
+      const parts = passes.readoutParts();
+      for (const chunk of passes.chunks) {
+        const frames = await passes.read(chunk);
+        await passes.encode(latent, chunk, frames);
+        scope.free(frames.values);
+        if (frames.volumes) scope.free(frames.volumes);
+        if (!options.onFrames) continue;
+        const read = (from: "h" | "gh") =>
+          onHost(() => readOut(parts, passes.readoutStates(latent, chunk, from)));
+        const reconstruction = await read("h");
+        const predicted = options.predict ? await read("gh") : undefined;
+        await options.onFrames({ ...chunk, reconstruction, predicted });
       }
       const byRun = (data: Float64Array): NdArray => ({
         data: swapLeadingAxes(data, input.frames, B),
-        shape: [B, input.frames, this.config.latentDim],
+        shape: [B, input.frames, data.length / (B * input.frames)],
       });
       return {
-        h: byRun(walk.h),
-        gh: byRun(walk.gh),
-        posteriorMean: byRun(walk.mu),
-        posteriorLogVar: byRun(walk.logVar),
+        h: byRun(latent.h),
+        gh: byRun(latent.gh),
+        posteriorMean: byRun(latent.mu),
+        posteriorLogVar: byRun(latent.logVar),
+        features: byRun(latent.features),
       };
     } finally {
       scope.dispose();
@@ -260,10 +268,19 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
    * @returns Volumes `[n, Z, Y, X]`, 0 outside the mask.
    */
   async decode(latents: NdArray): Promise<NdArray> {
-    const [count] = latents.shape;
-    const nothing = new Float64Array(latents.data.length);
-    const states = Float64Array.from(latents.data);
-    const inside = await this.#read(states, nothing, { start: 0, count, batch: 1 });
+    const [count, width] = latents.shape;
+    const inside = await onHost(() =>
+      readOut({
+        network: laggedNetwork(this.state),
+        convolutions: this.convolutions,
+        voxels: this.voxels,
+        paths: readoutPaths(this.state, this.config),
+      }, {
+        states: toTensor(latents.data, latents.shape) as tf.Tensor2D,
+        previous: tf.zeros([count, width]),
+        frames: count,
+      })
+    );
     return {
       data: this.#volumes(inside),
       shape: [count, ...[...this.config.spatialShape].reverse()],
@@ -271,7 +288,7 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
   }
 
   /**
-   * F and q from posterior means and variances [recurrent-vae §14.7].
+   * F and q from posterior means and variances [recurrent-vae §16.7].
    *
    * @param means μ of each run that was visited.
    * @param variances e^ℓ of the same.
@@ -298,6 +315,14 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
 
   /** Takes weights over, strictly. */
   loadStateDict(state: StateDict): void {
+    const index = voxelIndexOf(this.config, { weights: state });
+    if (index.join() !== this.voxelIndex.join()) {
+      throw new CheckpointError(
+        "state dictionary",
+        `Cannot load the state dictionary: its mask has ${index.length} voxels, needs the ${this.voxelIndex.length} the ` +
+          "model was built with; build the model with these weights",
+      );
+    }
     this.state.load(state);
   }
 
@@ -316,50 +341,25 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
 
   /** Frees everything. */
   dispose(): void {
-    this.voxels.dispose();
     this.state.dispose();
   }
 
   #inputs(batch: FrameBatch, options: LaggedRunOptions) {
-    const { latentDim: dim } = this.config;
+    const { latentDim: dim, spatialShape } = this.config;
     const frames = options.frames ?? batch.frames;
     const B = batch.subjects.length;
+    requireFrames(batch, { frames, spatialShape });
     const size = { subjects: batch.subjects, frames, dim };
     return {
       frames,
       noise: options.noise ? resolveNoise(options.noise, size) : new Float64Array(frames * B * dim),
       initialState: options.initialState ?? new Float64Array(B * dim),
       framesPerChunk: this.framesPerChunk(batch, options.framesPerChunk),
-      observed: options.observed ?? null,
+      memoryBudget: options.memoryBudget ?? DEFAULT_MEMORY_BUDGET,
+      observed: Float64Array.from(
+        options.observed ?? observedRows(batch, frames) ?? new Float64Array(frames * B).fill(1),
+      ),
     };
-  }
-
-  async #read(
-    states: Float64Array,
-    previous: Float64Array,
-    { start, count, batch: B, offsets }: {
-      readonly start: number;
-      readonly count: number;
-      readonly batch: number;
-      readonly offsets?: FloatArray;
-    },
-  ): Promise<FloatArray> {
-    const { latentDim: D } = this.config;
-    const [from, to] = [start * B * D, (start + count) * B * D];
-    const latents = states.slice(from, to);
-    if (offsets) latents.forEach((value, i) => latents[i] = value + offsets[i % (B * D)]);
-    const shape = [count * B, D];
-    const frames = tidied(() =>
-      readFrames(this, {
-        latents: toTensor(latents, shape),
-        previous: toTensor(previous.slice(from, to), shape),
-      })
-    );
-    try {
-      return await toHost(frames);
-    } finally {
-      frames.dispose();
-    }
   }
 
   /** `[n, V]` → `[n, Z·Y·X]`. */
@@ -386,6 +386,28 @@ export class LaggedVae implements LaggedParts, ReconstructingModel {
     const Precision = this.state.buffer(name).constructor as Float32ArrayConstructor;
     this.state.setBuffer(name, Precision.from(values));
   }
+}
+
+/** Computes a tensor and copies it to the host. */
+async function onHost(compute: () => tf.Tensor): Promise<FloatArray> {
+  const tensor = tidied(compute);
+  try {
+    return await toHost(tensor);
+  } finally {
+    tensor.dispose();
+  }
+}
+
+/** What a batch says of its frames, `[T, B]`. */
+function observedRows(
+  { observed, subjects: { length: B }, frames: all }: FrameBatch,
+  frames: number,
+): Float64Array | null {
+  if (!observed) return null;
+  return Float64Array.from(
+    { length: frames * B },
+    (_, row) => observed[row % B * all + Math.floor(row / B)],
+  );
 }
 
 /** Sums over observed frames, and their number. */

@@ -1,139 +1,148 @@
 /**
- * States → frames of the lagged model, their error, and at once the way back, a chunk of rows at a time
- * [recurrent-vae §14.2, §14.5].
+ * From states to frames and back [recurrent-vae §16.3, §16.5]: r = m + W·s + U·h⁻ + g·decode(s) at the voxels of the
+ * mask, its squared error, and at once the gradients, so that no activation outlives the chunk.
  */
 import { tf } from "../../../deps/tfjs.ts";
-import { toTensor } from "../../../backends/tensors.ts";
-import { linear } from "../../../ops/linear.ts";
-import { decoderBackward, decoderForward } from "../decoder.ts";
-import type { Network } from "../norm.ts";
 import type { Architecture } from "../architecture.ts";
+import { type DecoderActivations, decoderBackward, decoderForward } from "../decoder.ts";
+import type { Network } from "../norm.ts";
 import type { VoxelMap } from "./voxels.ts";
 
-/** What reads frames off states. */
+/** What frames are read out with. */
 export interface ReadoutParts {
   readonly network: Network;
+  /** Null without convolutions. */
   readonly convolutions: Architecture | null;
   readonly voxels: VoxelMap;
-  /** Whether there is a lag path. */
-  readonly lag: boolean;
+  /** `[W U]` `[V, 2D]`, or W alone with lag 0. */
+  readonly paths: tf.Tensor2D;
 }
 
-/** Rows to read out. */
-export interface ReadoutRows {
-  /** h + z, `[n, D]`. */
-  readonly latents: tf.Tensor;
-  /** h of the frame before, `[n, D]`. */
-  readonly previous: tf.Tensor;
+/** What gradients need besides: sums over many voxels are fast where these lie side by side. */
+export interface ReadoutGradientParts extends ReadoutParts {
+  /** The transpose of `paths`. */
+  readonly transposed: tf.Tensor2D;
 }
 
-/** Frames of rows and what the way back needs. */
-interface Read {
+/** States of a chunk of G frames of B runs, N = G·B. */
+export interface ReadoutStates {
+  /** s = h + z (or gh + z), `[N, D]`. */
+  readonly states: tf.Tensor2D;
+  /** h of the frame before, `[N, D]`. */
+  readonly previous: tf.Tensor2D;
+  /** G. */
+  readonly frames: number;
+}
+
+/** Frames read out, and what the way back needs. */
+interface ReadoutForward {
+  /** r `[N, V]`. */
   readonly frames: tf.Tensor;
-  readonly joined: tf.Tensor;
-  readonly weights: tf.Tensor;
-  readonly convolved: {
-    readonly inside: tf.Tensor;
-    readonly saved: ReturnType<typeof decoderForward>;
-  } | null;
-}
-
-function read({ network, convolutions, voxels, lag }: ReadoutParts, rows: ReadoutRows): Read {
-  const { state } = network;
-  const joined = lag ? tf.concat([rows.latents, rows.previous], 1) : rows.latents;
-  const own = state.tensor("linear_decoder.weight");
-  const weights = lag ? tf.concat([own, state.tensor("lag_decoder.weight")], 1) : own;
-  const plain = linear(joined, weights, { bias: state.tensor("voxel_mean") });
-  if (!convolutions) return { frames: plain, joined, weights, convolved: null };
-  const frames = rows.latents.shape[0];
-  const saved = decoderForward(network, convolutions, { x: rows.latents, frames });
-  const inside = voxels.take(saved.output);
-  const sum = tf.add(plain, tf.mul(inside, state.tensor("conv_gain")));
-  return { frames: sum, joined, weights, convolved: { inside, saved } };
+  /** Of the convolutions: activations, and decode(s) at the voxels `[N, V]`. */
+  readonly convolved: { readonly saved: DecoderActivations; readonly values: tf.Tensor } | null;
 }
 
 /**
- * Frames of states.
+ * Frames `[N, V]` of states. Call inside a tidy.
  *
- * @param parts The network.
- * @param rows States.
- * @returns `[n, V]`.
+ * @param parts See {@link ReadoutParts}.
+ * @param given States of a chunk.
  */
-export function readFrames(parts: ReadoutParts, rows: ReadoutRows): tf.Tensor {
-  return tf.tidy(() => read(parts, rows).frames);
+export function readOut(parts: ReadoutParts, given: ReadoutStates): tf.Tensor {
+  return forward(parts, given).frames;
 }
 
-/** What frames are compared with. */
-export interface ReadoutTarget {
-  /** x, `[n, V]`. */
+/** How frames are compared. */
+export interface ReadoutError {
+  /** x `[N, V]`. */
   readonly target: tf.Tensor;
-  /** 1 or 0 a row, `[n, 1]`. */
-  readonly counts: tf.Tensor;
-  /** Factor on x − r in ∂loss/∂r, `[]` or `[V]`: a/σ_x², or κ·a/σ_x². */
-  readonly scale: tf.Tensor;
+  /** 0 for rows that do not count, `[N, 1]`; null: all do. */
+  readonly rows: tf.Tensor | null;
+  /** a/σ², a scalar or `[V]`. */
+  readonly precision: tf.Tensor;
+  /** Whether the sums over frames of each voxel are wanted. */
+  readonly byVoxel: boolean;
 }
 
-/** Errors and gradients of a chunk. */
-export interface ReadoutResult {
-  /** Σ_v scale·(x − r)² of each row that counts, `[n]`. */
-  readonly rowErrors: tf.Tensor;
-  /** Σ_n (x − r)² of each voxel, `[V]`. */
-  readonly voxelErrors: tf.Tensor;
-  /** Gradients in h + z and in h of the frame before (0 without a lag path), `[n, 2D]`. */
-  readonly towards: tf.Tensor;
-  /** By parameter name. */
+/** Result of {@link readOutWithGradient}. */
+export interface ReadoutGradient {
+  /** Σ(x − r)² over the voxels of each row `[N]`, or over the rows at each voxel `[V]`. */
+  readonly squaredErrors: tf.Tensor;
+  /** ∂loss/∂s of the linear path, then ∂loss/∂h⁻, `[N, 2D]` (`[N, D]` with lag 0). */
+  readonly towardsInputs: tf.Tensor;
+  /** ∂loss/∂s through the convolutions, `[N, D]`; null without. */
+  readonly towardsStates: tf.Tensor | null;
+  /** By parameter name; those of the linear paths transposed, see {@link TRANSPOSED}. */
   readonly parameters: Readonly<Record<string, tf.Tensor>>;
 }
 
+/** Parameters whose gradients are `[D, V]` until all chunks are added up. */
+export const TRANSPOSED = ["linear_decoder.weight", "lag_decoder.weight"] as const;
+
 /**
- * Reads rows out, compares them and differentiates ½·scale·(x − r)².
+ * Reads a chunk out, compares it and differentiates. Call inside a tidy.
  *
- * @param parts The network.
- * @param rows States.
- * @param compared Frames they are compared with.
+ * @param parts See {@link ReadoutParts}.
+ * @param given States of the chunk.
+ * @param error What it is compared with.
  */
-export function readoutGradients(
-  parts: ReadoutParts,
-  rows: ReadoutRows,
-  { target, counts, scale }: ReadoutTarget,
-): ReadoutResult {
-  return tf.tidy(() => {
-    const { frames, joined, weights, convolved } = read(parts, rows);
-    const D = rows.latents.shape[1]!;
-    const error = tf.mul(tf.sub(frames, target), counts);
-    const delta = tf.mul(error, scale);
-    const product = (a: tf.Tensor, b: tf.Tensor, transposed: boolean) =>
-      tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, transposed);
-    const dWeights = product(delta, joined, true);
-    let towards: tf.Tensor = product(delta, weights, false);
-    const part = (begin: number) => tf.slice(dWeights, [0, begin], [dWeights.shape[0]!, D]);
-    const parameters: Record<string, tf.Tensor> = {
-      voxel_mean: tf.sum(delta, 0),
-      "linear_decoder.weight": parts.lag ? part(0) : dWeights,
-      ...(parts.lag && { "lag_decoder.weight": part(D) }),
-    };
-    if (!parts.lag) towards = tf.concat([towards, tf.zerosLike(rows.previous)], 1);
-    if (convolved) {
-      const gain = parts.network.state.tensor("conv_gain");
-      parameters.conv_gain = tf.sum(tf.mul(delta, convolved.inside));
-      const derivative = parts.voxels.put(tf.mul(delta, gain));
-      const back = decoderBackward(parts.network, convolved.saved, {
-        derivative,
-        parameters: true,
-      });
-      for (const [name, gradient] of back.parameters) parameters[name] = gradient;
-      towards = tf.add(towards, tf.concat([back.input, tf.zerosLike(rows.previous)], 1));
-    }
-    return {
-      rowErrors: tf.sum(tf.mul(error, delta), 1),
-      voxelErrors: tf.sum(tf.square(error), 0),
-      towards,
-      parameters,
-    } as unknown as tf.TensorContainer;
-  }) as unknown as ReadoutResult;
+export function readOutWithGradient(
+  parts: ReadoutGradientParts,
+  given: ReadoutStates,
+  error: ReadoutError,
+): ReadoutGradient {
+  const { frames, convolved } = forward(parts, given);
+  const difference = tf.sub(frames, error.target);
+  const counted = error.rows ? tf.mul(difference, error.rows) : difference;
+  const delta = tf.mul(counted, error.precision) as tf.Tensor2D;
+  const back = convolved && convolutionsBackward(parts, convolved, delta);
+  return {
+    squaredErrors: tf.sum(tf.square(counted), error.byVoxel ? 0 : 1),
+    towardsInputs: tf.matMul(delta, parts.transposed, false, true),
+    towardsStates: back?.input ?? null,
+    parameters: {
+      voxel_mean: tf.reshape(tf.matMul(tf.ones([1, delta.shape[0]]), delta), [delta.shape[1]]),
+      "linear_decoder.weight": tf.matMul(given.states, delta, true, false),
+      ...(hasLag(parts, given)
+        ? { "lag_decoder.weight": tf.matMul(given.previous, delta, true, false) }
+        : {}),
+      ...back?.parameters,
+    },
+  };
 }
 
-/** A number, or one a voxel, as a factor. */
-export function factorOf(values: ArrayLike<number>): tf.Tensor {
-  return toTensor(Float64Array.from(values), values.length === 1 ? [] : [values.length]);
+function hasLag({ paths }: ReadoutParts, { states }: ReadoutStates): boolean {
+  return paths.shape[1] > states.shape[1];
+}
+
+function forward(
+  parts: ReadoutParts,
+  given: ReadoutStates,
+): ReadoutForward {
+  const { network, convolutions, voxels, paths } = parts;
+  const { states, previous, frames } = given;
+  const { state } = network;
+  const inputs = hasLag(parts, given) ? tf.concat2d([states, previous], 1) : states;
+  const linear = tf.add(tf.matMul(inputs, paths, false, true), state.tensor("voxel_mean"));
+  if (!convolutions) return { frames: linear, convolved: null };
+  const saved = decoderForward(network, convolutions, { x: states, frames });
+  const values = voxels.pick(saved.output);
+  const sum = tf.add(linear, tf.mul(values, state.tensor("conv_gain")));
+  return { frames: sum, convolved: { saved, values } };
+}
+
+function convolutionsBackward(
+  { network, voxels }: ReadoutParts,
+  { saved, values }: NonNullable<ReadoutForward["convolved"]>,
+  delta: tf.Tensor,
+) {
+  const derivative = voxels.place(tf.mul(delta, network.state.tensor("conv_gain")));
+  const { input, parameters } = decoderBackward(network, saved, { derivative, parameters: true });
+  return {
+    input,
+    parameters: {
+      conv_gain: tf.sum(tf.sum(tf.mul(delta, values), 1)),
+      ...Object.fromEntries(parameters),
+    },
+  };
 }

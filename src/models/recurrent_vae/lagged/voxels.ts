@@ -1,46 +1,67 @@
-/** Masked voxels of volumes: out of the grid and back into it. */
-import { tf } from "../../../deps/tfjs.ts";
+/** Between volumes and the V voxels of a mask: picking them, and putting them back with 0 outside [recurrent-vae §16.2]. */
 import type { SpatialShape } from "../../../base/arrays.ts";
-import { gather } from "../../../ops/parts.ts";
+import {
+  type AxisTaps,
+  identityAxis,
+  listedAxis,
+  runTapSum,
+  type TapMap,
+  transposedMap,
+} from "../../../backends/tap_contract.ts";
+import { tf } from "../../../deps/tfjs.ts";
 
-/** Maps between volumes and their V masked voxels, in ascending order of x + X(y + Yz). */
+/** The two ways for one mask. */
 export class VoxelMap {
   /** V. */
   readonly count: number;
-  readonly #shape: SpatialShape;
-  readonly #inside: tf.Tensor;
-  readonly #places: tf.Tensor;
+  readonly #grid: readonly [number, number, number];
+  readonly #pick: AxisTaps | null;
+  readonly #place: AxisTaps | null;
 
   /**
-   * @param voxels Indices, ascending.
+   * @param voxels Linear indices x + X·(y + Y·z), ascending.
    * @param shape `[X, Y, Z]`.
    */
-  constructor(voxels: Int32Array, shape: SpatialShape) {
-    const places = new Int32Array(shape[0] * shape[1] * shape[2]).fill(voxels.length);
-    voxels.forEach((voxel, v) => {
-      places[voxel] = v;
-    });
+  constructor(voxels: Int32Array, [x, y, z]: SpatialShape) {
     this.count = voxels.length;
-    this.#shape = shape;
-    this.#inside = tf.keep(tf.tensor(voxels, [voxels.length], "int32"));
-    this.#places = tf.keep(tf.tensor(places, [places.length], "int32"));
+    this.#grid = [z, y, x];
+    if (voxels.length === x * y * z) {
+      this.#pick = this.#place = null;
+      return;
+    }
+    const places = Array.from(voxels, (voxel) => [voxel]);
+    this.#pick = listedAxis(places, { length: x * y * z, step: 1 });
+    this.#place = transposedMap(this.#map(1, this.#pick, "pick")).axes[2];
   }
 
-  /** `[n, Z, Y, X, 1]` → `[n, V]`. */
-  take(volumes: tf.Tensor): tf.Tensor {
-    const rows = tf.reshape(volumes, [volumes.shape[0], -1]);
-    return gather(rows, this.#inside, { axis: 1 });
+  /** `[N, Z, Y, X, 1]` → `[N, V]`. */
+  pick(volumes: tf.Tensor): tf.Tensor2D {
+    const [samples] = volumes.shape;
+    if (!this.#pick) return tf.reshape(volumes, [samples, this.count]);
+    return runTapSum(volumes, this.#map(samples, this.#pick, "pick")) as tf.Tensor2D;
   }
 
-  /** `[n, V]` → `[n, Z, Y, X, 1]`, 0 outside. */
-  put(values: tf.Tensor): tf.Tensor {
-    const [x, y, z] = this.#shape;
-    const padded = tf.concat([values, tf.zeros([values.shape[0], 1])], 1);
-    return tf.reshape(gather(padded, this.#places, { axis: 1 }), [values.shape[0], z, y, x, 1]);
+  /** `[N, V]` → `[N, Z, Y, X, 1]`, 0 outside the mask. */
+  place(values: tf.Tensor): tf.Tensor {
+    const [samples] = values.shape;
+    if (!this.#place) return tf.reshape(values, [samples, ...this.#grid, 1]);
+    return runTapSum(values, this.#map(samples, this.#place, "place"));
   }
 
-  /** Frees the maps. */
-  dispose(): void {
-    tf.dispose([this.#inside, this.#places]);
+  /** Volumes with 0 outside the mask, of which `values` were picked; the same tensor where there is no outside. */
+  inside(volumes: tf.Tensor, values: tf.Tensor): tf.Tensor {
+    return this.#place ? this.place(values) : volumes;
+  }
+
+  #map(samples: number, axis: AxisTaps, way: "pick" | "place"): TapMap {
+    const grid = [samples, ...this.#grid, 1];
+    const masked = [samples, this.count];
+    return {
+      axes: [identityAxis(), identityAxis(), axis],
+      samples,
+      inner: 1,
+      inputShape: way === "pick" ? grid : masked,
+      outputShape: way === "pick" ? masked : grid,
+    };
   }
 }
