@@ -23,6 +23,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   ],
   "./vae": [
     ...["BaseEstimator", "Bernoulli", "BetaVAELoss", "EarlyStopping", "Laplace", "ModelCheckpoint"],
+    "ModelProbing",
     ...["Normal", "PredictorEstimator", "TransformerEstimator", "VAE", "activation", "convDecoder"],
     ...[
       "convEncoder",

@@ -14,6 +14,7 @@ import {
   EarlyStopping,
   Laplace,
   ModelCheckpoint,
+  ModelProbing,
   Normal,
   PredictorEstimator,
   sequential,
@@ -247,6 +248,26 @@ Deno.test("score gives the terms, the squared error and the divergence of each l
   assertEquals(moved, ends);
   assertThrows(() => vae.traverse(2), ConfigError, "from 0 to 1");
   await assertRejects(() => vae.decode({ data: new Float32Array(3), shape: [1, 3] }), ShapeError);
+});
+
+Deno.test("ModelProbing tells what latents know from what they do not", async () => {
+  const vae = build({ stochasticTransform: false, maxEpochs: 40, lr: 0.02 });
+  const random = RandomStream.fromSeed(9);
+  const labels = Array.from({ length: 48 }, (_, row) => row % 2 === 0 ? "low" : "high");
+  const x = rows(48);
+  labels.forEach((label, row) => {
+    for (let c = 0; c < 12; c++) x.data[25 * row + c] = label === "low" ? 0.1 : 0.9;
+  });
+  await assertRejects(() => new ModelProbing(vae).score([[x, labels]]), RecvaeError, "not fitted");
+  await vae.fit([x]);
+  const groups = labels.map((_, row) => `person ${Math.floor(row / 4)}`);
+  const known = await new ModelProbing(vae).score([[x, labels]], { groups });
+  assertEquals([known.kind, known.rows, known.folds, known.chance], ["classes", 48, 10, 0.5]);
+  assert(known.score > 0.95, `${known.score}`);
+  const noise = labels.map(() => random.normal());
+  const unknown = await new ModelProbing(vae).score([[x, noise]], { groups });
+  assertEquals(unknown.kind, "numbers");
+  assert(unknown.score < 0.2, `${unknown.score}`);
 });
 
 Deno.test("callbacks end training and keep the best", async () => {
