@@ -7,13 +7,19 @@
  */
 import { report, ROOT } from "./repository.ts";
 
+/** The modules the project exports, without the program. */
+const MODULES = [
+  "mod.ts",
+  ...["linalg", "losses", "ops", "parameters", "training"].map((room) => `src/${room}/mod.ts`),
+];
+
 /** Types of TensorFlow.js in public signatures, and what is inside its own declarations. */
 const FOREIGN = /references private type '(Tensor|Variable)'|\/(@tensorflow|src\/deps)\//;
 
 /** One diagnostic: what is wrong, and where. */
 async function diagnostics(): Promise<string[]> {
   const { stderr } = await new Deno.Command("deno", {
-    args: ["doc", "--lint", "mod.ts", "src/ops/mod.ts", "src/training/mod.ts"],
+    args: ["doc", "--lint", ...MODULES],
     cwd: ROOT,
     env: { NO_COLOR: "1" },
     stdout: "null",

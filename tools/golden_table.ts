@@ -12,7 +12,7 @@ const LINE =
 async function main(): Promise<number> {
   const { code, stdout, stderr } = await new Deno.Command("deno", {
     args: ["task", "--quiet", "test:golden"],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", RECVAE_NIGHTLY: "1" },
     stdin: "null",
   }).output();
   const text = new TextDecoder().decode(stdout);

@@ -11,6 +11,7 @@ let turnedAt = 0;
 /** Lets the event loop turn once if it has not for a tenth of a second; costs nothing otherwise. */
 export async function letOthersRun(): Promise<void> {
   if (performance.now() - turnedAt < BUSY_MS) return;
+  // A timer costs a millisecond or two; after setImmediate, which costs nothing, a signal is not always heard.
   await new Promise<void>((resolve) => setTimeout(resolve));
   turnedAt = performance.now();
 }

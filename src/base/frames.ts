@@ -22,6 +22,8 @@ export interface FrameBatch {
   readonly frames: number;
   /** `[X, Y, Z]` in voxels. */
   readonly spatialShape: SpatialShape;
+  /** `[B, T]`, 0 where a frame is missing (censored, or after the end of its run); absent: all were observed. */
+  readonly observed?: ArrayLike<number>;
   /**
    * Reads `count` frames from frame `start` on.
    *

@@ -21,6 +21,12 @@ export interface Command {
   /** The same command for each family of models, where its first argument may name one. */
   readonly families?: readonly FamilyCommand[];
   /**
+   * Name of the family that is meant where none is named; undefined: that of this command.
+   *
+   * @param args Everything after the command's name.
+   */
+  familyOf?(args: readonly string[]): string | undefined;
+  /**
    * The options there are with these arguments, where they are fewer than those of the table: the command line is
    * understood by them alone.
    *

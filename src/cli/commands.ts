@@ -3,6 +3,7 @@ import { defaultFamily } from "../pipelines/families.ts";
 import { backendsCommand } from "./backends.ts";
 import type { Command } from "./command.ts";
 import { convertCommand } from "./convert.ts";
+import { crossvalidateCommands } from "./crossvalidate.ts";
 import { preparingCommands, runCommands, synthesizeCommands } from "./family_commands.ts";
 import { inspectCommand } from "./inspect.ts";
 import { parcellateCommand } from "./parcellate.ts";
@@ -12,6 +13,7 @@ import { trainCommand } from "./train.ts";
 export function allCommands(): readonly Command[] {
   return [
     trainCommand(defaultFamily()),
+    ...crossvalidateCommands(),
     ...runCommands(),
     inspectCommand,
     backendsCommand,

@@ -17,14 +17,16 @@ const COMMON = COMMON_OPTIONS.map(({ name }) => name as string);
  * A command whose first argument may name a family.
  *
  * @param command As it is when none is named.
- * @param options `families` that have it, `command` of each, and the `summary` when there are several.
+ * @param options `families` that have it, `command` of each, the `summary` when there are several, and `familyOf`, the one
+ *   that is meant by arguments that name none.
  */
 export function withFamilies(
   command: Command,
-  { families, command: commandOf, summary }: {
+  { families, command: commandOf, summary, familyOf }: {
     readonly families: readonly Pipeline[];
     readonly command: (pipeline: Pipeline) => Command;
     readonly summary: string;
+    readonly familyOf?: Command["familyOf"];
   },
 ): Command {
   const several = families.length > 1;
@@ -32,6 +34,7 @@ export function withFamilies(
     usage.replace(name, `${name} ${word}`);
   return {
     ...command,
+    familyOf,
     ...several ? { summary, usage: usageWith(command, "[FAMILY]") } : {},
     families: families.map((pipeline) => {
       const { family, summary } = pipeline;
@@ -39,6 +42,19 @@ export function withFamilies(
       return { family, summary, command: { ...own, usage: usageWith(own, family) } };
     }),
   };
+}
+
+/**
+ * The family of the run that is to be resumed: the run says it, and its options may be given without naming it.
+ *
+ * @param args Everything after the command's name.
+ * @returns Undefined when nothing is resumed.
+ */
+export function resumedFamily(args: readonly string[]): string | undefined {
+  const i = args.findIndex((word) => /^--resume(=|$)/.test(word));
+  if (i < 0 || args.slice(0, i).includes("--")) return undefined;
+  const folder = args[i].slice("--resume=".length) || args[i + 1];
+  return folder ? familyOfRun(folder).family : undefined;
 }
 
 /**

@@ -75,8 +75,12 @@ async function dispatch(args: readonly string[]): Promise<number> {
 
 /** A command whose first argument names a family is that family's: `train recurrent-vae`; `./vae` names a folder. */
 function withFamily(command: Command, args: readonly string[]) {
-  const own = command.families?.find(({ family }) => family === args[0]);
-  return own ? { command: own.command, rest: args.slice(1) } : { command, rest: args };
+  const { families = [] } = command;
+  const named = families.find(({ family }) => family === args[0]);
+  if (named) return { command: named.command, rest: args.slice(1) };
+  const meant = families.length > 1 ? command.familyOf?.(args) : undefined;
+  const own = families.find(({ family }) => family === meant);
+  return { command: own?.command ?? command, rest: args };
 }
 
 /** A command, or where there are several families the command of each, with the words it is typed by. */

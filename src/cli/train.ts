@@ -10,7 +10,7 @@ import { say } from "../pipelines/terminal.ts";
 import { trainRun } from "../pipelines/training_run.ts";
 import { Interruption } from "../training/interruption.ts";
 import type { Command } from "./command.ts";
-import { withFamilies } from "./family_commands.ts";
+import { resumedFamily, withFamilies } from "./family_commands.ts";
 import { quitTraining, reportEnd, sayStopped } from "./run_endings.ts";
 import { exitCodeOfSignal, onStopSignals, type StopSignal } from "./stop_signals.ts";
 
@@ -24,6 +24,7 @@ export function trainCommand(pipeline: Pipeline): Command {
     families: allFamilies(),
     command: (named) => familyCommand(named, named),
     summary: "Train a model and score it on data that were held out",
+    familyOf: resumedFamily,
   });
 }
 

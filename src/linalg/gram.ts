@@ -88,6 +88,70 @@ function addLine(
   }
 }
 
+/**
+ * Inner products of a few axes with a block of rows, in stripes that stay in the processor's cache.
+ *
+ * @param axes `[D, V]` row-major.
+ * @param rows `count` rows `[V]`.
+ * @returns `[count, D]`.
+ */
+export function projections(axes: Float64Array, rows: readonly Float64Array[]): Float64Array {
+  const V = rows[0].length;
+  const D = axes.length / V;
+  const result = new Float64Array(rows.length * D);
+  const last = rows.length - 1;
+  for (let from = 0; from < V; from += STRIPE) {
+    const to = Math.min(from + STRIPE, V);
+    for (let d = 0; d < D; d++) {
+      const axis = axes.subarray(d * V, (d + 1) * V);
+      for (let j = 0; j <= last; j += 4) {
+        const [b, c, e] = [1, 2, 3].map((p) => rows[Math.min(j + p, last)]);
+        const sums = dotFour(axis, [rows[j], b, c, e], from, to);
+        for (let p = 0; p < Math.min(4, last + 1 - j); p++) result[(j + p) * D + d] += sums[p];
+      }
+    }
+  }
+  return result;
+}
+
+/**
+ * target += Σ weights·rowᵀ, in stripes.
+ *
+ * @param target `[D, V]` row-major.
+ * @param rows `count` rows `[V]`.
+ * @param weights `[count, D]`.
+ */
+export function addOuterProducts(
+  target: Float64Array,
+  rows: readonly Float64Array[],
+  weights: Float64Array,
+): void {
+  const V = rows[0].length;
+  const D = target.length / V;
+  const nothing = new Float64Array(STRIPE);
+  for (let from = 0; from < V; from += STRIPE) {
+    const length = Math.min(STRIPE, V - from);
+    const stripe = (row: number) => rows[row]?.subarray(from, from + length) ?? nothing;
+    for (let j = 0; j < rows.length; j += 4) {
+      const four = [stripe(j), stripe(j + 1), stripe(j + 2), stripe(j + 3)];
+      for (let d = 0; d < D; d++) {
+        const factors = [0, 1, 2, 3].map((p) => weights[(j + p) * D + d] ?? 0);
+        addFour(target.subarray(d * V + from, d * V + from + length), four, factors);
+      }
+    }
+  }
+}
+
+function addFour(
+  target: Float64Array,
+  [a, b, c, d]: readonly Float64Array[],
+  [p, q, r, s]: readonly number[],
+): void {
+  for (let i = 0; i < target.length; i++) {
+    target[i] += p * a[i] + q * b[i] + r * c[i] + s * d[i];
+  }
+}
+
 function dotFour(line: FloatArray, others: readonly FloatArray[], from: number, to: number) {
   const [a, b, c, d] = others;
   let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];

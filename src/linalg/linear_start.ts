@@ -7,10 +7,12 @@
  * The lag path U is the ridge of what PCA leaves on the state before: Uᵀ = (H⁻ᵀH⁻ + λ_U·n·I)⁻¹H⁻ᵀR. Frames are read in
  * blocks and never held all at once; float64 throughout.
  */
+import type { FloatArray } from "../base/arrays.ts";
 import { ConfigError } from "../base/errors.ts";
 import { letOthersRun } from "../base/event_loop.ts";
 import { checkOptions, choice, integer, number, record } from "../base/fields.ts";
 import { isObserved, type MaskedRun, observedFrames } from "../base/masked_run.ts";
+import { addOuterProducts, projections } from "./gram.ts";
 import { solveNormalEquations, transposed } from "./normal_equations.ts";
 import { type PrincipalAxes, principalAxes } from "./principal_axes.ts";
 import {
@@ -166,34 +168,42 @@ async function projectRuns(
   const D = vectors.length / V;
   const squares = new Float64Array(D);
   const cross = new Float64Array(D * V);
-  const centred = new Float64Array(V);
+  const buffers = Array.from({ length: blockFrames }, () => new Float64Array(V));
   const scores: StateRun[] = [];
   for (const run of runs) {
     const states = new Float64Array(run.frames * D);
     for (let start = 0; start < run.frames; start += blockFrames) {
+      await letOthersRun();
       const count = Math.min(blockFrames, run.frames - start);
-      const block = await run.read(start, count);
+      const rows = centredRows(await run.read(start, count), buffers.slice(0, count), mean);
+      const found = projections(vectors, rows);
+      const before = new Float64Array(count * D);
       for (let t = start; t < start + count; t++) {
         if (!isObserved(run, t)) continue;
-        await letOthersRun();
-        const from = (t - start) * V;
-        for (let v = 0; v < V; v++) centred[v] = block[from + v] - mean[v];
-        const before = t > 0 && isObserved(run, t - 1);
-        for (let d = 0; d < D; d++) {
-          const score = dot(vectors.subarray(d * V, (d + 1) * V), centred);
-          states[t * D + d] = score;
-          squares[d] += score * score;
-          if (before) addScaled(cross, d * V, centred, states[(t - 1) * D + d]);
-        }
+        const at = (t - start) * D;
+        states.set(found.subarray(at, at + D), t * D);
+        for (let d = 0; d < D; d++) squares[d] += states[t * D + d] ** 2;
+        if (isObserved(run, t - 1)) before.set(states.subarray((t - 1) * D, t * D), at);
       }
+      // A missing frame may hold anything, NaN too.
+      rows.forEach((row, i) => isObserved(run, start + i) || row.fill(0));
+      addOuterProducts(cross, rows, before);
     }
     scores.push(run.observed ? { states, observed: run.observed } : { states });
   }
   return { scores, squares, cross };
 }
 
-function addScaled(target: Float64Array, at: number, values: Float64Array, scale: number): void {
-  for (let i = 0; i < values.length; i++) target[at + i] += scale * values[i];
+function centredRows(
+  block: FloatArray,
+  rows: readonly Float64Array[],
+  mean: Float64Array,
+): readonly Float64Array[] {
+  const V = mean.length;
+  rows.forEach((row, i) => {
+    for (let v = 0; v < V; v++) row[v] = block[i * V + v] - mean[v];
+  });
+  return rows;
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

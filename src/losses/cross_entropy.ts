@@ -73,8 +73,10 @@ function rowsOf(
   options: Weighting,
 ) {
   const column = tf.reshape(labels, [labels.size, 1]);
-  const ignored = tf.cast(tf.equal(column, tf.scalar(ignoredLabel, "int32")), "float32");
-  const counted = tf.sub(toScalar(1), ignored);
+  // 0 at the ignored label, else 1.
+  const distance = tf.abs(tf.sub(tf.cast(column, "float32"), toScalar(ignoredLabel)));
+  const counted = tf.step(distance);
+  const ignored = tf.sub(toScalar(1), counted);
   const hits = tf.cast(
     tf.oneHot(tf.reshape(labels, [labels.size]) as tf.Tensor1D, classes),
     "float32",

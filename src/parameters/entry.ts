@@ -19,8 +19,8 @@ export interface ParameterEntry {
   readonly shape: readonly number[];
   /** Shape in memory. */
   readonly memoryShape: readonly number[];
-  /** Trained; kept beside (running statistics, tables); or an int64 counter. */
-  readonly kind: "parameter" | "buffer" | "counter";
+  /** Trained; kept beside (running statistics, tables); an int64 counter; or a list of int64 indices. */
+  readonly kind: "parameter" | "buffer" | "counter" | "index";
   /**
    * The file's axes with flattened volumes spelled out, in groups, e.g. `[[E], [C, X, Y, Z]]` for a linear layer over a
    * flattened volume. In memory the axes stand in reverse order inside each group: a filter (out, in, kx, ky, kz) becomes

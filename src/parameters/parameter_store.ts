@@ -17,13 +17,14 @@ import {
   toMemoryOrder,
 } from "./state_dict.ts";
 
-/** Variables, buffers and counters by the names of {@link ParameterEntry}. */
+/** Variables, buffers, counters and indices by the names of {@link ParameterEntry}. */
 export class ParameterStore {
   /** Trained variables in the order of the entries, memory layout. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
   readonly #entries: readonly ParameterEntry[];
   readonly #buffers = new Map<string, { host: FloatArray; tensor: tf.Tensor }>();
   readonly #counters = new Map<string, bigint>();
+  readonly #indices = new Map<string, BigInt64Array>();
   #disposed = false;
 
   /**
@@ -62,6 +63,13 @@ export class ParameterStore {
     const buffer = this.#buffers.get(key);
     if (!buffer) throw new RangeError(`no buffer is called ${key}`);
     return buffer.host;
+  }
+
+  /** A list of indices; not to be changed. Loading replaces it by another array. */
+  index(key: string): BigInt64Array {
+    const index = this.#indices.get(key);
+    if (!index) throw new RangeError(`no index is called ${key}`);
+    return index;
   }
 
   /** Replaces a buffer's values. */
@@ -118,11 +126,16 @@ export class ParameterStore {
       if (entry.kind === "counter") {
         this.#counters.set(entry.key, BigInt(state.get(entry.key)!.data[0]));
       }
+      if (entry.kind === "index") {
+        const { data } = state.get(entry.key)!;
+        this.#indices.set(entry.key, BigInt64Array.from(data as BigInt64Array, BigInt));
+      }
     }
   }
 
   async #exportEntry(entry: ParameterEntry): Promise<NumericArray> {
     if (entry.kind === "counter") return BigInt64Array.of(this.#counters.get(entry.key)!);
+    if (entry.kind === "index") return this.index(entry.key).slice();
     if (entry.kind === "buffer") return toFileOrder(entry, this.buffer(entry.key));
     return toFileOrder(entry, await toHost(this.parameters.get(entry.key)!));
   }

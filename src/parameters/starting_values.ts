@@ -28,7 +28,7 @@ export function drawStartingValues(
 function drawEntry(entry: ParameterEntry, random: RandomStream | TorchGenerator): NumericArray {
   const { start, kind, key } = entry;
   const count = sizeOf(entry.shape);
-  if (kind === "counter") return new BigInt64Array(count);
+  if (kind === "counter" || kind === "index") return new BigInt64Array(count);
   if (start.kind === "constant") return new Float32Array(count).fill(start.value);
   const source = random instanceof RandomStream ? random.split(key) : random;
   if (start.kind === "normal") return source.normals(count).map((value) => value * start.deviation);

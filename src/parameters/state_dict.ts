@@ -4,7 +4,7 @@ import { CheckpointError } from "../base/errors.ts";
 import { gatherStrided, rowMajorStrides } from "../base/strided.ts";
 import { type ParameterEntry, sizeOf } from "./entry.ts";
 
-/** Weights by name, in the order and layouts of files (PyTorch's); counters are int64. */
+/** Weights by name, in the order and layouts of files (PyTorch's); counters and indices are int64. */
 export type StateDict = Map<string, NdArray<NumericArray>>;
 
 /**
@@ -12,7 +12,7 @@ export type StateDict = Map<string, NdArray<NumericArray>>;
  *
  * @param entries Table of the network.
  * @param state What was read.
- * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys, and counters that count nothing.
+ * @throws {CheckpointError} listing missing, unexpected and mis-shaped keys, and counters and indices that are no whole numbers.
  */
 export function checkStateDict(entries: readonly ParameterEntry[], state: StateDict): void {
   const known = new Set(entries.map(({ key }) => key));
@@ -25,8 +25,8 @@ export function checkStateDict(entries: readonly ParameterEntry[], state: StateD
       : [`${key} [${found.shape}] instead of [${shape}]`];
   });
   const fractional = entries.filter(({ key, kind }) => {
-    const [count] = state.get(key)?.data ?? [];
-    return kind === "counter" && count !== undefined && !Number.isSafeInteger(Number(count));
+    if (kind !== "counter" && kind !== "index") return false;
+    return Array.from(state.get(key)?.data ?? [], Number).some((n) => !Number.isSafeInteger(n));
   }).map(({ key }) => key);
   const problems = [
     ...listing("missing", missing),

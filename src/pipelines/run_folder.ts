@@ -4,19 +4,12 @@ import { LOCK_FILE } from "../files/folder_lock.ts";
 /** Key of config.json under which a run says its family; runs without are of the default family. */
 export const FAMILY_KEY = "family";
 
-/** Names inside a run folder. */
+/** Names inside a run folder of any family; what only one family writes stands in its folder. */
 export const RUN_LAYOUT = {
   config: "config.json",
   lock: LOCK_FILE,
   checkpoints: "checkpoints",
   log: "log.jsonl",
-  subjects: "subjects.tsv",
-  transition: "transition.json",
-  latents: "latents",
-  reconstructions: "reconstructions",
-  maps: "latent_maps.nii",
-  mask: "mask.nii",
-  figures: "figures",
   report: "report.html",
   summaryText: "summary.txt",
   summaryJson: "summary.json",

@@ -65,20 +65,32 @@ Deno.test("encode gives a row for every frame of scans of any length, and the de
   });
 });
 
-Deno.test("encode takes a single image where it could train on none", async () => {
+Deno.test("the default model encodes scans of any length too, a single image among them", async () => {
   await inFolder(async (folder) => {
-    const args = ["--subjects", "2", "--spatial", "8,9,8", "--tol-time", "3"];
+    for (const n of [1, 2]) {
+      writeSmallScan(`${folder}/scans/s${n}.nii`, { seed: n, frames: FRAMES });
+    }
     const trained = await recvae(
-      ...["train", "--synthetic", ...args, "--out", `${folder}/run`, "--epochs", "1"],
-      ...["--channels", "4,8", "--latent-dim", "2", "--fit-offsets", "0", "--quiet"],
+      ...["train", "--data", `${folder}/scans`, "--out", `${folder}/run`, "--epochs", "1"],
+      ...["--latent-dim", "2", "--held-out", "0", "--quiet"],
     );
     assertEquals(trained.code, 0, trained.stderr);
-    writeSmallScan(`${folder}/single.nii`, { frames: 1 });
+    const lengths = { single: 1, short: 4, long: 130 };
+    for (const [name, frames] of Object.entries(lengths)) {
+      writeSmallScan(`${folder}/new/${name}.nii`, { seed: 3, frames });
+    }
+    const out = `${folder}/out`;
     const { code, stdout, stderr } = await recvae(
-      ...["encode", `${folder}/run`, `${folder}/single.nii`, "--out", `${folder}/out`],
+      ...["encode", `${folder}/run`, "--data", `${folder}/new`, "--out", out],
     );
     assertEquals(code, 0, stderr);
-    assertStringIncludes(stdout, "1 table of 1 frame ");
-    assertEquals(table(`${folder}/out/single_latents.tsv`).length, 1);
+    assertStringIncludes(stdout, "3 tables of 1 to 130 frames");
+    for (const [name, frames] of Object.entries(lengths)) {
+      assertEquals(table(`${out}/${name}_latents.tsv`).length, frames);
+      const deviations = table(`${out}/${name}_latents_sd.tsv`).flat();
+      assertEquals(deviations.length, 2 * frames);
+      // The bound on log-variances: e^-5 to e^2.
+      deviations.forEach((sd) => assert(sd > 0.0067 && sd < 7.4, `${sd}`));
+    }
   });
 });

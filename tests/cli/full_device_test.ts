@@ -9,7 +9,18 @@ const SCANS = ["--spatial", "8,9,8", "--frames", "40", "--cn", "1", "--ad", "1"]
 
 const TRAIN = [
   ...["train", "--synthetic", "--spatial", "8,9,8", "--subjects", "3", "--tol-time", "3"],
-  ...["--channels", "2,2", "--latent-dim", "2", "--fit-offsets", "1", "--backend", "cpu"],
+  ...[
+    "--preset",
+    "conv",
+    "--channels",
+    "2,2",
+    "--latent-dim",
+    "2",
+    "--fit-offsets",
+    "1",
+    "--backend",
+    "cpu",
+  ],
 ];
 
 /** Runs a shell line where a small file system may be mounted, unseen by everybody else. */

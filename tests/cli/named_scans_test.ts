@@ -4,7 +4,7 @@ import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { inFolder } from "../support/folders.ts";
 import { recvae, recvaeIn } from "./run_recvae.ts";
 
-const SHORT = ["--epochs", "1", "--fit-offsets", "0", "--quiet"];
+const SHORT = ["--preset", "conv", "--epochs", "1", "--fit-offsets", "0", "--quiet"];
 
 function writeScan(path: string, seed: number, frames = 3): void {
   const voxels = Float32Array.from({ length: frames * 600 }, (_, i) => Math.sin(i * seed));
@@ -83,10 +83,7 @@ Deno.test("what should be known about the data is said before training starts", 
       const { code, stderr } = await recvae(
         "train",
         ...args,
-        "--epochs",
-        "1",
-        "--fit-offsets",
-        "0",
+        ...["--preset", "conv", "--epochs", "1", "--fit-offsets", "0"],
       );
       assertEquals(code, 0, stderr);
       return stderr;

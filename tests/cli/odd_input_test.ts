@@ -13,7 +13,17 @@ function writeScan(path: string, frames: number, value: (i: number) => number): 
 
 /** Trains one epoch on the scans of a folder. */
 function trainOn(folder: string) {
-  const out = ["--out", `${folder}/run`, "--epochs", "1", "--fit-offsets", "1", "--quiet"];
+  const out = [
+    "--preset",
+    "conv",
+    "--out",
+    `${folder}/run`,
+    "--epochs",
+    "1",
+    "--fit-offsets",
+    "1",
+    "--quiet",
+  ];
   return recvae("train", "--data", folder, ...out);
 }
 

@@ -19,7 +19,18 @@ Deno.test("encode, reconstruct and synthesize replace files with --force only, a
 
     const run = `${folder}/run`;
     const trained = await recvae(
-      ...["train", scans + "/CN", "--out", run, "--epochs", "1", "--channels", "2,2"],
+      ...[
+        "train",
+        scans + "/CN",
+        "--out",
+        run,
+        "--preset",
+        "conv",
+        "--epochs",
+        "1",
+        "--channels",
+        "2,2",
+      ],
       ...["--fit-offsets", "0", "--quiet"],
     );
     assertEquals(trained.code, 0, trained.stderr);

@@ -4,7 +4,17 @@ import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { inFolder } from "../support/folders.ts";
 import { type Finished, recvaeIn } from "./run_recvae.ts";
 
-const SHORT = ["--epochs", "1", "--channels", "4,8", "--fit-offsets", "0", "--quiet"];
+const SHORT = [
+  "--preset",
+  "conv",
+  "--epochs",
+  "1",
+  "--channels",
+  "4,8",
+  "--fit-offsets",
+  "0",
+  "--quiet",
+];
 const CHANGED = "is not what the run was trained on";
 
 function writeScan(path: string, seed: number, frames = 4): void {

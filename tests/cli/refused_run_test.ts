@@ -5,7 +5,7 @@ import { recvae, startRecvae } from "./run_recvae.ts";
 
 const TINY = [
   ...["train", "--synthetic", "--spatial", "8,8,8", "--subjects", "4", "--tol-time", "3"],
-  ...["--channels", "2,3", "--fit-offsets", "1", "--quiet"],
+  ...["--preset", "conv", "--channels", "2,3", "--fit-offsets", "1", "--quiet"],
 ];
 
 async function trained(run: string, epochs: number): Promise<string> {

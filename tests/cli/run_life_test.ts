@@ -8,12 +8,13 @@ import {
 } from "../../src/deps/std.ts";
 import { RandomStream } from "../../src/base/random.ts";
 import { inFolder } from "../support/folders.ts";
+import { nightlyCount } from "../support/nightly.ts";
 import { startRecvae } from "./run_recvae.ts";
 
 /** A cohort so small that an epoch takes milliseconds. */
 const SHAPE = [
   ...["train", "--synthetic", "--spatial", "8,8,8", "--subjects", "4", "--tol-time", "3"],
-  ...["--channels", "2,3", "--quiet"],
+  ...["--preset", "conv", "--channels", "2,3", "--quiet"],
 ];
 const TINY = [...SHAPE, "--fit-offsets", "3"];
 /** As above, without anything to score, and at a rate at which the loss does not fall in every epoch. */
@@ -329,7 +330,7 @@ Deno.test("an end that was saved in part does not keep the run from going on", (
     assertStringIncludes(rest.stdout, "8 of 8 epochs");
   }));
 
-const KILLS = 6;
+const KILLS = nightlyCount(6, 2);
 
 Deno.test(`after ${KILLS} kills at random moments a run still ends in the bits of an unbroken one`, () =>
   inFolder(async (folder) => {

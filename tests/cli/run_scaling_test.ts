@@ -7,7 +7,7 @@ import { recvae } from "./run_recvae.ts";
 
 const VOXELS = 8 * 9 * 8;
 
-Deno.test("train with run-z-score finds a mask, says so, and prints the comparison that evaluate prints again", async () => {
+Deno.test("train finds a mask, says so, and prints the comparison with linear methods that evaluate prints again", async () => {
   await inFolder(async (folder) => {
     const scans = `${folder}/scans`;
     const size = ["--frames", "8", "--spatial", "8,9,8", "--runs", "4"];
@@ -15,8 +15,7 @@ Deno.test("train with run-z-score finds a mask, says so, and prints the comparis
     assertEquals(made.code, 0, made.stderr);
     const run = `${folder}/run`;
     const trained = await recvae(
-      ...["train", "--data", scans, "--out", run, "--scaling", "run-z-score", "--latent-dim", "3"],
-      ...["--epochs", "2", "--channels", "4,8", "--fit-offsets", "2", "--quiet"],
+      ...["train", "--data", scans, "--out", run, "--latent-dim", "3", "--epochs", "2", "--quiet"],
     );
     assertEquals(trained.code, 0, trained.stderr);
     assertStringIncludes(trained.stderr, `No mask given: ${VOXELS} of ${VOXELS} voxels are used`);
@@ -25,7 +24,7 @@ Deno.test("train with run-z-score finds a mask, says so, and prints the comparis
       const row of [
         "this model",
         "PCA with 3 components and a lag path",
-        "this model, offset z fitted \\*",
+        "this model, by its state alone",
         "VAR\\(1\\) of PCA scores, noise AR\\(1\\)",
         "AR\\(1\\) of each voxel",
         "persistence",
@@ -35,7 +34,7 @@ Deno.test("train with run-z-score finds a mask, says so, and prints the comparis
       stdout,
       /Reconstruction of each frame: .* (wins, \d+\.\d points ahead of|are even)/,
     );
-    const evaluated = await recvae("evaluate", run, "--fit-offsets", "2");
+    const evaluated = await recvae("evaluate", run);
     assertEquals(evaluated.code, 0, evaluated.stderr);
     assertStringIncludes(stdout, evaluated.stdout.trim().split("\n").slice(1, 8).join("\n"));
     using mask = await openBoldRun(`${run}/mask.nii`);
@@ -63,8 +62,7 @@ Deno.test("a mask that is given restricts everything, reconstructions have their
     const run = `${folder}/run`;
     const trained = await recvae(
       ...["train", "--data", scans, "--mask", `${folder}/mask.nii`, "--out", run, "--quiet"],
-      ...["--scaling", "run-detrend", "--latent-dim", "2", "--epochs", "1", "--channels", "4,8"],
-      ...["--fit-offsets", "0"],
+      ...["--scaling", "run-detrend", "--latent-dim", "2", "--epochs", "1"],
     );
     assertEquals(trained.code, 0, trained.stderr);
     assert(!trained.stderr.includes("No mask given"));

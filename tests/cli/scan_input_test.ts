@@ -5,7 +5,7 @@ import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { inFolder } from "../support/folders.ts";
 import { type Finished, recvae, startRecvae } from "./run_recvae.ts";
 
-const TRAINING = ["--epochs", "1", "--fit-offsets", "0", "--quiet"];
+const TRAINING = ["--preset", "conv", "--epochs", "1", "--fit-offsets", "0", "--quiet"];
 
 function image(frames: number | undefined, value: (i: number) => number): Uint8Array {
   const values = Float32Array.from({ length: 600 * (frames ?? 1) }, (_, i) => value(i));

@@ -14,7 +14,8 @@ import { inFolder } from "../support/folders.ts";
 import { recvae, startRecvae } from "./run_recvae.ts";
 
 /** A cohort so small that an epoch takes milliseconds. */
-const TINY = [
+/** Of either preset of the convolutional network. */
+const SCANS = [
   "--synthetic",
   "--spatial",
   "8,9,8",
@@ -28,6 +29,7 @@ const TINY = [
   "3",
   "--quiet",
 ];
+const TINY = ["--preset", "conv", ...SCANS];
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
@@ -141,7 +143,7 @@ Deno.test("a learning rate that explodes exits with 4 and names the tensor", asy
   await inFolder(async (folder) => {
     const { code, stderr } = await recvae(
       "train",
-      ...TINY,
+      ...SCANS,
       "--preset",
       "original",
       "--learning-rate",
@@ -249,7 +251,7 @@ Deno.test("weights of a run are a safetensors file with PyTorch's names", async 
   await inFolder(async (folder) => {
     const out = `${folder}/run`;
     const preset = ["--preset", "original", "--epochs", "1"];
-    assertEquals((await recvae("train", ...TINY, ...preset, "--out", out)).code, 0);
+    assertEquals((await recvae("train", ...SCANS, ...preset, "--out", out)).code, 0);
     const { tensors } = readSafetensors(await Deno.readFile(`${out}/weights.safetensors`));
     assertEquals([...tensors.keys()].slice(0, 3), ["z_vectors", "F_mat", "encoder1.0.weight"]);
     assertEquals(tensors.get("encoder1.0.weight")!.shape, [4, 1, 4, 4, 4]);

@@ -32,7 +32,18 @@ const VOLATILE = /^(summary\.(json|txt)|report\.html)$/;
 const SYNTHETIC = ["--synthetic", "--spatial", "8,9,8", "--subjects", "3", "--tol-time", "3"];
 
 const TRAIN = [
-  ...["train", ...SYNTHETIC, "--channels", "2,2", "--latent-dim", "2", "--fit-offsets", "1"],
+  ...[
+    "train",
+    ...SYNTHETIC,
+    "--preset",
+    "conv",
+    "--channels",
+    "2,2",
+    "--latent-dim",
+    "2",
+    "--fit-offsets",
+    "1",
+  ],
   ...["--epochs", "2", "--backend", "cpu", "--quiet"],
 ];
 

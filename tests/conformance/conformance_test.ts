@@ -1,13 +1,14 @@
 import { assert, assertEquals } from "../../src/deps/std.ts";
 import { forEachBackend } from "../support/engines.ts";
+import { nightlyCount } from "../support/nightly.ts";
 import { compareFamily } from "./battery.ts";
 import { FAMILIES } from "./families.ts";
 
 /** Cases per family and engine. */
-const CASES = 500;
+const CASES = nightlyCount(500, 100);
 
 /** The same for webgpu, where a software adapter takes milliseconds per call. */
-const CASES_WEBGPU = 200;
+const CASES_WEBGPU = nightlyCount(200, 40);
 
 for (const family of FAMILIES) {
   await forEachBackend(`${family.name}: all cases agree with float64`, async ({ name }) => {

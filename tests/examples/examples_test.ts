@@ -11,6 +11,7 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "../../src/deps/std.ts";
+import { inFolder } from "../support/folders.ts";
 import { runDeno } from "../support/run_deno.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -132,6 +133,35 @@ Deno.test("custom_loop.ts follows its schedule and learns", async () => {
   assertEquals(lines[2][1], 2e-5);
   assertLess(lines[11][1], 1e-6);
   assertLess(lines[11][2], 0.9 * lines[0][2]);
+});
+
+/** Fails unless own_model.ts says that it learnt, stopped half way and went on to the same bits. */
+function assertResumed(output: string): void {
+  const [half, whole] = output.trim().split("\n");
+  const [epochs, first, last] = numbersIn(whole);
+  assertEquals([numbersIn(half)[0], epochs], [30, 60]);
+  assertLess(last, first / 20);
+  assertEquals([half.endsWith("same bits: false"), whole.endsWith("same bits: true")], [
+    true,
+    true,
+  ]);
+}
+
+Deno.test("own_model.ts goes on from its checkpoint to the bits of a run that never stopped", async () => {
+  assertResumed(await runExample("own_model.ts"));
+});
+
+Deno.test("own_model.ts as somebody else's program in another folder, importing by URL", async () => {
+  const text = Deno.readTextFileSync(new URL("own_model.ts", EXAMPLES));
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/runs`);
+    await Deno.writeTextFile(`${folder}/mine.ts`, text.replaceAll('from "../', `from "${ROOT}`));
+    const files = ["--allow-read=runs", "--allow-write=runs"];
+    const alone = ["--no-config", "--no-lock", ...files, "mine.ts", "runs"];
+    const { code, stdout, stderr } = await runDeno(alone, folder);
+    assertEquals(code, 0, stderr);
+    assertResumed(stdout);
+  });
 });
 
 Deno.test("convert_pytorch.ts reads a checkpoint and writes all of it", async () => {

@@ -23,6 +23,7 @@ import {
   stateKeys,
 } from "../support/golden_model.ts";
 import { GoldenReport } from "../support/golden_report.ts";
+import { NIGHTLY } from "../support/nightly.ts";
 import { fixtureModel, flipVolumes, stateUnder, volumesOf } from "../support/recvae_cases.ts";
 
 const fixture = readFixture("fit");
@@ -257,9 +258,16 @@ function norm(values: readonly number[]): number {
   return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 }
 
+/** Engines that take long for three epochs: the first step is enough by day, which has every gradient. */
+const SLOW: readonly string[] = ["cpu", "webgpu", "tensorflow"];
+
 await forEachBackend("fit: every array of the training fixture", async (engine: ActiveEngine) => {
   const report = new GoldenReport("fit", engine.name);
   await compareFirstStep(report);
+  if (SLOW.includes(engine.name) && !NIGHTLY) {
+    assertEquals(report.untouched(["step0/"]), []);
+    return report.print();
+  }
   await compareKl(report);
   await compareGroupNorm(report);
   const earlier = await compareFit(report, "v1");

@@ -1,8 +1,12 @@
 /**
- * 2,000 seeded edits of the files of a run: values of other kinds, huge and negative ones, fields removed, renamed
+ * Seeded edits of the files of a run: values of other kinds, huge and negative ones, fields removed, renamed
  * and repeated, text cut, bytes flipped. What reads a run must go on with it or refuse it with an error that says
  * so; an error of JavaScript, or a loop that believes a huge number, fails the test.
  */
+import { LaggedTraining } from "../../src/models/recurrent_vae/lagged/lagged_training.ts";
+import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
+import { runTraining } from "../../src/training/loop.ts";
+import { createSchedule } from "../../src/training/schedules.ts";
 import type { NdArray, NumericArray } from "../../src/base/arrays.ts";
 import { RecvaeError } from "../../src/base/errors.ts";
 import { RandomStream } from "../../src/base/random.ts";
@@ -20,9 +24,10 @@ import { readRun, trainingStateOf } from "../../src/training/run_folder.ts";
 import { recvae } from "../cli/run_recvae.ts";
 import { inFolder } from "../support/folders.ts";
 import { editedJson } from "../support/json_edits.ts";
+import { nightlyCount } from "../support/nightly.ts";
 import { mutant } from "../support/mutations.ts";
 
-const COUNT = 2000;
+const COUNT = nightlyCount(2000, 200);
 const SHAPE = [6, 7, 5] as const;
 const FRAMES = 4;
 
@@ -168,7 +173,14 @@ async function goOn(folder: string): Promise<void> {
     const model = run.model();
     const optimiser = createOptimiser("adamw", model.variables);
     const loader = { subjects: model.subjects, *batches() {} };
-    if (state) await fit(model, loader, { epochs: 2, optimiser, resumeFrom: state });
+    if (!state) return;
+    if (model instanceof RecurrentVae) {
+      await fit(model, loader, { epochs: 2, optimiser, resumeFrom: state });
+      return;
+    }
+    const schedule = createSchedule("constant", { learningRate: 1e-3, epochs: 2 });
+    const options = { epochs: 2, optimiser, schedule, resumeFrom: state };
+    await runTraining(new LaggedTraining(model), loader, options);
   } finally {
     await stop();
   }

@@ -11,6 +11,7 @@ import type { RecurrentVaeOptions } from "../../src/models/recurrent_vae/config.
 import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
 import { relativeError } from "../support/fixture_tensors.ts";
 import { randomModel, randomRuns } from "../support/random_model.ts";
+import { NIGHTLY } from "../support/nightly.ts";
 import { unrolledStep } from "../support/unrolled.ts";
 
 /** Agreement required of two float64 computations of the same gradient. */
@@ -68,7 +69,9 @@ for (const spatialShape of SIZES) {
       const initialState = RandomStream.fromSeed(4).normals64(2 * latentDim);
       const expected = await unrolledStep(model, batch, { noise, initialState });
       const before = await model.stateDict();
-      for (const chunking of chunkings) {
+      // By day the larger size takes two ways of cutting.
+      const tried = NIGHTLY || spatialShape[0] !== 33 ? chunkings : chunkings.slice(0, 2);
+      for (const chunking of tried) {
         const what = JSON.stringify(chunking);
         model.loadStateDict(before);
         const { losses, gradients } = await model.computeGradients(batch, {

@@ -3,9 +3,10 @@ import { RandomStream } from "../../src/base/random.ts";
 import { CheckpointStore, loadCheckpoint } from "../../src/training/checkpoint.ts";
 import { readRunLog } from "../../src/training/run_log.ts";
 import type { NamedArrays } from "../../src/training/weight_holder.ts";
+import { nightlyCount } from "../support/nightly.ts";
 import { filesBelow, inTemporaryFolder } from "./temporary_folder.ts";
 
-const KILLS = 50;
+const KILLS = nightlyCount(50, 10);
 /** A save takes about 5 to 30 ms; the moment of the kill is uniform over several of them. */
 const LONGEST_LIFE_MS = 80;
 

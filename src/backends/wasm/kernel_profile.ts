@@ -30,11 +30,11 @@ let current: Map<string, KernelUse> | null = null;
  *
  * @param run What to measure; not nested.
  */
-export function profileKernels(run: () => void): KernelProfile {
+export async function profileKernels(run: () => void | Promise<void>): Promise<KernelProfile> {
   const uses = new Map<string, KernelUse>();
   current = uses;
   try {
-    run();
+    await run();
   } finally {
     current = null;
   }

@@ -178,7 +178,8 @@ function linearBackward(
   const { dx, dWeight, dBias } = linearGradient(rows, { x, weight });
   gradients.set(`${name}.weight`, dWeight);
   // One voxel at the bottom makes each bias a constant of its channel, see absorbsBias.
-  const absorbed = absorbsBias(network) && weight.shape[0] === da.shape[4];
+  const channels = da.shape[4] as number;
+  const absorbed = absorbsBias(network, channels) && weight.shape[0] === channels;
   gradients.set(`${name}.bias`, absorbed ? tf.zerosLike(dBias) : dBias);
   if (absorbed) dBias.dispose();
   rows.dispose();

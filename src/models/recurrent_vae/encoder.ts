@@ -99,7 +99,9 @@ export function encoderBackward(
     gradients.set(`${name}.0.weight`, conv3dFilterGradient(x, da, { ...GEOMETRY, kernel: KERNEL }));
     gradients.set(
       `${name}.0.bias`,
-      absorbsBias(network) ? tf.zeros([da.shape[4] as number]) : conv3dBiasGradient(da),
+      absorbsBias(network, da.shape[4] as number)
+        ? tf.zeros([da.shape[4] as number])
+        : conv3dBiasGradient(da),
     );
     if (l > 0) {
       const inputSize = x.shape.slice(1, 4) as unknown as Triple;

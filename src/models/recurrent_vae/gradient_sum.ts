@@ -21,6 +21,13 @@ export class GradientSum {
     }
   }
 
+  /** Hands one sum over, if there is one. */
+  release(key: string): tf.Tensor | undefined {
+    const sum = this.#sums.get(key);
+    this.#sums.delete(key);
+    return sum;
+  }
+
   /** Hands the sums over in the order of `keys`. */
   take(keys: readonly string[]): Gradients {
     const taken: Gradients = new Map(keys.map((key) => [key, this.#sums.get(key)!]));

@@ -174,7 +174,28 @@ export function checkBatch(
   options: { readonly training: boolean; readonly frames?: number },
 ): void {
   const { tolTime, spatialShape } = config;
-  const frames = options.frames ?? tolTime;
+  requireFrames(batch, { frames: options.frames ?? tolTime, spatialShape });
+  const values = batch.subjects.length * architecture.bottomVoxels;
+  if (options.training && config.normalization === "batch" && values < 2) {
+    throw new ConfigError(
+      "batchSize",
+      "Cannot train on a batch of one subject: batch norm would see one value per channel at the " +
+        "bottom of the network, needs at least 2; use a larger batch, fewer levels or group normalization",
+    );
+  }
+}
+
+/**
+ * Refuses a batch with too few frames, or of another grid.
+ *
+ * @param batch The frames.
+ * @param needed Frames, and the size of a volume.
+ * @throws {ShapeError} too few frames (the message contains "timepoints"), or another volume size.
+ */
+export function requireFrames(
+  batch: FrameBatch,
+  { frames, spatialShape }: { readonly frames: number; readonly spatialShape: SpatialShape },
+): void {
   if (batch.frames < frames) {
     throw new ShapeError(
       `Cannot use the batch: found ${batch.frames} timepoints, needs ${frames} (tolTime); ` +
@@ -189,14 +210,6 @@ export function checkBatch(
         `${spatialShape.join("×")} (spatialShape)`,
       batch.spatialShape,
       `[${spatialShape}]`,
-    );
-  }
-  const values = batch.subjects.length * architecture.bottomVoxels;
-  if (options.training && config.normalization === "batch" && values < 2) {
-    throw new ConfigError(
-      "batchSize",
-      "Cannot train on a batch of one subject: batch norm would see one value per channel at the " +
-        "bottom of the network, needs at least 2; use a larger batch, fewer levels or group normalization",
     );
   }
 }

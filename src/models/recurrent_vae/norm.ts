@@ -21,6 +21,8 @@ export interface Network {
   readonly normalization: RecurrentVaeConfig["normalization"];
   /** Statistics of the batch (true) or the running ones (false); group norm ignores it. */
   readonly training: boolean;
+  /** Whether a bias before a group norm of one channel a group has its exact gradient, 0, and not a sum's rounding. */
+  readonly exactBiases?: boolean;
 }
 
 /** What the backward pass of a norm layer needs. */
@@ -140,10 +142,12 @@ export function usesRunningStatistics(network: Network): boolean {
 
 /**
  * Whether adding a constant per channel before the norm layer changes nothing, so that the gradient of a
- * bias there is exactly zero [recurrent-vae §3.2]: batch statistics subtract it again.
+ * bias there is exactly zero [recurrent-vae §3.2]: batch statistics subtract it again, and so do those of a group that
+ * is one channel.
  */
-export function absorbsBias(network: Network): boolean {
-  return network.normalization === "batch" && network.training;
+export function absorbsBias(network: Network, channels: number): boolean {
+  if (network.normalization === "batch") return network.training;
+  return network.exactBiases === true && groupCount(channels) === channels;
 }
 
 function affineOf({ state }: Network, layer: string) {

@@ -17,7 +17,7 @@ import {
 } from "../../base/fields.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { fitPca, Pca, type RowSource } from "../../linalg/pca.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { type ReconstructionScore, ScoreGatherer } from "../../evaluation/reconstruction_score.ts";
 
 /** Scores of the model and of what it is compared with. */
@@ -77,7 +77,7 @@ const COMPARISON_OPTIONS = record<ComparisonOptions>({
  * @throws {ConfigError} when there is nothing to compare.
  */
 export async function compareWithBaselines(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   options: ComparisonOptions,
 ): Promise<BaselineComparison> {
   checkOptions(options, COMPARISON_OPTIONS, { doing: "Cannot compare with baselines" });
@@ -146,7 +146,7 @@ export async function meanImage(
  * @param options Offsets, noise and mask.
  */
 export async function scoreModel(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   batches: readonly FrameBatch[],
   options: ModelScoreOptions = {},
 ): Promise<ReconstructionScore> {
@@ -194,7 +194,7 @@ async function principalComponents(
 }
 
 async function scoreRollout(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   batch: FrameBatch,
   options: Pick<ComparisonOptions, "offsets" | "noise"> & {
     readonly index: number;

@@ -1,6 +1,8 @@
 /** Tells a model that learnt something about time from one whose dynamics would be numbers about nothing. */
 import type { NdArray } from "../../base/arrays.ts";
-import type { RecurrentVaeConfig } from "../../models/recurrent_vae/config.ts";
+import { collapseNote, isLaggedScores } from "./lagged_scores.ts";
+import { isLagged, type ModelConfig } from "./run_config.ts";
+import { type AnyScores, explained } from "./scores.ts";
 
 /** Latents that vary less over time than this share of the noise they are sampled with carry nothing. */
 const LEAST_SPREAD = 0.05;
@@ -52,13 +54,13 @@ export function spreadOverTime({ states, logVar }: Latents): number {
  *
  * @param latents Of scans, held-out ones if there are any.
  * @param model The configuration.
- * @param options `share`: of the held-out scans' variance that the model explains; null without held-out scans.
+ * @param options `scores`: on held-out scans, if there are any.
  * @returns Null when they do.
  */
 export function findNoDynamics(
   latents: Latents,
-  model: RecurrentVaeConfig,
-  { share }: { readonly share: number | null },
+  model: ModelConfig,
+  { scores }: { readonly scores: AnyScores | null },
 ): NoDynamics | null {
   const spread = spreadOverTime(latents);
   if (spread < LEAST_SPREAD) {
@@ -71,7 +73,11 @@ export function findNoDynamics(
       }.`,
     };
   }
-  if (share === null || !(share < LEAST_EXPLAINED)) return null;
+  if (scores === null) return null;
+  const note = isLaggedScores(scores) ? collapseNote(scores) : null;
+  if (note !== null) return { reason: "collapsed", note };
+  const share = isLaggedScores(scores) ? scores.model.model.share : explained(scores.model, scores);
+  if (!(share < LEAST_EXPLAINED)) return null;
   return {
     reason: "nothing explained",
     note:
@@ -80,7 +86,9 @@ export function findNoDynamics(
   };
 }
 
-function remedy({ temporalLoss, klWeight, sigX, sigH }: RecurrentVaeConfig): string {
+function remedy(model: ModelConfig): string {
+  if (isLagged(model)) return `a smaller --kl-weight (it is ${model.klWeight})`;
+  const { temporalLoss, klWeight, sigX, sigH } = model;
   const reconstruct = `a smaller --sig-x (it is ${sigX})`;
   return temporalLoss === "kl"
     ? `a smaller --kl-weight (it is ${klWeight}) or ${reconstruct}`

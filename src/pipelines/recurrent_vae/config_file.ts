@@ -4,11 +4,13 @@
  */
 import { ConfigError, FormatError } from "../../base/errors.ts";
 import { type Field, findProblem, isRecord, shown } from "../../base/fields.ts";
-import { CONFIG_FIELDS, type RecurrentVaeOptions } from "../../models/recurrent_vae/config.ts";
+import { CONFIG_FIELDS } from "../../models/recurrent_vae/config.ts";
+import { LAGGED_FIELDS } from "../../models/recurrent_vae/lagged/lagged_config.ts";
 import { DATA_FIELDS, ENGINE_FIELDS, type EngineSettings, TRAINING_FIELDS } from "./settings.ts";
 import { readRegularText } from "../../data/openers/regular_file.ts";
 import { locatedFile } from "./data_options.ts";
-import { withMaskRecord } from "./run_config.ts";
+import type { ModelFields } from "./model_options.ts";
+import { withMaskRecord, withPresetName } from "./run_config.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
 /** Fields of the section `data` that are settings; the others say which data a run was trained on. */
@@ -17,7 +19,7 @@ const DATA_SETTINGS = ["scaling", "heldOut", "fold", "mask", "maskLabels", "grou
 /** Settings a file may hold. */
 export interface ConfigFile {
   /** Fields of the model's configuration; what follows from the data is left out. */
-  readonly model: RecurrentVaeOptions;
+  readonly model: ModelFields;
   readonly training: Partial<TrainingPlan>;
   readonly data:
     & Partial<Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "groupBy" | "maskLabels">>
@@ -48,14 +50,18 @@ const NOT_SETTINGS = {
  *   name, and for a value of the wrong kind or out of range.
  */
 export function readConfigFile(path: string): ConfigFile {
-  const { training = {}, data = {}, engine = {}, ...model } = parse(path);
+  const { training: stored = {}, data = {}, engine = {}, ...model } = parse(path);
+  const training = withPresetName(stored, model);
+  const known = model.network === "lagged"
+    ? LAGGED_FIELDS
+    : { ...CONFIG_FIELDS, fields: { ...LAGGED_FIELDS.fields, ...CONFIG_FIELDS.fields } };
   const { mask, ...choices } = settings<Partial<TrainingDataPlan>>(path, withMaskRecord(data), {
     known: DATA_FIELDS,
     ignored: NOT_SETTINGS.data,
     section: "data",
   });
   return {
-    model: settings(path, model, { known: CONFIG_FIELDS, ignored: NOT_SETTINGS.model }),
+    model: settings(path, model, { known, ignored: NOT_SETTINGS.model }),
     training: settings(path, training, { known: TRAINING_FIELDS, section: "training" }),
     data: { ...choices, ...(mask === undefined ? {} : { mask: locatedFile(mask).path }) },
     engine: settings(path, engine, { known: ENGINE_FIELDS, section: "engine" }),

@@ -297,6 +297,11 @@ export function portableFile<R extends FileRecord>(record: R): R {
   return path.startsWith(start) ? { ...record, path: path.slice(start.length) } : record;
 }
 
+/** The brain mask of the runs that ship with the project. */
+export function shippedMask(): string {
+  return joinPath(shippedFolder(), "masks/sub-1_desc-brain_mask.nii.gz");
+}
+
 function shippedFolder(): string {
   if (SHIPPED_FOLDER.protocol !== "file:") {
     throw new UsageError(

@@ -1,4 +1,5 @@
 /** `recvae evaluate`: scores a run on its held-out scans, or on any others. */
+import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { scoreModel } from "./baselines.ts";
 import type { ReconstructionScore } from "../../evaluation/reconstruction_score.ts";
 import { defineVerb, type VerbResult } from "../pipeline.ts";
@@ -9,8 +10,8 @@ import { type Option, UsageError, type Values } from "../option_table.ts";
 import { temporaryFolder } from "../output_permissions.ts";
 import { ownDataOf } from "./own_data.ts";
 import { batchesInOrder, prepareData } from "./prepared_data.ts";
-import { comparisonLines } from "./comparison_lines.ts";
-import { scoresOf } from "./report.ts";
+import { isLaggedScores, laggedScoreLines } from "./lagged_scores.ts";
+import { scoreAny } from "./report.ts";
 import { scoreFitted } from "./scores.ts";
 import { TRAINING_FIELDS } from "./settings.ts";
 import { scoreTable } from "./summary.ts";
@@ -76,14 +77,15 @@ async function evaluateOwn(run: SavedRun, values: EvaluateValues): Promise<VerbR
     }
     const engine = await startEngine(values);
     const model = run.model();
-    const { scores, comparison } = await scoresOf(model, data, {
+    const scores = await scoreAny(model, { ...data, heldOut: data.heldOut }, {
       fitOffsets: values["fit-offsets"] ?? config.training.fitOffsets,
+      ...(data.mask ? { mask: data.mask } : {}),
     });
     const scans = data.heldOut.cohort.subjects.map(({ id: file }) => ({ file, seen: "held out" }));
     model.dispose();
     await engine.stop();
-    const lines = comparison ? comparisonLines(comparison, config) : scoreTable(scores!);
-    return { json: { ...scores ?? comparison, scans, notes: data.notes }, text: lines.join("\n") };
+    const lines = isLaggedScores(scores) ? laggedScoreLines(scores) : scoreTable(scores);
+    return { json: { ...scores, scans, notes: data.notes }, text: lines.join("\n") };
   } finally {
     data.close();
   }
@@ -98,7 +100,9 @@ async function evaluateOther(
     const steps = values["fit-offsets"] ?? run.config.training.fitOffsets;
     const batches = batchesInOrder(loader);
     const plain = await scoreModel(model, batches);
-    const fitted = steps > 0 ? await scoreFitted(model, batches, { steps }) : null;
+    const fitted = steps > 0 && model instanceof RecurrentVae
+      ? await scoreFitted(model, batches, { steps })
+      : null;
     const { cohort } = loader;
     const scans = await recogniseScans(run.config, cohort, values.synthetic);
     const lines = [

@@ -2,10 +2,10 @@
  * What each latent dimension means in space: how the decoded volume changes when the state moves along that dimension from
  * its mean over the training runs. A numerical Jacobian, so linear paths and convolutions count alike.
  */
-import type { FloatArray, NdArray } from "../../base/arrays.ts";
+import type { NdArray } from "../../base/arrays.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 
 /** Step of the central difference, in standard deviations of the state over the training frames. */
 const STEP = 0.1;
@@ -25,27 +25,29 @@ export interface LatentMaps {
  * @param states Posterior means of the training runs, `[T, D]` each.
  */
 export async function latentMaps(
-  model: RecurrentVae,
+  model: Pick<ReconstructingModel, "config" | "eval" | "decode">,
   states: readonly NdArray[],
 ): Promise<LatentMaps> {
   const D = model.config.latentDim;
   const { mean, deviations } = moments(states, D);
-  const volumeAt = async (d: number, step: number): Promise<FloatArray> => {
-    const latent = Float32Array.from(mean);
-    latent[d] += step;
-    return (await model.eval().decode({ data: latent, shape: [1, D] })).data as FloatArray;
+  const volumeAt = async (d: number, step: number) => {
+    const data = Float32Array.from(mean, (value, k) => k === d ? value + step : value);
+    return (await model.eval().decode({ data, shape: [1, D] })).data;
   };
-  const [X, Y, Z] = model.config.spatialShape;
-  const maps = new Float32Array(D * X * Y * Z);
+  const maps: Float32Array[] = [];
   for (let d = 0; d < D; d++) {
     const step = STEP * (deviations[d] || 1);
     const [above, below] = [await volumeAt(d, step), await volumeAt(d, -step)];
     const scale = deviations[d] / (2 * step);
-    for (let v = 0; v < above.length; v++) {
-      maps[d * above.length + v] = (above[v] - below[v]) * scale;
-    }
+    maps.push(Float32Array.from(above, (value, v) => (value - below[v]) * scale));
   }
-  return { maps, deviations };
+  return { maps: joined(maps), deviations };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(parts.length * parts[0].length);
+  parts.forEach((part, n) => result.set(part, n * part.length));
+  return result;
 }
 
 /**

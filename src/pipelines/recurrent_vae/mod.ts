@@ -1,26 +1,45 @@
 /** The recurrent VAE as a family of the program. */
 import { normalizationToJson } from "../../data/normalization.ts";
-import { resolveConfig } from "../../models/recurrent_vae/config.ts";
+import { type RecurrentVaeOptions, resolveConfig } from "../../models/recurrent_vae/config.ts";
+import {
+  type LaggedOptions,
+  resolveLaggedConfig,
+} from "../../models/recurrent_vae/lagged/lagged_config.ts";
+import { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { UsageError } from "../option_table.ts";
 import type { OpenedRun, OpeningLimits, Pipeline, Plan } from "../pipeline.ts";
-import { RUN_LAYOUT } from "../run_folder.ts";
+import { OUTPUTS } from "./result_files.ts";
 import { NO_CONFIG, readConfigFile } from "./config_file.ts";
+import { crossValidation, type FoldValues, withLabels } from "./cross_validation.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { encodeVerb } from "./encode_verb.ts";
 import { evaluateVerb } from "./evaluate_verb.ts";
 import { ownDataOf } from "./own_data.ts";
-import { prepareData, type PreparedData } from "./prepared_data.ts";
+import { modelledVoxels, prepareData, type PreparedData } from "./prepared_data.ts";
 import { reconstructVerb } from "./reconstruct_verb.ts";
 import { reportRun } from "./report.ts";
-import { configFromJson, configToJson, type RunConfig } from "./run_config.ts";
+import {
+  configFromJson,
+  configToJson,
+  isLagged,
+  type ModelConfig,
+  type RunConfig,
+} from "./run_config.ts";
 import { runFacts } from "./run_facts.ts";
 import { synthesizeVerb } from "./synthesize_verb.ts";
-import { CHANGEABLE, planRun, TRAIN_HELP, type TrainValues } from "./train_options.ts";
+import {
+  CHANGEABLE,
+  planRun,
+  type RunPlan,
+  TRAIN_HELP,
+  type TrainValues,
+} from "./train_options.ts";
+import type { TrainedModel } from "./trained_model.ts";
 import { checkTraining, trainModel } from "./training.ts";
 
 /** The row of the table. */
-export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
+export const recurrentVae: Pipeline<RunConfig, PreparedData, TrainedModel> = {
   family: "recurrent-vae",
   summary: "fMRI volumes: a latent state carried through time, decoded to volumes",
   model: "a recurrent variational autoencoder",
@@ -54,42 +73,37 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, RecurrentVae> = {
     checkpointEvery,
   }),
   check: checkTraining,
-  build: ({ model }, { train }) => new RecurrentVae(model, { subjects: train.subjects }),
+  build: buildModel,
   fit: trainModel,
   savedParts: ({ data }) => ({ normalisation: normalizationToJson(data.train.normalization) }),
   report: reportRun,
+  crossValidation,
   inspect: runFacts,
   verbs: { evaluate: evaluateVerb, encode: encodeVerb, reconstruct: reconstructVerb },
   synthesize: synthesizeVerb,
-  outputs: [
-    { folder: RUN_LAYOUT.latents, names: /_latents(_sd)?\.tsv$/ },
-    { folder: RUN_LAYOUT.reconstructions, names: /_desc-reconstruction_bold\.nii$/ },
-    { folder: RUN_LAYOUT.figures, names: /^(loss|slice|latents|maps|eigenvalues)\.svg$/ },
-  ],
+  outputs: OUTPUTS,
 };
 
-function plan(values: TrainValues, files: readonly string[]): Plan<RunConfig, PreparedData> {
+function plan(values: FoldValues, files: readonly string[]): Plan<RunConfig, PreparedData> {
   for (const { name } of OWN_DATA_OPTIONS) {
     if (values[name]) throw new UsageError(`--${name} goes with --resume`);
   }
   const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
-  const planned = planRun(values, files, file);
+  const planned = withLabels(planRun(values, files, file), values.labelOf);
   const { kind } = planned.data;
   return {
     name: kind === "files" ? "run" : kind === "shipped" ? "haxby2001" : kind,
     engine: file.engine,
     async open(limits: OpeningLimits): Promise<OpenedRun<RunConfig, PreparedData>> {
-      const { batchSize, seed } = resolveConfig({
-        batchSize: planned.model.batchSize,
-        seed: planned.model.seed,
+      const { batchSize, seed } = loading(planned);
+      const data = await prepareData(planned.data, {
+        ...limits,
+        batchSize,
+        seed,
+        remarks: planned.notes,
       });
-      const data = await prepareData(planned.data, { ...limits, batchSize, seed });
       try {
-        const model = resolveConfig({
-          ...planned.model,
-          spatialShape: data.cohort.spatialShape,
-          tolTime: data.cohort.frames,
-        });
+        const model = modelConfig(planned, data);
         return { config: { model, training: planned.training, data: data.plan }, data };
       } catch (error) {
         data.close();
@@ -97,6 +111,27 @@ function plan(values: TrainValues, files: readonly string[]): Plan<RunConfig, Pr
       }
     },
   };
+}
+
+/** How batches are made, before the data are known. */
+function loading({ network, model }: RunPlan) {
+  const known = { batchSize: model.batchSize, seed: model.seed };
+  return network === "lagged"
+    ? resolveLaggedConfig({ ...known, spatialShape: [2, 2, 2] })
+    : resolveConfig(known);
+}
+
+function modelConfig({ network, model }: RunPlan, { cohort }: PreparedData): ModelConfig {
+  const fromData = { spatialShape: cohort.spatialShape, tolTime: cohort.frames };
+  return network === "lagged"
+    ? resolveLaggedConfig({ ...model, ...fromData } as LaggedOptions)
+    : resolveConfig({ ...model, ...fromData } as RecurrentVaeOptions);
+}
+
+/** The model of a run, on the current engine. */
+function buildModel({ model }: RunConfig, { train }: PreparedData): TrainedModel {
+  if (!isLagged(model)) return new RecurrentVae(model, { subjects: train.subjects });
+  return new LaggedVae(model, { subjects: train.subjects, voxels: modelledVoxels(train) });
 }
 
 /** Settings that may change when a run goes on; they stay changed. */

@@ -1,6 +1,14 @@
 /** Options for every field of the model's configuration, and the way back from values to a configuration. */
 import type { SpatialShape } from "../../base/arrays.ts";
-import { CONFIG_FIELDS, type RecurrentVaeOptions } from "../../models/recurrent_vae/config.ts";
+import {
+  CONFIG_FIELDS,
+  type RecurrentVaeConfig,
+  type RecurrentVaeOptions,
+} from "../../models/recurrent_vae/config.ts";
+import {
+  LAGGED_FIELDS,
+  type LaggedConfig,
+} from "../../models/recurrent_vae/lagged/lagged_config.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
 
 const GROUP = "Model";
@@ -129,6 +137,54 @@ export const MODEL_OPTIONS = [
   },
 ] as const satisfies readonly Option[];
 
+/** Options of the lagged model alone [recurrent-vae §16.1]. */
+export const LAGGED_OPTIONS = [
+  {
+    name: "lag",
+    kind: "integer",
+    value: "0|1",
+    help: "Preset default: whether a frame is seen through the state before as well",
+    otherwise: "1",
+    group: GROUP,
+  },
+  {
+    name: "lag-penalty",
+    kind: "number",
+    range: LAGGED_FIELDS.fields.lagPenalty.range,
+    help: "Preset default: weight of the penalty on that path",
+    otherwise: "0.5",
+    group: GROUP,
+  },
+  {
+    name: "no-convolutions",
+    kind: "flag",
+    help: "Preset default: linear and lag paths alone",
+    group: GROUP,
+  },
+  {
+    name: "noise",
+    kind: "choice",
+    choices: ["scalar", "voxel"],
+    help: "Preset default: one learned noise level, or one a voxel",
+    otherwise: "scalar",
+    group: GROUP,
+  },
+  {
+    name: "predictive",
+    kind: "number",
+    range: LAGGED_FIELDS.fields.predictive.range,
+    help: "Preset default: weight of the error of predictions one frame ahead",
+    otherwise: "0",
+    group: GROUP,
+  },
+  {
+    name: "offsets",
+    kind: "flag",
+    help: "Preset default: an offset z of every run, as the other presets have",
+    group: GROUP,
+  },
+] as const satisfies readonly Option[];
+
 /** Options for what belongs to the configuration and steers training. */
 export const SCHEDULE_OPTIONS = [
   {
@@ -151,7 +207,15 @@ export const SCHEDULE_OPTIONS = [
     name: "learning-rate",
     kind: "number",
     range: CONFIG_FIELDS.fields.learningRate.range,
-    help: "Step size",
+    help: "Step size; of preset default for all but the linear paths",
+    group: "Training",
+  },
+  {
+    name: "fast-rate",
+    kind: "number",
+    range: LAGGED_FIELDS.fields.fastRate.range,
+    help: "Preset default: step size of the linear paths",
+    otherwise: "0.005",
     group: "Training",
   },
   {
@@ -163,8 +227,26 @@ export const SCHEDULE_OPTIONS = [
   },
 ] as const satisfies readonly Option[];
 
+/** Fields of either network's configuration. */
+export type ModelFields =
+  & RecurrentVaeOptions
+  & Partial<Omit<LaggedConfig, keyof RecurrentVaeConfig>>;
+
+/** Fields that only the convolutional network has. */
+export const CONVOLUTIONAL_FIELDS: readonly string[] = Object.keys(CONFIG_FIELDS.fields)
+  .filter((name) => !(name in LAGGED_FIELDS.fields));
+
+/** Fields that only the lagged one has. */
+export const LAGGED_ONLY_FIELDS: readonly string[] = Object.keys(LAGGED_FIELDS.fields)
+  .filter((name) =>
+    !(name in CONFIG_FIELDS.fields) && name !== "network" && name !== "weightDecay"
+  );
+
 /** The values of both tables. */
-export type ModelValues = Values<typeof MODEL_OPTIONS> & Values<typeof SCHEDULE_OPTIONS>;
+export type ModelValues =
+  & Values<typeof MODEL_OPTIONS>
+  & Values<typeof LAGGED_OPTIONS>
+  & Values<typeof SCHEDULE_OPTIONS>;
 
 /**
  * The configuration fields that were given on the command line.
@@ -172,12 +254,18 @@ export type ModelValues = Values<typeof MODEL_OPTIONS> & Values<typeof SCHEDULE_
  * @param values Parsed options.
  * @returns Only fields that were given.
  */
-export function modelFields(values: ModelValues): RecurrentVaeOptions {
-  const fields: RecurrentVaeOptions = {
+export function modelFields(values: ModelValues): ModelFields {
+  const fields: ModelFields = {
+    lag: values["lag"] as 0 | 1 | undefined,
+    lagPenalty: values["lag-penalty"],
+    noise: values["noise"],
+    predictive: values["predictive"],
+    offsets: values["offsets"] || undefined,
+    fastRate: values["fast-rate"],
     latentDim: values["latent-dim"],
     encOutDim: values["enc-out-dim"],
     tolTime: values["tol-time"],
-    channels: values["channels"],
+    channels: values["no-convolutions"] ? [] : values["channels"],
     decoderChannels: values["decoder-channels"],
     normalization: values["normalization"],
     outputActivation: values["output-activation"],

@@ -2,8 +2,9 @@
 import type { NdArray } from "../../base/arrays.ts";
 import { type Cohort, type CohortSubject, selectSubjects } from "../../data/cohort.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
+import { voxelIndex } from "../../data/data_mask.ts";
 import { finiteOutside, openMask } from "../../data/mask.ts";
-import { isRunKind, type Normalization } from "../../data/normalization.ts";
+import type { Normalization } from "../../data/normalization.ts";
 import { groupedFolds, type Split, trainTestSplit } from "../../data/splits.ts";
 import type { OpenedData } from "../pipeline.ts";
 import { printNotes } from "./data_notes.ts";
@@ -36,6 +37,8 @@ export interface LoadingOptions {
   readonly cacheDirectory?: string;
   /** A method fixed before, instead of fitting the plan's kind to the training subjects. */
   readonly normalization?: Normalization;
+  /** What is to be said with the notes on the data. */
+  readonly remarks?: readonly string[];
 }
 
 /**
@@ -55,7 +58,7 @@ export async function prepareData(
     ? await openOwnData(source)
     : await openNewData(source);
   const { split, notes: divided } = divide(stored.subjects, plan, options.seed);
-  const notes = [...found, ...divided];
+  const notes = [...options.remarks ?? [], ...found, ...divided];
   const mask = plan.mask && await readMask(plan, stored, notes);
   const cohort = mask ? finiteOutside(stored, mask.data) : stored;
   const { batchSize, seed, memoryBudget, cacheDirectory } = options;
@@ -65,7 +68,7 @@ export async function prepareData(
     memoryBudget,
     cacheDirectory,
     normalization: options.normalization ?? plan.scaling,
-    ...(mask ? { mask: mask.data } : {}),
+    ...(mask && { mask: mask.data }),
   });
   const heldOut = await closingOnFailure(train, async () => {
     requireContrast(train);
@@ -86,7 +89,7 @@ export async function prepareData(
     split,
     train,
     heldOut,
-    ...maskOf(mask, train),
+    ...(mask ? { mask } : {}),
     notes,
     batchesPerEpoch: train.batchesPerEpoch,
     describe: (row) => train.cohort.subjects[row]?.id ?? `row ${row}`,
@@ -97,15 +100,17 @@ export async function prepareData(
   };
 }
 
-/** The mask that was given, or the one that was found. */
-function maskOf(
-  given: NdArray | undefined,
-  { normalization, spatialShape: [x, y, z] }: DataLoader,
-): { readonly mask?: NdArray } {
-  if (given) return { mask: given };
-  if (!isRunKind(normalization)) return {};
-  const data = Float32Array.from(normalization.mask.inside);
-  return { mask: { data, shape: [z, y, x] } };
+/**
+ * Linear indices of the voxels that are modelled: those of the normalisation's mask, or all.
+ *
+ * @param loader Of training runs.
+ */
+export function modelledVoxels(
+  { normalization, spatialShape }: Pick<DataLoader, "normalization" | "spatialShape">,
+): Int32Array {
+  if ("mask" in normalization) return voxelIndex(normalization.mask.inside);
+  const size = spatialShape.reduce((product, n) => product * n, 1);
+  return Int32Array.from({ length: size }, (_, voxel) => voxel);
 }
 
 async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>): Promise<T> {
@@ -155,9 +160,8 @@ export function divide(
     return { split: everyone, notes: [note] };
   }
   const notes: string[] = [];
-  let groups = subjects.map(({ group }) => group);
-  if (new Set(groups).size === 1) {
-    groups = subjects.map(({ id }) => id);
+  const groups = unitsOf(subjects);
+  if (new Set(subjects.map(({ group }) => group)).size === 1) {
     notes.push("All scans are of one subject, so whole scans are held out.");
   }
   const labels = subjects.map(({ label }) => label);
@@ -167,6 +171,16 @@ export function divide(
   }
   const split = trainTestSplit(groups, { labels, seed, testFraction: plan.heldOut });
   return { split, notes };
+}
+
+/**
+ * What stays whole when subjects are divided: the group of each, or the scan itself where all are of one group.
+ *
+ * @param subjects Of the cohort, in row order.
+ */
+export function unitsOf(subjects: readonly Pick<CohortSubject, "id" | "group">[]): string[] {
+  const groups = subjects.map(({ group }) => group);
+  return new Set(groups).size === 1 ? subjects.map(({ id }) => id) : groups;
 }
 
 /**

@@ -1,4 +1,6 @@
 /** `recvae reconstruct`: what a trained run makes of scans, as NIfTI in the scans' own intensities. */
+import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import { isLagged } from "./run_config.ts";
 import { evaluateHeldOut } from "./held_out.ts";
 import type { Cohort } from "../../data/cohort.ts";
 import { makeFolder } from "../../files/whole_folder.ts";
@@ -62,6 +64,11 @@ export const reconstructVerb = defineVerb({
       const inputs = subjects.map(({ id }) => id);
       requireFreeOutputs(uniqueStems(subjects).map(pathOf), { force: values.force, inputs });
     };
+    if (innerSteps > 0 && isLagged(run.config.model)) {
+      throw new UsageError(
+        "--fit-offsets is for runs of presets conv and original: this run's scans have no offset left",
+      );
+    }
     return await withModelAndScans(run, { values, files, check }, async (model, loader) => {
       const stems = uniqueStems(loader.cohort.subjects);
       const paths: string[] = [];
@@ -70,7 +77,7 @@ export const reconstructVerb = defineVerb({
       await sayingWhatIsSafe(safe, async () => {
         makeFolder(out);
         for (const [row, stem] of stems.entries()) {
-          const fitted = innerSteps > 0
+          const fitted = innerSteps > 0 && model instanceof RecurrentVae
             ? await evaluateHeldOut(model, loader.batch([row]), { innerSteps })
             : null;
           const path = pathOf(stem);

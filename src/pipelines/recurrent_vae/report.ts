@@ -1,13 +1,28 @@
 /** Scores a trained recurrent VAE and writes what people look at beside the summary. */
-import { isRunKind } from "../../data/normalization.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
 import type { ReportSource, RunSummary } from "../pipeline.ts";
-import { compareHeldOut, type HeldOutComparison } from "./comparison.ts";
+import { scoreLagged } from "./lagged_scores.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { writeReport, writeResults } from "./results.ts";
 import type { RunConfig } from "./run_config.ts";
-import { scoreHeldOut, type Scores, scoreTrained } from "./scores.ts";
+import { type AnyScores, scoreHeldOut, type ScoreOptions, scoreTrained } from "./scores.ts";
 import { summarise, summaryText } from "./summary.ts";
+import type { TrainedModel } from "./trained_model.ts";
+
+/**
+ * Scores of held-out runs beside the baselines that the model's network calls for.
+ *
+ * @param model Trained.
+ * @param data Training and held-out runs.
+ * @param options Of models with offsets.
+ */
+export function scoreAny(
+  model: TrainedModel,
+  data: Parameters<typeof scoreHeldOut>[1],
+  options: ScoreOptions,
+): Promise<AnyScores> {
+  return model instanceof LaggedVae ? scoreLagged(model, data) : scoreHeldOut(model, data, options);
+}
 
 /**
  * Scores, results, figures and page of a run, and its summary.
@@ -16,10 +31,13 @@ import { summarise, summaryText } from "./summary.ts";
  * @throws {WriteError} when a file cannot be written.
  */
 export async function reportRun(
-  source: ReportSource<RunConfig, PreparedData, RecurrentVae>,
+  source: ReportSource<RunConfig, PreparedData, TrainedModel>,
 ): Promise<RunSummary> {
   const { folder, config, data, model } = source;
-  const scores = await scoresOf(model, data, config.training);
+  const scores = data.heldOut && await scoreAny(model, { ...data, heldOut: data.heldOut }, {
+    fitOffsets: config.training.fitOffsets,
+    ...(data.mask ? { mask: data.mask } : {}),
+  });
   const trainedOn = await scoreTrained(model, data);
   const results = await writeResults(folder, model, data);
   const { metrics, ended, weightsOf, divergence } = source.outcome;
@@ -29,7 +47,7 @@ export async function reportRun(
     ended,
     divergedIn: divergence?.epoch ?? null,
     weightsOf,
-    ...scores,
+    scores,
     trainedOn,
     latents: results,
     eigenvalues: results.eigenvalues,
@@ -43,19 +61,4 @@ export async function reportRun(
     summary: text,
   });
   return { json: summary, text: text.trimEnd() };
-}
-
-/** Scores on the held-out runs: of the kind that the normalisation calls for. */
-export async function scoresOf(
-  model: RecurrentVae,
-  { train, heldOut, mask }: Pick<PreparedData, "train" | "heldOut" | "mask">,
-  { fitOffsets }: { readonly fitOffsets: number },
-): Promise<{ readonly scores: Scores | null; readonly comparison: HeldOutComparison | null }> {
-  if (!heldOut) return { scores: null, comparison: null };
-  const data = { train, heldOut };
-  if (isRunKind(train.normalization)) {
-    return { scores: null, comparison: await compareHeldOut(model, data, { fitOffsets }) };
-  }
-  const options = { fitOffsets, ...(mask ? { mask } : {}) };
-  return { scores: await scoreHeldOut(model, data, options), comparison: null };
 }

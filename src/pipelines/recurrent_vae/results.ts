@@ -8,7 +8,7 @@ import { makeFolder } from "../../files/whole_folder.ts";
 import { reportDynamics, type ReportedDynamics } from "../../evaluation/reported_dynamics.ts";
 import type { NiftiImageFacts } from "../../formats/nifti_write.ts";
 import { type Eigenvalue, eigenvalues } from "../../linalg/eigenvalues.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { eigenvaluePlot } from "../../reports/eigenvalue_plot.ts";
 import { latentTrajectories } from "../../reports/latent_trajectories.ts";
 import { type EpochRecord, lossCurve } from "../../reports/loss_curve.ts";
@@ -20,6 +20,7 @@ import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
 import { rollOut, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
+import { RESULT_FILES } from "./result_files.ts";
 import { uniqueStems } from "./scan_names.ts";
 
 /** What the figures and the summary need. */
@@ -55,10 +56,10 @@ export interface RunResults {
  */
 export async function writeResults(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   data: PreparedData,
 ): Promise<RunResults> {
-  for (const name of [RUN_LAYOUT.latents, RUN_LAYOUT.reconstructions]) {
+  for (const name of [RESULT_FILES.latents, RESULT_FILES.reconstructions]) {
     makeFolder(`${folder}/${name}`, { parents: false });
   }
   const stems = uniqueStems(data.cohort.subjects);
@@ -82,8 +83,8 @@ export async function writeResults(
     ...(grid ? { affine: grid.affine } : {}),
   };
   const maps = await latentMaps(model, trained.map(({ states }) => states));
-  await writeMaps(`${folder}/${RUN_LAYOUT.maps}`, maps, space);
-  await writeFoundMask(`${folder}/${RUN_LAYOUT.mask}`, data.train, space);
+  await writeMaps(`${folder}/${RESULT_FILES.maps}`, maps, space);
+  await writeFoundMask(`${folder}/${RESULT_FILES.mask}`, data.train, space);
   const dynamics = reportDynamics(trained.map(({ states }) => ({ states: states.data })), width);
   const spectrum = writeTransition(folder, model.transitionMatrix, { repetitionTime, dynamics });
   const shown = heldOut ?? trained;
@@ -124,18 +125,18 @@ interface RolloutPlan {
 
 async function rollOutAll(
   folder: string,
-  model: RecurrentVae,
+  model: ReconstructingModel,
   plan: RolloutPlan,
 ): Promise<Trajectory[]> {
   const trajectories: Trajectory[] = [];
   for (const [row, stem] of plan.stems.entries()) {
-    const path = `${folder}/${RUN_LAYOUT.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
+    const path = `${folder}/${RESULT_FILES.reconstructions}/${stem}_desc-reconstruction_bold.nii`;
     const trajectory = await rollOut(model, plan.loader, {
       row,
       ...(plan.offset ? { offset: plan.offset(row) } : {}),
       ...(plan.reconstruct ? { path } : {}),
     });
-    writeStates(statePaths(`${folder}/${RUN_LAYOUT.latents}`, stem), trajectory);
+    writeStates(statePaths(`${folder}/${RESULT_FILES.latents}`, stem), trajectory);
     trajectories.push(trajectory);
   }
   return trajectories;
@@ -159,7 +160,7 @@ function writeSubjects(folder: string, data: PreparedData, stems: readonly strin
     const file = data.plan.files?.[row].path ?? id;
     lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}\t${subject ?? "n/a"}`);
   });
-  writeWhole(`${folder}/${RUN_LAYOUT.subjects}`, lines.join("\n") + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.subjects}`, lines.join("\n") + "\n");
 }
 
 function writeTransition(
@@ -177,7 +178,7 @@ function writeTransition(
     modes: dynamics.modes,
   };
   const content = { F: rowsOf(data), repetitionTime, eigenvalues: spectrum, leastSquares };
-  writeWhole(`${folder}/${RUN_LAYOUT.transition}`, toJson(content) + "\n");
+  writeWhole(`${folder}/${RESULT_FILES.transition}`, toJson(content) + "\n");
   return spectrum;
 }
 
@@ -228,7 +229,7 @@ export function writeReport(
       }),
       caption:
         "Change of the volume, in the units the model sees, for one standard deviation of each dimension; all slices " +
-        `are in ${RUN_LAYOUT.maps}.`,
+        `are in ${RESULT_FILES.maps}.`,
     },
     eigenvalues: {
       svg: eigenvaluePlot(
@@ -237,9 +238,9 @@ export function writeReport(
       caption: "Inside the circle a mode decays; off the real axis it oscillates.",
     },
   };
-  makeFolder(`${folder}/${RUN_LAYOUT.figures}`, { parents: false });
+  makeFolder(`${folder}/${RESULT_FILES.figures}`, { parents: false });
   for (const [name, { svg }] of Object.entries(figures)) {
-    writeWhole(`${folder}/${RUN_LAYOUT.figures}/${name}.svg`, svg);
+    writeWhole(`${folder}/${RESULT_FILES.figures}/${name}.svg`, svg);
   }
   const page = reportPage({
     title: `recvae run ${folder.split("/").at(-1)}`,

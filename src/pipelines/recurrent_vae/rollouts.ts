@@ -8,7 +8,7 @@ import { invertScaling } from "../../data/normalization.ts";
 import type { ScanSpace, ScanView } from "../../data/scan_view.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import { writeWhole } from "../../files/whole_file.ts";
-import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 
 /** Where a scan lies in space and time. */
 export interface ScanPlace extends ScanSpace {
@@ -93,7 +93,7 @@ export interface RolloutOptions {
  * @throws {WriteError} when the reconstruction cannot be written; no part of it is left behind then.
  */
 export async function rollOut(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   loader: DataLoader,
   options: RolloutOptions,
 ): Promise<Trajectory> {

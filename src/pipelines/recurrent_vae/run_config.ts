@@ -7,24 +7,47 @@ import {
   type RecurrentVaeConfig,
   resolveConfig,
 } from "../../models/recurrent_vae/config.ts";
+import {
+  LAGGED_FIELDS,
+  type LaggedConfig,
+  type LaggedOptions,
+  resolveLaggedConfig,
+} from "../../models/recurrent_vae/lagged/lagged_config.ts";
 import type { JsonRecord } from "../../training/run_contents.ts";
 import { DATA_FIELDS, TRAINING_FIELDS } from "./settings.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
+/** Configuration of a model of the family, whichever its network. */
+export type ModelConfig = RecurrentVaeConfig | LaggedConfig;
+
+/** Whether a configuration is one of the lagged model. */
+export function isLagged(config: ModelConfig): config is LaggedConfig {
+  return "network" in config && config.network === "lagged";
+}
+
 /** A run's configuration, complete. */
 export interface RunConfig {
-  readonly model: RecurrentVaeConfig;
+  readonly model: ModelConfig;
   readonly training: TrainingPlan;
   readonly data: TrainingDataPlan;
 }
 
-/** Every field of config.json. */
-const RUN_FIELDS = record<RecurrentVaeConfig & Omit<RunConfig, "model"> & { __epoch__?: number }>({
-  ...CONFIG_FIELDS.fields,
+const RUN_SECTIONS = {
   training: TRAINING_FIELDS,
   data: DATA_FIELDS,
   __epoch__: integer({ least: 0 }),
-});
+};
+
+type Sections = Omit<RunConfig, "model"> & { __epoch__?: number };
+
+/** Every field of config.json, by network. */
+const RUN_FIELDS = {
+  convolutional: record<RecurrentVaeConfig & Sections>({
+    ...CONFIG_FIELDS.fields,
+    ...RUN_SECTIONS,
+  }),
+  lagged: record<LaggedConfig & Sections>({ ...LAGGED_FIELDS.fields, ...RUN_SECTIONS }),
+};
 
 /**
  * The content of config.json: the model's fields at the top as the Python package has them, training and
@@ -44,7 +67,8 @@ export function configToJson(config: RunConfig): JsonRecord {
  * @throws {CheckpointError} when training or data are missing, and naming a field that cannot be used.
  */
 export function configFromJson(json: JsonRecord | undefined, folder: string): RunConfig {
-  const { training, data: section, __epoch__: _epoch, ...model } = json ?? {};
+  const { training: stored, data: section, __epoch__: _epoch, ...model } = json ?? {};
+  const training = withPresetName(stored, model);
   const data = withMaskRecord(section);
   if (!isRecord(training) || !isRecord(data)) {
     throw new CheckpointError(
@@ -58,7 +82,8 @@ export function configFromJson(json: JsonRecord | undefined, folder: string): Ru
       folder,
       `Cannot use the run "${folder}": in its ${RUN_LAYOUT.config} ${why}; restore the file`,
     );
-  const problem = findProblem({ ...json, data }, RUN_FIELDS, { noun: "field" });
+  const known = RUN_FIELDS[model.network === "lagged" ? "lagged" : "convolutional"];
+  const problem = findProblem({ ...json, training, data }, known, { noun: "field" });
   if (problem) throw refuse(problem.clause);
   const config = {
     model: modelOf(model, refuse),
@@ -68,6 +93,20 @@ export function configFromJson(json: JsonRecord | undefined, folder: string): Ru
   const mismatch = dataProblem(config);
   if (mismatch) throw refuse(mismatch);
   return config;
+}
+
+/**
+ * The section `training` with the preset's name of today: what versions before 0.2 called default is `conv`.
+ *
+ * @param training The section, not checked yet.
+ * @param model The fields beside it.
+ */
+export function withPresetName(
+  training: unknown,
+  model: Readonly<Record<string, unknown>>,
+): unknown {
+  const old = isRecord(training) && training.preset === "default" && model.network === undefined;
+  return old ? { ...training, preset: "conv" } : training;
 }
 
 /**
@@ -84,9 +123,11 @@ export function withMaskRecord(data: unknown): unknown {
 function modelOf(
   fields: Readonly<Record<string, unknown>>,
   refuse: (why: string) => CheckpointError,
-): RecurrentVaeConfig {
+): ModelConfig {
   try {
-    return resolveConfig(fields);
+    return fields.network === "lagged"
+      ? resolveLaggedConfig(fields as unknown as LaggedOptions)
+      : resolveConfig(fields);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw refuse(error.message.replace("Cannot use the configuration: ", ""));

@@ -1,4 +1,5 @@
 /** Scores of a trained model on runs that were not trained on, beside the baselines. */
+import type { LaggedScores } from "./lagged_scores.ts";
 import type { NdArray } from "../../base/arrays.ts";
 import type { FrameBatch } from "../../base/frames.ts";
 import { type BaselineComparison, compareWithBaselines, scoreModel } from "./baselines.ts";
@@ -6,6 +7,7 @@ import { evaluateHeldOut } from "./held_out.ts";
 import type { ReconstructionScore } from "../../evaluation/reconstruction_score.ts";
 import type { DataLoader } from "../../data/loader.ts";
 import type { RecurrentVae } from "../../models/recurrent_vae/model.ts";
+import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 import { batchesInOrder } from "./prepared_data.ts";
 
 /** Work allowed for the principal components of the training frames. */
@@ -18,6 +20,9 @@ export interface Scores extends BaselineComparison {
   /** Held-out runs. */
   readonly runs: number;
 }
+
+/** Scores of either network. */
+export type AnyScores = Scores | LaggedScores;
 
 /** Options of {@link scoreHeldOut}. */
 export interface ScoreOptions {
@@ -81,7 +86,7 @@ export async function scoreFitted(
  * @param data Its training runs and mask.
  */
 export async function scoreTrained(
-  model: RecurrentVae,
+  model: ReconstructingModel,
   data: { readonly train: DataLoader; readonly mask?: NdArray },
 ): Promise<ReconstructionScore> {
   const table = await model.subjectOffsets();
@@ -100,8 +105,12 @@ export async function scoreTrained(
   });
 }
 
-/** Frames for the principal components that cost at most about half a minute. */
-function affordableFrames(loader: DataLoader): number {
+/**
+ * Frames for the principal components that cost at most about half a minute.
+ *
+ * @param loader Of the frames.
+ */
+export function affordableFrames(loader: DataLoader): number {
   const voxels = loader.spatialShape.reduce((product, n) => product * n, 1);
   return Math.max(4 * 16, Math.floor(Math.sqrt(2 * PCA_MULTIPLY_ADDS / voxels)));
 }

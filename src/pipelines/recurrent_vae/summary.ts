@@ -6,13 +6,12 @@ import type { Eigenvalue } from "../../linalg/eigenvalues.ts";
 import type { EarlyStoppingState } from "../../training/early_stopping.ts";
 import type { EndReason, EpochMetrics } from "../../training/loop.ts";
 import { formatDuration } from "../../training/progress.ts";
-import type { HeldOutComparison } from "./comparison.ts";
-import { comparisonLines } from "./comparison_lines.ts";
 import { findNoDynamics, type Latents, type NoDynamics } from "./collapse.ts";
 import { dynamicsLines } from "./dynamics.ts";
 import type { PreparedData } from "./prepared_data.ts";
-import type { RunConfig } from "./run_config.ts";
-import { explained, type Scores } from "./scores.ts";
+import { isLaggedScores, laggedScoreLines } from "./lagged_scores.ts";
+import { isLagged, type ModelConfig, type RunConfig } from "./run_config.ts";
+import { type AnyScores, explained, type Scores } from "./scores.ts";
 
 /** Everything the summary says. */
 export interface RunSummary {
@@ -38,10 +37,8 @@ export interface RunSummary {
     /** The epoch with the lowest training loss, counted from 1; null when it was not looked for. */
     readonly best: { readonly epoch: number; readonly loss: number } | null;
   };
-  /** Null when nothing was held out, and where there is a comparison instead. */
-  readonly scores: Scores | null;
-  /** Of data normalised run by run; null otherwise, and when nothing was held out. */
-  readonly comparison: HeldOutComparison | null;
+  /** Null when nothing was held out. */
+  readonly scores: AnyScores | null;
   /** Reconstruction of the runs that were trained on. */
   readonly trainedOn: ReconstructionScore;
   /** Of training's F. */
@@ -67,8 +64,7 @@ export interface SummarySources {
   readonly weightsOf: number | null;
   readonly best: EarlyStoppingState;
   readonly seconds: number;
-  readonly scores: Scores | null;
-  readonly comparison: HeldOutComparison | null;
+  readonly scores: AnyScores | null;
   readonly trainedOn: ReconstructionScore;
   /** Of the runs the figures show. */
   readonly latents: Latents;
@@ -79,10 +75,9 @@ export interface SummarySources {
 
 /** Gathers the facts. */
 export function summarise(sources: SummarySources): RunSummary {
-  const { folder, config, engine, data, metrics, scores, comparison, trainedOn } = sources;
+  const { folder, config, engine, data, metrics, scores, trainedOn } = sources;
   const { best, bestEpoch } = sources.best;
-  const share = scores ? explained(scores.model, scores) : comparison?.model.model.share ?? null;
-  const noDynamics = findNoDynamics(sources.latents, config.model, { share });
+  const noDynamics = findNoDynamics(sources.latents, config.model, { scores });
   return {
     folder,
     config,
@@ -104,7 +99,6 @@ export function summarise(sources: SummarySources): RunSummary {
       best: best === null || bestEpoch === null ? null : { epoch: bestEpoch + 1, loss: best },
     },
     scores,
-    comparison,
     trainedOn,
     eigenvalues: sources.eigenvalues,
     dynamics: sources.dynamics,
@@ -128,8 +122,10 @@ export function summaryText(summary: RunSummary): string {
     `Run       ${summary.folder}`,
     `Data      ${facts.runs} runs (${facts.trained} trained on, ${facts.heldOut} held out), ` +
     `${model.spatialShape.join("×")} voxels, ${model.tolTime} frames${time}: ${source[data.kind]}`,
-    `Model     ${model.latentDim} latent dimensions, ${model.channels.length} levels of ` +
-    `${model.channels.join(", ")} channels, preset ${training.preset}, seed ${model.seed}`,
+    `Model     ${model.latentDim} latent dimensions, ${
+      networkWords(model)
+    }, preset ${training.preset}, ` +
+    `seed ${model.seed}`,
     `Training  ${summary.training.epochs} of ${model.epochs} epochs on ${engine.name} ` +
     `(${engine.detail}) in ${formatDuration(summary.training.seconds * 1000)}; mean loss ` +
     `${digits(summary.training.firstLoss)} -> ${digits(summary.training.lastLoss)}`,
@@ -149,6 +145,17 @@ export function summaryText(summary: RunSummary): string {
     "",
     `Open ${summary.folder}/report.html for figures. weights.safetensors loads in PyTorch.`,
   ].join("\n") + "\n";
+}
+
+/** The paths of a network. */
+function networkWords(model: ModelConfig): string {
+  const { length } = model.channels;
+  const levels = `${length} ${length === 1 ? "level" : "levels"} of ${
+    model.channels.join(", ")
+  } channels`;
+  if (!isLagged(model)) return levels;
+  const linear = model.lag === 1 ? "linear and lag paths" : "linear paths";
+  return length === 0 ? linear : `${linear} beside ${levels}`;
 }
 
 /** Which epoch's weights were kept, where that was a choice, and why training ended early. */
@@ -176,8 +183,7 @@ function weightsLines(
   return [...lines, `Weights   of epoch ${weightsOf} of ${epochs}${last} ${reason}`];
 }
 
-function scoreLines({ scores, comparison, trainedOn, config, data }: RunSummary): string[] {
-  if (comparison) return comparisonLines(comparison, config);
+function scoreLines({ scores, trainedOn, config, data }: RunSummary): string[] {
   const inside = config.data.mask === undefined ? "" : ", inside the mask";
   if (scores === null) {
     return [
@@ -190,6 +196,7 @@ function scoreLines({ scores, comparison, trainedOn, config, data }: RunSummary)
         : "  Nothing was held out; --held-out 0.25 scores runs the model has not seen.",
     ];
   }
+  if (isLaggedScores(scores)) return laggedScoreLines(scores);
   return [
     ...scoreTable(scores, inside),
     `  Trained-on runs, for comparison: mean squared error ${digits(trainedOn.mse)}.`,

@@ -1,17 +1,29 @@
 /** Options of `recvae train`, and the complete plan of a run they come to. */
 import type { FileRecord } from "../../data/file_record.ts";
 import type { NormalizationKind } from "../../data/normalization.ts";
-import type { RecurrentVaeOptions } from "../../models/recurrent_vae/config.ts";
 import type { OptimiserKind } from "../../training/optimisers.ts";
 import type { ScheduleKind } from "../../training/schedules.ts";
 import { type ConfigFile, NO_CONFIG } from "./config_file.ts";
-import { type DataPlan, OWN_DATA_OPTIONS, planData, SOURCE_OPTIONS } from "./data_options.ts";
+import {
+  type DataPlan,
+  OWN_DATA_OPTIONS,
+  planData,
+  shippedMask,
+  SOURCE_OPTIONS,
+} from "./data_options.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { resumeOption, RUN_OPTIONS } from "../run_options.ts";
-import { MODEL_OPTIONS, modelFields, SCHEDULE_OPTIONS } from "./model_options.ts";
+import {
+  LAGGED_OPTIONS,
+  MODEL_OPTIONS,
+  type ModelFields,
+  modelFields,
+  SCHEDULE_OPTIONS,
+} from "./model_options.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
+import { decayOf, presetFor, requireNetwork, requireScaling } from "./network_choice.ts";
 import { type Preset, PRESETS, SHIPPED_DATA_MODEL } from "./presets.ts";
-import { DATA_FIELDS, foldOf, SCALINGS, TRAINING_FIELDS } from "./settings.ts";
+import { DATA_FIELDS, foldOf, TRAINING_FIELDS } from "./settings.ts";
 
 /** Options that may accompany --resume, beside those of every family. */
 export const CHANGEABLE: readonly string[] = [
@@ -46,20 +58,28 @@ export const TRAIN_OPTIONS = [
   {
     name: "scaling",
     kind: "choice",
-    choices: SCALINGS,
+    choices: [
+      "run-z-score",
+      "run-detrend",
+      "train-residual",
+      "min-max",
+      "z-score",
+      "train-z-score",
+      "none",
+    ],
     value: "KIND",
     help:
-      "Normalisation of the data: run-z-score (each voxel of each run inside the mask), run-detrend (the same in percent " +
-      "of the mean), train-residual, min-max, z-score, train-z-score or none",
+      "Normalisation of the data: run-z-score or run-detrend (each run's voxels by their own mean and trend), " +
+      "train-residual, min-max, z-score, train-z-score or none",
+    otherwise: "the preset's",
     group: "Data",
   },
   {
     name: "mask",
     kind: "text",
     value: "FILE",
-    help:
-      "Count only voxels inside this mask in the reconstruction loss and the scores; run-z-score and run-detrend find " +
-      "one in the mean image without it",
+    help: "Count only voxels inside this mask; with preset default nothing else is modelled",
+    otherwise: "preset default: voxels that are bright on the mean image",
     group: "Data",
   },
   {
@@ -79,6 +99,7 @@ export const TRAIN_OPTIONS = [
     group: "Data",
   },
   ...MODEL_OPTIONS,
+  ...LAGGED_OPTIONS,
   ...SCHEDULE_OPTIONS,
   {
     name: "config",
@@ -90,8 +111,10 @@ export const TRAIN_OPTIONS = [
   {
     name: "preset",
     kind: "choice",
-    choices: ["default", "original"],
-    help: "Settings to start from; original ones are known to learn little",
+    choices: ["default", "conv", "original"],
+    help:
+      "Settings to start from: default has linear and lag paths beside the convolutions, conv convolutions alone; " +
+      "original ones are known to learn little",
     otherwise: "default",
     group: "Training",
   },
@@ -232,8 +255,11 @@ export interface TrainingDataPlan extends DataPlan {
 
 /** Everything a run is determined by, beside the engine. */
 export interface RunPlan {
+  /** Said before the data are opened. */
+  readonly notes: readonly string[];
   /** Fields of the configuration; those that follow from the data are still open. */
-  readonly model: RecurrentVaeOptions;
+  readonly network: "lagged" | "convolutional";
+  readonly model: ModelFields;
   readonly training: TrainingPlan;
   readonly data: TrainingDataPlan;
 }
@@ -251,9 +277,11 @@ export function planRun(
   files: readonly string[],
   file: ConfigFile = NO_CONFIG,
 ): RunPlan {
-  const name = values.preset ?? file.training.preset ?? "default";
-  const preset: Preset = PRESETS[name];
   const fields = { ...file.model, ...modelFields(values) };
+  const { name, notes } = presetFor(values, file, fields);
+  const preset: Preset = PRESETS[name];
+  const { network } = preset;
+  requireNetwork(values, fields, network);
   const source = planData(
     { ...values, "group-by": values["group-by"] ?? file.data.groupBy },
     files,
@@ -263,23 +291,27 @@ export function planRun(
       ...(name === "default" ? { mostFrames: null } : {}),
     },
   );
-  const shipped = source.kind === "shipped" && name === "default" ? SHIPPED_DATA_MODEL : {};
+  const shipped = source.kind === "shipped" && name === "conv" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
   const heldOut = values["held-out"] ?? file.data.heldOut ?? 0.25;
   if (values.fold !== undefined && values["held-out"] !== undefined) {
     throw new UsageError("--held-out and --fold both say what is held out; leave one of them out");
   }
   const fold = values.fold ?? (values["held-out"] === undefined ? file.data.fold : undefined);
-  const mask = values.mask ?? file.data.mask;
+  const mask = values.mask ?? file.data.mask ??
+    (source.kind === "shipped" && network === "lagged" ? shippedMask() : undefined);
   const maskLabels = values["mask-label"] ??
     (values.mask === undefined ? file.data.maskLabels : undefined);
   if (values["mask-label"] && mask === undefined) {
     throw new UsageError("--mask-label says which labels of --mask FILE are inside; name the file");
   }
   if (fold !== undefined) parseFold(fold);
-  requireKl(values, fields.temporalLoss);
+  if (network === "convolutional") requireKl(values, fields.temporalLoss);
+  requireScaling(values, { network, output: fields.outputActivation });
   return {
-    model: { ...preset.model, ...widths, ...fields },
+    network,
+    notes,
+    model: { ...preset.model, ...widths, ...fields, ...decayOf(values, file, network) },
     training: planTraining(values, { ...file.training, preset: name }),
     data: {
       ...source,
@@ -290,7 +322,7 @@ export function planRun(
   };
 }
 
-/** Options of the KL divergence go with it. Both presets have the squared distance. */
+/** Options of the KL divergence go with it. Both presets of the convolutional network have the squared distance. */
 function requireKl(values: TrainValues, temporalLoss: string = "squared"): void {
   if (temporalLoss === "kl") return;
   for (const name of ["kl-weight", "kl-ramp"] as const) {

@@ -5,8 +5,10 @@ import { findFiles } from "../../data/file_record.ts";
 import { buildDataLoader, type DataLoader } from "../../data/loader.ts";
 import { finiteOutside, openMask } from "../../data/mask.ts";
 import { type Normalization, parseNormalization } from "../../data/normalization.ts";
+import { LaggedVae } from "../../models/recurrent_vae/lagged/lagged_vae.ts";
 import { RecurrentVae } from "../../models/recurrent_vae/model.ts";
 import { readRun } from "../../training/run_folder.ts";
+import type { NamedArrays } from "../../training/weight_holder.ts";
 import { droppedFrames, printNotes } from "./data_notes.ts";
 import {
   locatedFile,
@@ -22,8 +24,12 @@ import { UsageError, type Values } from "../option_table.ts";
 import { temporaryFolder } from "../output_permissions.ts";
 import { openOwnData, ownDataOf, requireGrid } from "./own_data.ts";
 import { scanNotes } from "./scan_notes.ts";
+import { modelledVoxels } from "./prepared_data.ts";
 import { withSteadyFrames } from "./steady_frames.ts";
-import { configFromJson, type RunConfig } from "./run_config.ts";
+import { configFromJson, isLagged, type RunConfig } from "./run_config.ts";
+
+/** A model of the family, whichever its network. */
+export type TrainedModel = RecurrentVae | LaggedVae;
 
 /** A run on disk, read. */
 export interface SavedRun {
@@ -33,7 +39,7 @@ export interface SavedRun {
   /** Epochs trained. */
   readonly epoch: number;
   /** Builds the model on the current engine. */
-  model(): RecurrentVae;
+  model(): TrainedModel;
 }
 
 /**
@@ -58,8 +64,25 @@ export async function openRun(folder: string): Promise<SavedRun> {
     config,
     normalization,
     epoch,
-    model: () => new RecurrentVae(config.model, { subjects, weights: new Map(weights) }).eval(),
+    model: () => modelOf(config, { subjects, weights, normalization }),
   };
+}
+
+function modelOf(
+  { model }: RunConfig,
+  { subjects, weights, normalization }: {
+    readonly subjects: number;
+    readonly weights: NamedArrays;
+    readonly normalization: Normalization;
+  },
+): TrainedModel {
+  const stored = { subjects, weights: new Map(weights) };
+  if (!isLagged(model)) return new RecurrentVae(model, stored).eval();
+  const { spatialShape } = model;
+  return new LaggedVae(model, {
+    ...stored,
+    voxels: modelledVoxels({ normalization, spatialShape }),
+  });
 }
 
 function normalizationOf(folder: string, json: unknown): Normalization {
@@ -224,7 +247,7 @@ export interface ScanRequest {
 export async function withModelAndScans<R>(
   run: SavedRun,
   request: ScanRequest,
-  body: (model: RecurrentVae, loader: DataLoader) => Promise<R>,
+  body: (model: TrainedModel, loader: DataLoader) => Promise<R>,
 ): Promise<R> {
   return await withModel(run, request, { load: loadScans, body });
 }
@@ -239,7 +262,7 @@ export async function withModelAndScans<R>(
 export async function withModelAndWholeScans<R>(
   run: SavedRun,
   request: ScanRequest,
-  body: (model: RecurrentVae, scans: WholeScans) => Promise<R>,
+  body: (model: TrainedModel, scans: WholeScans) => Promise<R>,
 ): Promise<R> {
   return await withModel(run, request, { load: loadWholeScans, body });
 }
@@ -249,7 +272,7 @@ async function withModel<S extends { close(): void }, R>(
   request: ScanRequest,
   { load, body }: {
     readonly load: (run: SavedRun, request: ScanRequest) => Promise<S>;
-    readonly body: (model: RecurrentVae, scans: S) => Promise<R>;
+    readonly body: (model: TrainedModel, scans: S) => Promise<R>;
   },
 ): Promise<R> {
   const scans = await load(run, request);

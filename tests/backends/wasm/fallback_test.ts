@@ -6,7 +6,7 @@ import { tf } from "../../../src/deps/tfjs.ts";
 import { TAPE_MODELS, type TapeModel } from "../../support/tape_models.ts";
 
 /** One forward and one backward pass. */
-function step(model: TapeModel, shapes: readonly number[][]): KernelProfile {
+function step(model: TapeModel, shapes: readonly number[][]): Promise<KernelProfile> {
   return profileKernels(() =>
     tf.tidy(() => {
       const weights = shapes.map((shape) => tf.randomNormal(shape, 0, 0.1));
@@ -28,7 +28,7 @@ for (const [name, [model, shapes]] of Object.entries(TAPE_MODELS)) {
     sanitizeResources: false,
     async fn() {
       await selectBackend("wasm");
-      const profile = step(model, shapes);
+      const profile = await step(model, shapes);
       assert(profile.uses.length > 5);
       assertEquals(fallbacksOf(profile), []);
       assertEquals(profile.fallbackShare, 0);
@@ -42,7 +42,7 @@ Deno.test({
   sanitizeResources: false,
   async fn() {
     await selectBackend("wasm");
-    const profile = profileKernels(() =>
+    const profile = await profileKernels(() =>
       tf.tidy(() => {
         tf.atan(tf.add(tf.ones([3]), 1));
         tf.slice(tf.ones([2, 1, 2, 1, 2, 1]), [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]);

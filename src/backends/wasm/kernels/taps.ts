@@ -1,6 +1,6 @@
 /** Sparse linear maps along axes (tap_contract.ts), on `wasm/elementwise/taps.cpp`. */
 import type { tf } from "../../../deps/tfjs.ts";
-import { sampleValues, TAP_KERNEL, type TapMap } from "../../tap_contract.ts";
+import { type AxisTaps, sampleValues, TAP_KERNEL, type TapMap } from "../../tap_contract.ts";
 import type { Output, WasmBackend } from "../backend.ts";
 import { ParameterLayout } from "../parameters.ts";
 import type { Kernel, KernelCall, KernelTable } from "./kernel.ts";
@@ -40,8 +40,48 @@ const LAYOUT = new ParameterLayout({
  */
 export function tapSum(backend: WasmBackend, x: tf.TensorInfo, map: TapMap): tf.TensorInfo {
   const y = backend.output(map.outputShape);
-  launch(backend, "f32_tap_sum", { map, x, y: y.address });
+  const moves = map.inner === 1 ? movesOf(map) : null;
+  if (moves) move(backend, { map, x, y: y.address }, moves);
+  else launch(backend, "f32_tap_sum", { map, x, y: y.address });
   return y.info;
+}
+
+/** Single values that change their places: `to[i]` takes the value at `from[i]`, all other places are 0. */
+interface Moves {
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+}
+
+/** By the last axis of the map. */
+const knownMoves = new WeakMap<AxisTaps, Moves | null>();
+
+/** Null for maps that do more than move single values along their last axis. */
+function movesOf({ axes: [z, y, x] }: TapMap): Moves | null {
+  if (z.to.length * y.to.length * z.at.length * y.at.length !== 1) return null;
+  const known = knownMoves.get(x);
+  if (known !== undefined) return known;
+  const { first, source, weight, at, to } = x;
+  const single = first.every((tap, p) => p === 0 || tap - first[p - 1] <= 1);
+  const moves = single && weight.every((factor) => factor === 1)
+    ? {
+      from: source.map((q) => at[q]),
+      to: to.filter((_, p) => first[p + 1] > first[p]),
+    }
+    : null;
+  knownMoves.set(x, moves);
+  return moves;
+}
+
+/** An axis of a hundred thousand places is moved before its tables would be with the kernel. */
+function move(backend: WasmBackend, { map, x, y }: Task, { from, to }: Moves): void {
+  const { input, output } = sampleValues(map);
+  const { memory } = backend.runtime;
+  for (let n = 0; n < map.samples; n++) {
+    const source = memory.floatView(backend.addressOf(x) + 4 * n * input, input);
+    const target = memory.floatView(y + 4 * n * output, output);
+    if (to.length < output) target.fill(0);
+    for (let i = 0; i < from.length; i++) target[to[i]] = source[from[i]];
+  }
 }
 
 const sum: Kernel = ({ inputs: { x }, attrs, backend }: KernelCall<TapMap>) =>
