@@ -162,7 +162,7 @@ Deno.test("momentum is refused where nothing uses it, and a file's goes with the
 Deno.test("the program refuses what it would otherwise ignore, with exit code 2", async () => {
   const refused: [args: string[], message: string][] = [
     [["evaluate", "runs/a", "--clip-norm=1"], "--clip-norm; it is an option of train"],
-    [["inspect", "runs/a", "--backend=cpu"], "it is an option of train, evaluate"],
+    [["inspect", "runs/a", "--backend=cpu"], "--backend; it is an option of train"],
     [["train", "--group=CN="], '--group is "CN=", needs NAME=DIR'],
     [["train", "--synthetic", "--spatial=0x5,5,5"], '--spatial is "0x5,5,5"'],
     [["train", "--held-out=1"], "--held-out is"],
