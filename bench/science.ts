@@ -6,12 +6,14 @@
  *   deno task bench:science --only shipped       # folds × seeds on the runs that ship with the project
  *   deno task bench:science --only planted       # planted dynamics found again, through files
  *   deno task bench:science --only groups        # two groups whose anatomy differs from person to person
+ *   deno task bench:science --only neighbours    # reading a frame off the states around it, in closed form
  *   deno task bench:science --set="--epochs 20"  # with other settings
  */
 import { type Option } from "../src/pipelines/option_table.ts";
 import { parseOptions } from "../src/cli/options.ts";
 import { writeTwoGroups } from "./science_data.ts";
 import { textTable } from "./measurements.ts";
+import { NEIGHBOURS, neighbourShares } from "./neighbour_frames.ts";
 import {
   COMPARISON_COLUMNS,
   comparisonCells,
@@ -121,7 +123,19 @@ interface Settings {
   readonly set: readonly string[];
 }
 
-const TABLES = { shipped, planted, groups };
+async function neighbours(): Promise<string> {
+  const shares = await neighbourShares();
+  const names = NEIGHBOURS.map((offsets) =>
+    `h(t) ${offsets.map((n) => `h(t${n < 0 ? "" : "+"}${n})`).join(" ")}`
+  );
+  const rows = shares.map((row, fold) => [
+    `${2 * fold + 1} ${2 * fold + 2}`,
+    ...row.map((value) => value.toFixed(2)),
+  ]);
+  return textTable(["held out", ...names.map((name) => name.trim())], rows);
+}
+
+const TABLES = { shipped, planted, groups, neighbours };
 
 if (import.meta.main) {
   const { values } = parseOptions(Deno.args, OPTIONS);
