@@ -1,6 +1,5 @@
 /** Three epochs of training the lagged model, compared with every array of fit.safetensors. */
 import type { SpatialShape } from "../../src/base/arrays.ts";
-import { swapLeadingAxes } from "../../src/base/strided.ts";
 import { toHost } from "../../src/backends/tensors.ts";
 import { assert, assertAlmostEquals, assertEquals } from "../../src/deps/std.ts";
 import {

@@ -4,6 +4,7 @@ import type { FrameBatch } from "../../base/frames.ts";
 
 /** A model that turns runs into states and back. */
 export interface ReconstructingModel {
+  /** Sizes. */
   readonly config: {
     readonly latentDim: number;
     readonly tolTime: number;
@@ -30,10 +31,15 @@ export interface ReconstructingModel {
 
 /** See {@link ReconstructingModel.rollout}. */
 export interface ReconstructionOptions {
+  /** Rows of the offset table. */
   readonly subjects?: readonly number[];
+  /** Frames to use. */
   readonly frames?: number;
+  /** z of each run, `[B, D]`. */
   readonly offsets?: NdArray;
+  /** ε, `[T, B, D]`. */
   readonly noise?: NdArray;
+  /** Receives reconstructions `[count, B, Z, Y, X]` in time order. */
   readonly onFrames?: (frames: {
     readonly start: number;
     readonly count: number;
@@ -43,6 +49,8 @@ export interface ReconstructionOptions {
 
 /** States of a batch, `[B, T, D]` each. */
 export interface ReconstructedStates {
+  /** Sampled states. */
   readonly h: NdArray;
+  /** Posterior log-variances. */
   readonly posteriorLogVar: NdArray;
 }

@@ -7,7 +7,7 @@ import type { FrameBatch } from "../../../base/frames.ts";
 import { toTensor } from "../../../backends/tensors.ts";
 import { tf } from "../../../deps/tfjs.ts";
 import { readBack } from "../../../ops/read_back.ts";
-import { type TensorScope, tidied } from "../../../ops/tensor_scope.ts";
+import type { TensorScope } from "../../../ops/tensor_scope.ts";
 import { type Chunk, chunksOf, readVolumes } from "../chunks.ts";
 import { FrameEncoder } from "../frame_encoder.ts";
 import type { Architecture } from "../architecture.ts";
