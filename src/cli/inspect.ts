@@ -1,6 +1,9 @@
 /** `recvae inspect`: what a file or a run folder is. */
 import { FormatError } from "../base/errors.ts";
 import { previewNifti } from "../data/bold_run.ts";
+import { entityPairs } from "../data/bids.ts";
+import { listDataset } from "../data/dataset.ts";
+import { personOf } from "../data/persons.ts";
 import { readFileHead, readRegularFile } from "../data/openers/regular_file.ts";
 import { describeFile, type FileKind, identifyFile } from "../formats/file_kind.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
@@ -10,6 +13,7 @@ import { printJson } from "./output.ts";
 import { torchFacts } from "./torch_facts.ts";
 import { allFamilies, familyOfRun } from "../pipelines/families.ts";
 import { fileKindOf, HEAD_BYTES } from "../pipelines/file_kinds.ts";
+import { isRun } from "../pipelines/run_argument.ts";
 import { unfinishedRun } from "../pipelines/unfinished_run.ts";
 
 /** The half of a pair that holds the voxels has no header of its own. */
@@ -21,16 +25,17 @@ type Facts = Record<string, unknown>;
 /** The command. */
 export const inspectCommand = defineCommand({
   name: "inspect",
-  summary: "Show what a scan, a weights file or a run is",
-  usage: "inspect FILE|RUN [--json]",
+  summary: "Show what a scan, a dataset, a weights file or a run is",
+  usage: "inspect FILE|DATASET|RUN [--json]",
   description:
     "NIfTI: size, frames, repetition time, affine, element type, range of the first frame, and what is odd in the " +
     "header; of a compressed file only the first frame is unpacked. " +
     "safetensors and PyTorch state dictionaries: names, shapes and ranges of the arrays. Other PyTorch " +
-    "files: what they hold. A run folder: what was trained, how far, and the eigenvalues of its transition matrix.",
+    "files: what they hold. A folder of scans, a BIDS dataset say: which files are used, and why the others are not. A run folder: what was trained, how far, and the eigenvalues of its transition matrix.",
   options: [{ name: "json", kind: "flag", help: "Print the facts as JSON" }],
   examples: [
     { line: "recvae inspect sub-01_bold.nii.gz", does: "a scan" },
+    { line: "recvae inspect scans", does: "a folder of scans: what is used and what is not" },
     { line: "recvae inspect runs/first --json", does: "a run, for a program" },
   ],
   positionals: [1, 1],
@@ -43,8 +48,38 @@ export const inspectCommand = defineCommand({
 });
 
 async function runFacts(folder: string): Promise<Facts> {
+  if (!isRun(folder)) {
+    const dataset = datasetFacts(folder);
+    if (dataset) return dataset;
+  }
   const unfinished = await unfinishedRun(folder, "inspect");
   return unfinished ? { ...unfinished } : await familyOfRun(folder).inspect(folder);
+}
+
+/** What is used of a folder of scans, and what is not and why; undefined when it holds no images. */
+function datasetFacts(folder: string): Facts | undefined {
+  const { described, scans, leftOut, absent } = listDataset(folder, { skipFolder: isRun });
+  if (scans.length + leftOut.length + absent.length === 0) return undefined;
+  const values = (entity: string) =>
+    [...new Set(scans.map((path) => new Map(entityPairs(path)).get(entity) ?? "none"))].sort();
+  const persons = new Set(scans.map((path) => personOf(path).subject));
+  return {
+    kind: described ? "BIDS dataset" : "folder of scans",
+    scans: scans.length,
+    persons: persons.has(undefined) ? null : persons.size,
+    sessions: values("ses"),
+    tasks: values("task"),
+    spaces: values("space"),
+    processing: values("desc"),
+    used: scans,
+    leftOut: [
+      ...absent.map((path) => ({
+        path,
+        reason: "links to content that is not here (datalad get)",
+      })),
+      ...leftOut,
+    ],
+  };
 }
 
 /** Kinds that the reader of images takes, or refuses with the better reason. */
@@ -139,6 +174,14 @@ function printFact(name: string, value: unknown): void {
     }
     return;
   }
+  if (name === "used" || name === "leftOut") {
+    const word = name === "used" ? "used" : "left out";
+    for (const one of value as (string | { path: string; reason: string })[]) {
+      const text = typeof one === "string" ? one : `${one.path}: ${one.reason}`;
+      console.log(`${word.padEnd(18)} ${text}`);
+    }
+    return;
+  }
   if (name === "remarks") {
     for (const remark of value as string[]) console.log(`${"remark".padEnd(18)} ${remark}`);
     return;
@@ -152,7 +195,7 @@ function printFact(name: string, value: unknown): void {
   const shown = value === null
     ? "unknown"
     : Array.isArray(value)
-    ? value.join(" ")
+    ? value.join(value.every((part) => typeof part === "string") ? ", " : " ")
     : typeof value === "object"
     ? Object.entries(value).map(([key, part]) => `${key} ${part}`).join(", ")
     : String(value);

@@ -1,9 +1,7 @@
 /**
- * BIDS names and sidecars: `sub-01_ses-2_task-rest_run-1_space-MNI_desc-preproc_bold.nii.gz` says which
- * subject a scan is of, and the JSON file beside it what the header may lack. Source: BIDS 1.9.
+ * BIDS names: `sub-01_ses-2_task-rest_run-1_space-MNI_desc-preproc_bold.nii.gz` says which subject a scan is of, which
+ * task and run it shows, and what was made of it. Source: BIDS 1.9.
  */
-import { readTextIfThere } from "./openers/directory.ts";
-
 /** What a BIDS file name says; entities that are not there are absent. */
 export interface BidsName {
   /** Person: `sub-…`. */
@@ -32,6 +30,21 @@ const ENTITIES: Readonly<Record<string, keyof BidsName>> = {
   space: "space",
   desc: "desc",
 };
+
+/**
+ * The entities of a file name, as they stand there.
+ *
+ * @param path File name or path; only the last part counts.
+ * @returns `[["sub", "01"], ["task", "rest"]]`.
+ */
+export function entityPairs(path: string): (readonly [string, string])[] {
+  const name = path.split(/[\\/]/).at(-1)!;
+  return name.slice(0, name.indexOf(".") < 0 ? undefined : name.indexOf(".")).split("_")
+    .flatMap((part) => {
+      const match = /^([a-z]+)-([^-]+)$/i.exec(part);
+      return match ? [[match[1], match[2]] as const] : [];
+    });
+}
 
 /**
  * Takes a file name apart. Names that follow no convention give an object with little in it.
@@ -68,22 +81,4 @@ export function groupName(path: string, by: GroupBy): string {
   return by === "session" && session !== undefined
     ? `sub-${subject}_ses-${session}`
     : `sub-${subject}`;
-}
-
-/**
- * The repetition time of the JSON file beside a scan.
- *
- * @param path Path of the scan.
- * @returns Seconds, or null when there is no such file or it has no positive `RepetitionTime`.
- */
-export function sidecarRepetitionTime(path: string): number | null {
-  const sidecar = path.replace(/\.nii(\.gz)?$/, ".json");
-  const text = sidecar === path ? undefined : readTextIfThere(sidecar);
-  if (text === undefined) return null;
-  try {
-    const seconds = JSON.parse(text)?.RepetitionTime;
-    return typeof seconds === "number" && seconds > 0 && Number.isFinite(seconds) ? seconds : null;
-  } catch {
-    return null;
-  }
 }

@@ -3,16 +3,41 @@
  * holds descriptions and openers, not data; `loader.ts` reads.
  */
 import type { SpatialShape } from "../base/arrays.ts";
-import { ConfigError, FormatError, ShapeError } from "../base/errors.ts";
-import { fewOf } from "../base/lists.ts";
-import type { NiftiHeader } from "../formats/nifti_header.ts";
+import { ConfigError, FormatError } from "../base/errors.ts";
 import { checkOptions, choice, integer, list, pickOptions, record, text } from "../base/fields.ts";
-import { type GroupBy, groupName } from "./bids.ts";
+import type { GroupBy } from "./bids.ts";
 import { openBoldRun, readNiftiFacts } from "./bold_run.ts";
 import { type FrameSource, frameTarget, voxelCount } from "./frame_source.ts";
 import { joinPath, LISTING_OPTIONS, type ListingOptions, listSubjectFiles } from "./listing.ts";
 import type { OpenOptions } from "./openers/open_bytes.ts";
+import { groupOf, personOf } from "./persons.ts";
+import { repetitionTimeOf } from "./repetition_time.ts";
+import {
+  AGREEMENT_OPTIONS,
+  agreeOnSpace,
+  agreeOnTime,
+  namedScans,
+  type ScanAgreementOptions,
+  type ScanFacts,
+} from "./scan_agreement.ts";
+import { viewRun } from "./scan_view.ts";
+import { Sidecars } from "./sidecars.ts";
+import { gridOf, type VoxelGrid } from "./voxel_grid.ts";
 import { subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
+
+/** Some frames of a scan. */
+export interface FrameRange {
+  /** First frame, 0-based. */
+  readonly from: number;
+  /** The frame behind the last one; default: all there are. */
+  readonly to?: number;
+}
+
+/** What a range in a file or an options object may hold. */
+export const FRAME_RANGE = record<FrameRange>({
+  from: integer({ least: 0 }),
+  to: integer({ least: 1 }),
+}, ["from"]);
 
 /** One row of the subject-offset table. */
 export interface CohortSubject {
@@ -22,8 +47,16 @@ export interface CohortSubject {
   readonly label: string;
   /** Scans of one group never straddle a split: the person, usually. */
   readonly group: string;
-  /** Frames the scan has; the cohort may use fewer. Absent when that is not known. */
+  /** Person, without `sub-`; absent when nobody says. */
+  readonly subject?: string;
+  /** Visit, without `ses-`; absent when nobody says. */
+  readonly session?: string;
+  /** Frames the scan has beside those left out; the cohort may use fewer. Absent when that is not known. */
   readonly frames?: number;
+  /** Seconds between frames; null when nobody says. Absent where there is no file. */
+  readonly repetitionTime?: number | null;
+  /** Oddities of its header and metadata, as sentences for a person. */
+  readonly remarks?: readonly string[];
   /** Opens the scan's frames; the caller closes them. */
   open(options?: OpenOptions): FrameSource | Promise<FrameSource>;
 }
@@ -36,20 +69,33 @@ export interface Cohort {
   readonly spatialShape: SpatialShape;
   /** Frames used of each subject (`tolTime`). */
   readonly frames: number;
+  /** The grid all scans are brought to; absent where there are no files. */
+  readonly grid?: VoxelGrid;
+  /** Seconds between frames of all scans; null when nobody says, and when they differ. Absent where there are no files. */
+  readonly repetitionTime?: number | null;
+  /** What should be known about the scans together, as sentences for a person. */
+  readonly notes?: readonly string[];
 }
 
 /** Options of making a cohort from files. */
-export interface CohortOptions {
+export interface CohortOptions extends ScanAgreementOptions {
   /** Frames to use of each scan; default as many as the shortest scan has. */
   readonly tolTime?: number;
-  /** What stays together in splits. Default `"subject"`, read from `sub-…` in the names. */
+  /** What stays together in splits. Default `"subject"`, read from names and folders (see `personOf`). */
   readonly groupBy?: GroupBy;
+  /** Frames at the beginning of each scan that are left out. Default 0. */
+  readonly skipFrames?: number;
+  /** Frames that are used of each scan, instead of `skipFrames`. */
+  readonly frameRange?: FrameRange;
 }
 
 /** Options there are. */
 const COHORT_OPTIONS = record<CohortOptions>({
+  ...AGREEMENT_OPTIONS.fields,
   tolTime: integer({ least: 1 }),
   groupBy: choice(["subject", "session", "scan"]),
+  skipFrames: integer({ least: 0 }),
+  frameRange: FRAME_RANGE,
 });
 
 /** Options of making a cohort from directories. */
@@ -78,10 +124,19 @@ export interface LabelledFile {
   readonly path: string;
   /** Diagnostic group or any other class. */
   readonly label?: string;
+  /** Person and visit, where they are known already; otherwise they are read from the path. */
+  readonly subject?: string;
+  /** See `subject`. */
+  readonly session?: string;
+  /** Scans of one group never straddle a split; default by person, see `groupBy`. */
+  readonly group?: string;
+  /** Frames at its beginning that are left out, instead of the cohort's. */
+  readonly skipFrames?: number;
 }
 
 /**
- * Makes a cohort of NIfTI files. Only headers are read.
+ * Makes a cohort of NIfTI files. Only headers are read, and the JSON files that BIDS puts beside and above the scans.
+ * All scans are brought to one voxel order by their affines; see {@link ScanAgreementOptions} for what else differs.
  *
  * @param files Paths, with or without labels, at least one.
  * @param options See {@link CohortOptions}.
@@ -97,22 +152,51 @@ export async function cohortFromFiles(
   checkOptions(options, COHORT_OPTIONS, { doing: "Cannot make a cohort" });
   const scans = files.map((file) => typeof file === "string" ? { path: file } : file);
   checkIds(scans.map((scan) => scan.path));
-  const headers: ScanHeader[] = [];
-  for (const { path } of scans) headers.push({ path, ...await readNiftiFacts(path) });
+  const headers: ScanFacts[] = [];
+  const sidecars = new Sidecars();
+  const bad: Error[] = [];
+  for (const scan of scans) {
+    try {
+      headers.push(await factsOf(scan, options, sidecars));
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      bad.push(error);
+    }
+  }
+  if (bad.length > 0) throw firstOf(bad as FormatError[], scans.length);
   if (options.tolTime !== 1) checkTime(headers);
-  if (options.tolTime !== undefined) checkLength(headers, options.tolTime);
-  checkGrid(headers);
+  checkLength(headers, options.tolTime ?? 1);
+  const agreement = agreeOnSpace(headers, options);
+  const time = agreeOnTime(headers, options);
   const shortest = Math.min(...headers.map(({ frames }) => frames));
-  const [{ spatialShape }] = headers;
   const { groupBy = "subject" } = options;
-  const subjects = scans.map(({ path, label = "" }, row) => ({
-    id: path,
-    label,
-    group: groupName(path, groupBy),
-    frames: headers[row].frames,
-    open: (openOptions?: OpenOptions) => openBoldRun(path, openOptions),
-  }));
-  return { subjects, spatialShape, frames: options.tolTime ?? shortest };
+  const subjects = scans.map((scan, row) => {
+    const { path, label = "" } = scan;
+    const { frames, from, seconds, remarks } = headers[row];
+    const person = scan.subject === undefined ? personOf(path) : scan;
+    const { subject, session } = person;
+    const reading = { grid: agreement.grid, order: agreement.orders[row], from, frames };
+    return {
+      id: path,
+      label,
+      group: scan.group ?? groupOf(path, person, groupBy),
+      ...(subject === undefined ? {} : { subject }),
+      ...(session === undefined ? {} : { session }),
+      frames,
+      repetitionTime: seconds,
+      remarks,
+      open: async (openOptions?: OpenOptions) =>
+        viewRun(await openBoldRun(path, openOptions), reading),
+    };
+  });
+  return {
+    subjects,
+    spatialShape: agreement.grid.spatialShape,
+    frames: options.tolTime ?? shortest,
+    grid: agreement.grid,
+    repetitionTime: time.seconds,
+    notes: [...agreement.notes, ...time.notes],
+  };
 }
 
 /**
@@ -204,56 +288,67 @@ export function selectSubjects(cohort: Cohort, rows: ArrayLike<number>): Cohort 
   return { ...cohort, subjects };
 }
 
-/** What decides whether scans go together. */
-interface ScanHeader extends Pick<NiftiHeader, "spatialShape" | "frames"> {
-  readonly path: string;
+/** The first of some errors, with how many there are. */
+function firstOf([first, ...more]: readonly FormatError[], all: number): FormatError {
+  if (more.length === 0) return first;
+  return new FormatError(
+    first.source,
+    first.rule,
+    `${first.message} (${more.length} more of the ${all} scans cannot be read; --skip-bad goes on without them)`,
+  );
+}
+
+/** Header and metadata of a scan, and the frames of it that are used. */
+async function factsOf(
+  scan: LabelledFile,
+  options: CohortOptions,
+  sidecars: Sidecars,
+): Promise<ScanFacts> {
+  const { path } = scan;
+  const header = await readNiftiFacts(path);
+  const { from, to } = options.frameRange ??
+    { from: scan.skipFrames ?? options.skipFrames ?? 0, to: undefined };
+  const frames = Math.min(to ?? header.frames, header.frames) - from;
+  const { seconds, remarks } = repetitionTimeOf(path, header, sidecars);
+  return {
+    path,
+    grid: gridOf(header, path),
+    stored: header.frames,
+    from,
+    frames,
+    seconds,
+    remarks,
+  };
 }
 
 /** Refuses single images among scans that have time: they would cut every scan to one frame. */
-function checkTime(headers: readonly ScanHeader[]): void {
-  const longest = headers.reduce((a, b) => b.frames > a.frames ? b : a);
-  const single = headers.filter(({ frames }) => frames === 1);
-  if (longest.frames === 1 || single.length === 0) return;
+function checkTime(headers: readonly ScanFacts[]): void {
+  const longest = headers.reduce((a, b) => b.stored > a.stored ? b : a);
+  const single = headers.filter(({ stored }) => stored === 1);
+  if (longest.stored === 1 || single.length === 0) return;
   throw new FormatError(
     single[0].path,
     "data.time",
-    `Cannot make a cohort: ${named(single, headers.length)} ${
+    `Cannot make a cohort: ${namedScans(single, headers.length)} ${
       single.length === 1 ? "is a single image" : "are single images"
-    }, and "${longest.path}" has ${longest.frames} frames; leave out what is no scan (masks, references, anatomy)`,
+    }, and "${longest.path}" has ${longest.stored} frames; leave out what is no scan (masks, references, anatomy)`,
   );
 }
 
-function checkLength(headers: readonly ScanHeader[], tolTime: number): void {
+function checkLength(headers: readonly ScanFacts[], tolTime: number): void {
   const short = headers.filter(({ frames }) => frames < tolTime);
-  if (short.length > 0) {
-    throw tooFewFrames(short[0].path, short[0].frames, {
-      needed: tolTime,
-      others: short.length - 1,
-    });
+  if (short.length === 0) return;
+  const { path, stored, from, frames } = short[0];
+  if (frames === stored) {
+    throw tooFewFrames(path, frames, { needed: tolTime, others: short.length - 1 });
   }
-}
-
-function checkGrid(headers: readonly ScanHeader[]): void {
-  const [first] = headers;
-  const needed = first.spatialShape.join("×");
-  const other = headers.filter(({ spatialShape }) => spatialShape.join("×") !== needed);
-  if (other.length === 0) return;
-  throw new ShapeError(
-    `Cannot make a cohort: ${named(other, headers.length)} ${
-      other.length === 1 ? "has" : "have other sizes, the first"
-    } ${
-      other[0].spatialShape.join("×")
-    } voxels, needs ${needed} as in "${first.path}"; resample the scans to ` +
-      `one grid`,
-    other[0].spatialShape,
-    needed,
+  throw new FormatError(
+    path,
+    "data.frames",
+    `Cannot use "${path}": found ${stored} timepoints, of which ${
+      Math.max(0, frames)
+    } are left from frame ${from} on (--skip-frames, --frames), needs ${tolTime}; leave out fewer frames or the file`,
   );
-}
-
-/** A few of some scans, and how many there are. */
-function named(scans: readonly ScanHeader[], all: number): string {
-  const few = fewOf(scans.map(({ path }) => `"${path}"`));
-  return scans.length > 1 ? `${scans.length} of ${all} files (${few})` : few;
 }
 
 function checkIds(ids: readonly string[]): void {

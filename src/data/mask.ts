@@ -1,29 +1,55 @@
 /** Brain masks: which voxels a mask-restricted loss counts. */
 import type { SpatialShape } from "../base/arrays.ts";
 import { FormatError, ShapeError } from "../base/errors.ts";
-import { callback, checkOptions, record } from "../base/fields.ts";
+import { callback, checkOptions, integer, list, number, record } from "../base/fields.ts";
 import { fewOf } from "../base/lists.ts";
-import { openBoldRun } from "./bold_run.ts";
+import { type BoldRun, openBoldRun } from "./bold_run.ts";
 import type { Cohort } from "./cohort.ts";
 import type { FrameSource } from "./frame_source.ts";
 import { type Location, OPEN_OPTIONS, type OpenOptions } from "./openers/open_bytes.ts";
+import { resampleVolume } from "./resampling.ts";
+import {
+  describeGrid,
+  gridOf,
+  isSameOrder,
+  orderBetween,
+  reorderVolume,
+  VOXEL_GRID,
+  type VoxelGrid,
+} from "./voxel_grid.ts";
 
 /** Options of {@link openMask}, beside those of `openBoldRun`. */
 export interface MaskOptions extends OpenOptions {
   /** Receives each oddity of the file that does not stop the reader, as a sentence for a person. */
   readonly onRemark?: (remark: string) => void;
+  /**
+   * The grid of the data (`cohort.grid`): the mask is brought to it by its affine, also from another grid. Without it
+   * the mask must have the data's size, and is taken as it is.
+   */
+  readonly grid?: VoxelGrid;
+  /** Labels that are inside, for a label image. */
+  readonly labels?: readonly number[];
+  /** Least probability that is inside, for an image of probabilities. Default 0.5. */
+  readonly threshold?: number;
 }
 
-const MASK_OPTIONS = record<MaskOptions>({ ...OPEN_OPTIONS.fields, onRemark: callback() });
+const MASK_OPTIONS = record<MaskOptions>({
+  ...OPEN_OPTIONS.fields,
+  onRemark: callback(),
+  grid: VOXEL_GRID,
+  labels: list(integer()),
+  threshold: number({ above: 0, most: 1 }),
+});
 
 /**
- * Reads a mask: a 3-D NIfTI file (or 4-D of one frame) on the grid of the data.
+ * Reads a mask: a 3-D NIfTI file (or 4-D of one frame) of 0 and 1, of probabilities, or of labels some of which are named.
  *
  * @param location Path, URL or bytes of the file.
  * @param spatialShape Size of the data it is for, `[X, Y, Z]`.
  * @param options See {@link MaskOptions}.
- * @returns `[Z, Y, X]`, x fastest: 1 and 0 as in the file.
- * @throws {FormatError} (rule `data.mask`) when it has several frames, other values than 0 and 1, or no 1 at all.
+ * @returns `[Z, Y, X]`, x fastest: 1 inside, 0 outside.
+ * @throws {FormatError} (rule `data.mask`) when it has several frames, other values than 0 and 1 without `labels`, or no
+ *   voxel inside; (rule `data.space`) when it cannot be brought to the grid.
  * @throws {FormatError} when it is no readable image.
  * @throws {ShapeError} when it is on another grid.
  */
@@ -33,11 +59,93 @@ export async function openMask(
   options: MaskOptions = {},
 ): Promise<Float32Array> {
   checkOptions(options, MASK_OPTIONS, { doing: "Cannot read the mask" });
-  const { onRemark, ...opening } = options;
+  const { onRemark, grid, labels, threshold = 0.5, ...opening } = options;
   using run = await openBoldRun(location, opening);
-  run.remarks.forEach((remark) => onRemark?.(remark));
-  const found = run.spatialShape;
-  if (found.some((n, axis) => n !== spatialShape[axis])) {
+  const remark = (text: string) => onRemark?.(text);
+  run.remarks.forEach(remark);
+  if (run.frames !== 1) throw refusal(run, `${run.frames} frames`, "one");
+  const inside = insideOf(run, { labels, threshold, remark });
+  const mask = onGrid(run, inside, { spatialShape, grid, remark });
+  if (!mask.includes(1)) {
+    const needs = labels
+      ? `a voxel with one of the labels ${labels.join(", ")}`
+      : "at least one that is 1";
+    throw refusal(run, "no voxel inside", needs);
+  }
+  return mask;
+}
+
+function refusal({ source }: BoldRun, found: string, needs: string): FormatError {
+  return new FormatError(
+    source,
+    "data.mask",
+    `Cannot use the mask "${source}": found ${found}, needs ${needs}`,
+  );
+}
+
+/** The voxels inside, in the mask's own order. */
+function insideOf(
+  run: BoldRun,
+  { labels, threshold, remark }: {
+    readonly labels: readonly number[] | undefined;
+    readonly threshold: number;
+    readonly remark: (text: string) => void;
+  },
+): Float32Array {
+  const values = run.readFrame(0);
+  if (labels) {
+    const absent = labels.filter((label) => !values.includes(label));
+    if (absent.length > 0) {
+      throw refusal(
+        run,
+        `no voxel with the label ${absent.join(", ")}`,
+        `labels that it has: ${fewOf([...distinct(values)].map(String), 12)} (--mask-label)`,
+      );
+    }
+    return values.map((value) => labels.includes(value) ? 1 : 0);
+  }
+  const others = [...distinct(values)].filter((value) => value !== 1);
+  if (others.length === 0) return values;
+  if (values.every((value) => value >= 0 && value <= 1)) {
+    const count = values.reduce((sum, value) => sum + (value >= threshold ? 1 : 0), 0);
+    remark(
+      `Its values are probabilities: ${count} voxels of at least ${threshold} are inside the mask.`,
+    );
+    return values.map((value) => value >= threshold ? 1 : 0);
+  }
+  throw refusal(
+    run,
+    `the values ${
+      fewOf(others.map((value) => String(Number(value.toPrecision(4)))), 5)
+    } beside 0 and 1`,
+    "0 outside and 1 inside, or probabilities from 0 to 1; of a label image --mask-label N takes the voxels with that " +
+      'value; "fslmaths IN -thr 0.5 -bin OUT", or in Python nilearn.image.math_img("img > 0.5", img=IN), makes a mask',
+  );
+}
+
+/** The values there are beside 0. */
+function distinct(values: Float32Array): Set<number> {
+  return new Set(values.filter((value) => value !== 0));
+}
+
+/** A volume of the mask's own voxels on the data's. */
+function onGrid(
+  run: BoldRun,
+  inside: Float32Array,
+  { spatialShape, grid, remark }: {
+    readonly spatialShape: SpatialShape;
+    readonly grid: VoxelGrid | undefined;
+    readonly remark: (text: string) => void;
+  },
+): Float32Array {
+  const own = gridOf(run.header, run.source);
+  const order = grid && orderBetween(own, grid);
+  if (order) {
+    return isSameOrder(order) ? inside : reorderVolume(inside, run.spatialShape, { order });
+  }
+  if (!grid || own.located === false || grid.located === false) {
+    const found = run.spatialShape;
+    if (found.every((n, axis) => n === spatialShape[axis])) return inside;
     throw new ShapeError(
       `Cannot use the mask "${run.source}": found ${found.join("×")} voxels, needs ` +
         `${spatialShape.join("×")} as the data has; resample the mask to the data's grid`,
@@ -45,26 +153,12 @@ export async function openMask(
       spatialShape.join("×"),
     );
   }
-  const refuse = (what: string, needs: string) =>
-    new FormatError(
-      run.source,
-      "data.mask",
-      `Cannot use the mask "${run.source}": found ${what}, needs ${needs}`,
-    );
-  if (run.frames !== 1) throw refuse(`${run.frames} frames`, "one");
-  const mask = run.readFrame(0);
-  const others = new Set(mask.filter((value) => value !== 0 && value !== 1));
-  if (others.size > 0) {
-    throw refuse(
-      `the values ${
-        fewOf(Array.from(others, (value) => String(Number(value.toPrecision(4)))), 5)
-      } beside 0 and 1`,
-      '0 outside and 1 inside; "fslmaths IN -thr 0.5 -bin OUT", or in Python ' +
-        'nilearn.image.math_img("img > 0.5", img=IN), makes such a mask of one with other values',
-    );
-  }
-  if (!mask.includes(1)) throw refuse("no voxel inside", "at least one that is 1");
-  return mask;
+  remark(
+    `It lies on another grid (${describeGrid(own)}) than the data (${
+      describeGrid(grid)
+    }): resampled, each voxel from the nearest one.`,
+  );
+  return resampleVolume({ values: inside, grid: own }, grid, { interpolation: "nearest" });
 }
 
 /**

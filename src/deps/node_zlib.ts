@@ -11,4 +11,5 @@ export {
   type Gzip,
   gzipSync,
   type InflateRaw,
+  inflateRawSync,
 } from "node:zlib";

@@ -9,7 +9,7 @@ import type { SpatialShape } from "../base/arrays.ts";
 import { NIFTI1, NIFTI2 } from "../deps/nifti.ts";
 import { describeFile, FILE_KIND_NAMES, identifyFile } from "./file_kind.ts";
 import { NIFTI_DATATYPES, type NiftiDatatype, OTHER_DATATYPES } from "./nifti_datatypes.ts";
-import { readAffine, readRepetitionTime, readVoxelSizes } from "./nifti_space.ts";
+import { readAffine, readOrientation, readRepetitionTime, readVoxelSizes } from "./nifti_space.ts";
 import { refusals } from "./rejection.ts";
 
 /** What a good NIfTI file satisfies; a rejection names one of these. */
@@ -37,6 +37,18 @@ export const NIFTI_HEAD_BYTES = 544;
 
 const MAX_AXIS = 1_000_000;
 const MAX_FRAMES = 10_000_000;
+
+/** What a header says about its affines beside the one that is used. */
+export interface NiftiOrientation {
+  /** NIFTI_XFORM code of the sform; 0: none. */
+  readonly sformCode: number;
+  /** The same of the qform; 0 also where it cannot be written as it is. */
+  readonly qformCode: number;
+  /** Quaternion b, c, d and offsets x, y, z in millimetres. */
+  readonly qform: readonly number[];
+  /** −1 for a left-handed qform, else 1. */
+  readonly qfac: 1 | -1;
+}
 
 /** What a validated header says. */
 export interface NiftiHeader {
@@ -70,6 +82,8 @@ export interface NiftiHeader {
   readonly affine: readonly number[];
   /** Which of the header's three methods the affine comes from. */
   readonly affineSource: "sform" | "qform" | "pixdim";
+  /** Codes and qform as stored, for files written beside this one. */
+  readonly orientation: NiftiOrientation;
   /** The field `descrip`, for people. */
   readonly description: string;
   /** Oddities that do not stop the reader, as sentences for a person. */
@@ -131,6 +145,7 @@ export function readNiftiHeader(head: Uint8Array, options: NiftiHeaderOptions): 
     }),
     repetitionTime: readRepetitionTime(raw, context),
     ...readAffine(raw, { ...context, refuse: (found) => refuse("nifti.affine", found) }),
+    orientation: readOrientation(raw),
     description: raw.description,
     remarks,
   };

@@ -92,7 +92,8 @@ function shortest(value: number, version: 1 | 2): number {
 
 /**
  * The affine by the first method that applies: sform, qform, voxel sizes alone. A sform that maps the volume onto
- * a plane, a line or a point (all entries 0, say) does not apply. All but a good sform is remarked.
+ * a plane, a line or a point (all entries 0, say) does not apply. All but a good sform is remarked, and so is a qform
+ * that puts the volume elsewhere than the sform.
  *
  * @throws what `refuse` makes, when an entry is not finite or the quaternion is longer than 1.
  */
@@ -106,7 +107,10 @@ export function readAffine(
   if (raw.sform_code > 0) {
     if (!raw.srow.every(Number.isFinite)) throw refuse(`the sform has the entries ${raw.srow}`);
     const affine = [...raw.srow, 0, 0, 0, 1].map(toMillimetres);
-    if (!isSingular(affine)) return { affine, affineSource: "sform" };
+    if (!isSingular(affine)) {
+      remarkConflict(raw, affine, { remark, unit });
+      return { affine, affineSource: "sform" };
+    }
     lacking = "a sform that cannot be one (its matrix is singular)";
   }
   const sizes = [1, 2, 3].map((axis) => Math.abs(raw.pixDims[axis]) || 1);
@@ -123,6 +127,61 @@ export function readAffine(
   const [x, y, z] = sizes;
   const affine = [x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1];
   return { affine: affine.map(toMillimetres), affineSource: "pixdim" };
+}
+
+/** Voxel edges by which sform and qform may differ without a remark. */
+const SAME_PLACE = 0.1;
+
+/** Remarks a qform that says something else than the sform. */
+function remarkConflict(
+  raw: RawNiftiHeader,
+  sform: readonly number[],
+  { remark, unit }: { readonly remark: (text: string) => void; readonly unit: number },
+): void {
+  if (!(raw.qform_code > 0)) return;
+  const sizes = [1, 2, 3].map((axis) => Math.abs(raw.pixDims[axis]) || 1);
+  const broken = () => new RangeError("no rotation");
+  let qform: number[];
+  try {
+    qform = quaternionAffine(raw, sizes, broken as unknown as () => FormatError);
+  } catch {
+    remark("The header's qform is no rotation: its sform is used.");
+    return;
+  }
+  const difference = qform.map((value, i) => value * (i < 12 ? unit : 1) - sform[i]);
+  let most = 0;
+  for (let corner = 0; corner < 8; corner++) {
+    const index = [0, 1, 2].map((axis) => (corner >> axis) & 1 ? raw.dims[axis + 1] - 1 : 0);
+    const shift = [0, 4, 8].map((at) =>
+      difference[at] * index[0] + difference[at + 1] * index[1] + difference[at + 2] * index[2] +
+      difference[at + 3]
+    );
+    most = Math.max(most, Math.hypot(...shift));
+  }
+  if (most <= SAME_PLACE * unit * Math.min(...sizes)) return;
+  remark(
+    `The header's sform and qform differ by up to ${
+      Number(most.toPrecision(3))
+    } mm: the sform is used.`,
+  );
+}
+
+/**
+ * The qform as it is stored, to be written again beside the same affine.
+ *
+ * @param raw The header.
+ */
+export function readOrientation(raw: RawNiftiHeader): NiftiHeader["orientation"] {
+  const millimetres = (MILLIMETRES[raw.xyzt_units & 0x07] ?? 1) === 1;
+  const values = [raw.quatern_b, raw.quatern_c, raw.quatern_d]
+    .concat(raw.qoffset_x, raw.qoffset_y, raw.qoffset_z);
+  const usable = raw.qform_code > 0 && millimetres && values.every(Number.isFinite);
+  return {
+    sformCode: raw.sform_code,
+    qformCode: usable ? raw.qform_code : 0,
+    qform: usable ? values : [0, 0, 0, 0, 0, 0],
+    qfac: raw.pixDims[0] < 0 ? -1 : 1,
+  };
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   text,
 } from "../base/fields.ts";
 import { gzipSync } from "../deps/node_zlib.ts";
+import type { NiftiOrientation } from "./nifti_header.ts";
 import { isSingular } from "./nifti_space.ts";
 import { encodeVoxels, int16Scaling, type WrittenDatatype } from "./nifti_voxels.ts";
 
@@ -35,6 +36,8 @@ export interface NiftiImageFacts {
   readonly intercept?: number;
   /** At most 79 ASCII characters. */
   readonly description?: string;
+  /** Codes and qform of the image this one lies beside; default: the affine alone, as aligned to another image. */
+  readonly orientation?: NiftiOrientation;
 }
 
 const IDENTITY = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
@@ -71,7 +74,14 @@ export function encodeNiftiHeader(facts: NiftiImageFacts): Uint8Array<ArrayBuffe
   float32(116, facts.intercept ?? 0);
   header[123] = 2 | 8; // millimetres, seconds
   header.set(new TextEncoder().encode(facts.description ?? "").subarray(0, 79), 148);
-  int16(254, 2); // sform: aligned to another image, the one the affine comes from
+  // Without codes of a source: aligned to another image, the one the affine comes from.
+  int16(254, facts.orientation?.sformCode ?? 2);
+  if (facts.orientation?.qformCode) {
+    const { qformCode, qform, qfac } = facts.orientation;
+    int16(252, qformCode);
+    float32(76, qfac);
+    qform.forEach((value, i) => float32(256 + 4 * i, value));
+  }
   for (let i = 0; i < 12; i++) float32(280 + 4 * i, affine[i]);
   header.set(new TextEncoder().encode("n+1\0"), 344);
   return header;
@@ -90,6 +100,7 @@ const WRITE_OPTIONS = record<WriteNiftiOptions>({
   repetitionTime: nullable(number({ least: 0 })),
   datatype: choice(["float32", "int16"]),
   description: text(),
+  orientation: other("codes and qform as a header has them"),
   gzip: flag(),
 }, ["spatialShape"]);
 

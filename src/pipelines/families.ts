@@ -8,9 +8,11 @@ import type { Pipeline } from "./pipeline.ts";
 import { brainSequence } from "./brain_sequence/mod.ts";
 import { recurrentVae } from "./recurrent_vae/mod.ts";
 import { FAMILY_KEY, RUN_LAYOUT } from "./run_folder.ts";
+import { streamlines } from "./streamlines/mod.ts";
+import { vae } from "./vae/mod.ts";
 
 /** All families; the first is the one that is meant when none is named. */
-const families: Pipeline[] = [recurrentVae, brainSequence];
+const families: Pipeline[] = [recurrentVae, brainSequence, streamlines, vae];
 
 /** All families, the default first. */
 export function allFamilies(): readonly Pipeline[] {

@@ -195,6 +195,86 @@ export interface Plan<Config, Data> {
   readonly engine?: Partial<Values<typeof ENGINE_OPTIONS>>;
 }
 
+/** A score of a fold's held-out data. */
+export interface FoldScore {
+  /** What was scored: `"PCA with 10 components"`. */
+  readonly method: string;
+  /** What the number is, with its unit: `"variance explained (%)"`. */
+  readonly measure: string;
+  readonly value: number;
+  readonly better: "higher" | "lower";
+  /** Whether it is the model's; of several the first is compared with the other methods. */
+  readonly own: boolean;
+  /** Whether the method has seen what it is scored on. */
+  readonly seen?: boolean;
+}
+
+/** Numbers that characterise each person, by one method. */
+export interface FeatureSet {
+  /** `"latent states"`, `"PCA with 10 components"`. */
+  readonly method: string;
+  /** Whether they are the model's. */
+  readonly own: boolean;
+  /** Names of the numbers. */
+  readonly names: readonly string[];
+  /** A list of numbers for each row. */
+  readonly values: readonly (readonly number[])[];
+}
+
+/** What a fold's model says of everyone, computed alike for those it was trained on and those it never saw. */
+export interface FoldFeatures {
+  /** One a recording. */
+  readonly rows: readonly {
+    /** What never straddles folds: a person, usually. */
+    readonly person: string;
+    /** Group of the person; empty when there is none. */
+    readonly label: string;
+    readonly heldOut: boolean;
+  }[];
+  readonly sets: readonly FeatureSet[];
+}
+
+/** Data and options of one fold, as `plan` takes them. */
+export interface FoldArguments {
+  readonly values: Any;
+  readonly files: readonly string[];
+}
+
+/** Which part is held out. */
+export interface FoldPlace {
+  /** Counted from 1. */
+  readonly fold: number;
+  readonly folds: number;
+  /** Counted from 1; each repeat divides otherwise and starts from other weights. */
+  readonly repeat: number;
+  /** Group of a person by a table of the user, if there is one: folds get equal shares of each. */
+  readonly labelOf?: (person: string) => string | undefined;
+}
+
+/** How a family is cross-validated. */
+export interface CrossValidation<Config, Data, Model> {
+  /** Names of those options of train that say what is held out: here the folds do. */
+  readonly reserved: readonly string[];
+  /**
+   * What `plan` is to be given for a fold.
+   *
+   * @throws {UsageError} for options that cannot be.
+   */
+  fold(typed: FoldArguments, place: FoldPlace): FoldArguments;
+  /** What the folds of a cross-validation must have in common: the configuration without the part held out and the seed. */
+  common(config: Config): JsonRecord;
+  /**
+   * The scores of a fold.
+   *
+   * @param summary The `json` that the family's report gave.
+   */
+  scores(summary: Any): readonly FoldScore[];
+  /** Numbers of every person, to tell groups apart by. */
+  features?(
+    run: OpenedRun<Config, Data> & { readonly model: Model },
+  ): Promise<FoldFeatures>;
+}
+
 /** A row of the table of families. */
 export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = Any> {
   /** As typed and as in a run's config.json: `"recurrent-vae"`. */
@@ -251,6 +331,8 @@ export interface Pipeline<Config = Any, Data extends OpenedData = Any, Model = A
   report(source: ReportSource<Config, Data, Model>): Promise<RunSummary>;
   /** Facts about a finished run, for `inspect`. */
   inspect(folder: string): Promise<Readonly<Record<string, unknown>>>;
+  /** How it is cross-validated; a family without cannot be. */
+  readonly crossValidation?: CrossValidation<Config, Data, Model>;
   /** What can be done with a run, by name. */
   readonly verbs: Readonly<Record<string, Verb>>;
   /** Makes data to try the family on. */

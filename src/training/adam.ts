@@ -1,10 +1,10 @@
 /**
  * Adam and AdamW, PyTorch's rules (`torch.optim.Adam`, `torch.optim.AdamW`): ε is added to √v̂ after the bias
- * correction, which other libraries do differently [recurrent-vae §8, §13].
+ * correction [recurrent-vae §8, §13]; Keras adds it to √v before, which `rawEpsilon` asks for [streamlines §7.1].
  *
  * Sources: D. P. Kingma, J. Ba, arXiv:1412.6980; I. Loshchilov, F. Hutter, arXiv:1711.05101.
  */
-import { checkOptions, number, record } from "../base/fields.ts";
+import { checkOptions, flag, number, record } from "../base/fields.ts";
 import { toScalar } from "../backends/tensors.ts";
 import type { UpdateRule } from "../backends/update_contract.ts";
 import { tf } from "../deps/tfjs.ts";
@@ -20,6 +20,8 @@ export interface AdamOptions {
   readonly epsilon?: number;
   /** At least 0. Adam adds it times p to the gradient (default 0); AdamW shrinks p directly (default 0.01). */
   readonly weightDecay?: number;
+  /** Adds epsilon to √v before the bias correction, as Keras does (with 1e-7). Default false. */
+  readonly rawEpsilon?: boolean;
 }
 
 /** Options there are. */
@@ -28,6 +30,7 @@ const ADAM_OPTIONS = record<AdamOptions>({
   beta2: number({ least: 0, below: 1 }),
   epsilon: number({ least: 0 }),
   weightDecay: number({ least: 0 }),
+  rawEpsilon: flag(),
 });
 
 /**
@@ -49,23 +52,31 @@ export class Adam extends SlotOptimiser {
    */
   constructor(variables: ReadonlyMap<string, tf.Variable>, options: AdamOptions = {}) {
     checkOptions(options, ADAM_OPTIONS, { doing: "Cannot make Adam" });
-    const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
+    const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, rawEpsilon = false } =
+      options;
     super(variables, ["first", "second"]);
-    this.settings = { beta1, beta2, epsilon, weightDecay };
+    this.settings = { beta1, beta2, epsilon, weightDecay, rawEpsilon };
   }
 
   /** Hyper-parameters, for the state. */
   protected options(): Record<string, number | boolean> {
-    return { ...this.settings };
+    const { rawEpsilon, ...others } = this.settings;
+    return rawEpsilon ? { ...others, rawEpsilon } : others;
+  }
+
+  /** What is added to √v̂ in update k. */
+  #floor(stepNumber: number): number {
+    const { beta2, epsilon, rawEpsilon } = this.settings;
+    return rawEpsilon ? epsilon / Math.sqrt(1 - beta2 ** stepNumber) : epsilon;
   }
 
   /** The rule of one update. */
   protected rule(stepNumber: number, learningRate: number): (target: UpdateTarget) => void {
-    const { beta1, beta2, epsilon, weightDecay } = this.settings;
+    const { beta1, beta2, weightDecay } = this.settings;
     const [keep1, take1, keep2, take2] = [beta1, 1 - beta1, beta2, 1 - beta2].map(toScalar);
     const stepSize = toScalar(learningRate / (1 - beta1 ** stepNumber));
     const correction = toScalar(Math.sqrt(1 - beta2 ** stepNumber));
-    const floor = toScalar(epsilon);
+    const floor = toScalar(this.#floor(stepNumber));
     const decay = toScalar(weightDecay);
     return ({ variable, gradient, slot }) => {
       const g = weightDecay === 0 ? gradient : tf.add(gradient, tf.mul(variable, decay));
@@ -80,7 +91,7 @@ export class Adam extends SlotOptimiser {
 
   /** The same in one call. */
   protected fused(stepNumber: number, learningRate: number): UpdateRule {
-    const { beta1, beta2, epsilon, weightDecay } = this.settings;
+    const { beta1, beta2, weightDecay } = this.settings;
     return {
       name: "adam",
       rate: learningRate / (1 - beta1 ** stepNumber),
@@ -90,7 +101,7 @@ export class Adam extends SlotOptimiser {
       keep2: beta2,
       take2: 1 - beta2,
       correction: Math.sqrt(1 - beta2 ** stepNumber),
-      floor: epsilon,
+      floor: this.#floor(stepNumber),
     };
   }
 }
@@ -117,7 +128,7 @@ export class AdamW extends Adam {
 
   /** Hyper-parameters, for the state. */
   protected override options(): Record<string, number | boolean> {
-    return { ...this.settings, weightDecay: this.#weightDecay };
+    return { ...super.options(), weightDecay: this.#weightDecay };
   }
 
   /** The rule of one update. */

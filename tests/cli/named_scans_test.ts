@@ -15,9 +15,7 @@ function writeScan(path: string, seed: number, frames = 3): void {
 Deno.test("train refuses every path that names no scan, says why, and never takes the shipped runs", async () => {
   await inFolder(async (folder) => {
     writeScan(`${folder}/good/a.nii`, 1);
-    writeScan(`${folder}/deep/sub-01/func/a.nii`, 2);
     writeScan(`${folder}/prefixed/norm_a.nii`, 3);
-    writeScan(`${folder}/capital/A.NII`, 4);
     Deno.mkdirSync(`${folder}/empty`);
     Deno.mkdirSync(`${folder}/texts`);
     Deno.writeTextFileSync(`${folder}/texts/notes.txt`, "");
@@ -29,9 +27,7 @@ Deno.test("train refuses every path that names no scan, says why, and never take
       [["--cn", "good", "--ad", "empty"], ['--ad "empty"', "it is empty"]],
       [["good", "empty"], ['"empty"', "it is empty"]],
       [["--group", "TD=good", "--group", "ASD=empty"], ['--group "empty"', "it is empty"]],
-      [["deep"], ["subfolders are not looked into", '"deep/sub-01/func"']],
       [["prefixed"], ['"norm_a.nii"', "--skip-prefix"]],
-      [["capital"], ['"A.NII"', "one by one"]],
       [["none/*.nii"], ["no file matches the pattern"]],
       [["none.nii"], ["there is no such file or folder"]],
       [["texts/notes.txt/a.nii"], ["a part of the path is a file"]],
@@ -111,7 +107,7 @@ Deno.test("what should be known about the data is said before training starts", 
 
     writeScan(`${folder}/long/a.nii`, 1, 150);
     writeScan(`${folder}/long/b.nii`, 2, 150);
-    const long = await train(`${folder}/long`, "--out", `${folder}/4`);
+    const long = await train(`${folder}/long`, "--preset", "original", "--out", `${folder}/4`);
     before(long, "Note: 120 of 150 frames are used of every scan; --tol-time 150 uses more.");
     const { stderr } = await recvae("evaluate", `${folder}/3`, `${folder}/long`);
     assertStringIncludes(stderr, "2 of 150 frames are used of every scan, as many as in training.");

@@ -23,13 +23,11 @@ function writeScan(path: string, seed: number, frames = 4): void {
 }
 
 /** Two groups of two scans, a mask beside them, and a run trained on them with relative paths. */
-async function trainRun(folder: string): Promise<void> {
+async function trainRun(folder: string, names = ["cn/a", "cn/b", "ad/a", "ad/b"]): Promise<void> {
   for (const name of ["study", "study/cn", "study/ad", "other"]) {
     Deno.mkdirSync(`${folder}/${name}`);
   }
-  ["cn/a", "cn/b", "ad/a", "ad/b"].forEach((name, i) =>
-    writeScan(`${folder}/study/${name}.nii`, i + 1)
-  );
+  names.forEach((name, i) => writeScan(`${folder}/study/${name}.nii`, i + 1));
   const mask = writeNifti(new Float32Array(576).fill(1), { spatialShape: [8, 9, 8] });
   Deno.writeFileSync(`${folder}/study/mask.nii`, mask);
   const groups = ["--cn", "study/cn", "--ad", "study/ad", "--mask", "study/mask.nii"];
@@ -141,7 +139,8 @@ Deno.test("a scan or mask that was replaced is refused by name, or used and note
 Deno.test("a run of version 0.1.0 is used as before and says what could not be checked", async () => {
   await inFolder(async (temporary) => {
     const folder = Deno.realPathSync(temporary);
-    await trainRun(folder);
+    // Names tell apart what earlier versions kept together by them.
+    await trainRun(folder, ["cn/a", "cn/b", "ad/c", "ad/d"]);
     makeOld(folder);
     const mse = readJson(`${folder}/run/summary.json`).scores.model.mse;
     const own = await recvaeIn(folder, "evaluate", "run", "--json");

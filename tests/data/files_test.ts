@@ -1,6 +1,6 @@
 import { FormatError, ShapeError } from "../../src/base/errors.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../src/deps/std.ts";
-import { groupName, parseBidsName, sidecarRepetitionTime } from "../../src/data/bids.ts";
+import { groupName, parseBidsName } from "../../src/data/bids.ts";
 import { openBoldRun } from "../../src/data/bold_run.ts";
 import { listSubjectFiles } from "../../src/data/listing.ts";
 import { openMask } from "../../src/data/mask.ts";
@@ -87,25 +87,6 @@ Deno.test("BIDS names: entities, suffix, extension, groups", () => {
   assertEquals(groupName(name, "session"), "sub-01_ses-b");
   assertEquals(groupName(name, "scan"), "sub-01_ses-b_task-rest_run-2_space-MNI_desc-x_bold");
   assertEquals(groupName("C:\\x\\scan.nii", "subject"), "scan");
-});
-
-Deno.test("BIDS sidecars give the repetition time where they have a sensible one", async () => {
-  await withDirectory((directory) => {
-    const path = `${directory}/sub-1_bold.nii.gz`;
-    assertEquals(sidecarRepetitionTime(path), null);
-    for (
-      const [text, expected] of [
-        ['{"RepetitionTime": 0.8}', 0.8],
-        ['{"RepetitionTime": -1}', null],
-        ['{"RepetitionTime": "2"}', null],
-        ["[]", null],
-        ["{broken", null],
-      ] as const
-    ) {
-      Deno.writeTextFileSync(`${directory}/sub-1_bold.json`, text);
-      assertEquals(sidecarRepetitionTime(path), expected, text);
-    }
-  });
 });
 
 Deno.test("masks: ones and zeros as in the file, on the data's grid", async () => {

@@ -3,6 +3,10 @@
  * and repeated, text cut, bytes flipped. What reads a run must go on with it or refuse it with an error that says
  * so; an error of JavaScript, or a loop that believes a huge number, fails the test.
  */
+import { LaggedTraining } from "../../src/models/recurrent_vae/lagged/lagged_training.ts";
+import { RecurrentVae } from "../../src/models/recurrent_vae/model.ts";
+import { runTraining } from "../../src/training/loop.ts";
+import { createSchedule } from "../../src/training/schedules.ts";
 import type { NdArray, NumericArray } from "../../src/base/arrays.ts";
 import { RecvaeError } from "../../src/base/errors.ts";
 import { RandomStream } from "../../src/base/random.ts";
@@ -14,13 +18,9 @@ import { openRun } from "../../src/pipelines/recurrent_vae/trained_model.ts";
 import { assert, assertEquals, assertGreater } from "../../src/deps/std.ts";
 import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { readSafetensors, writeSafetensors } from "../../src/formats/safetensors.ts";
-import { LaggedTraining } from "../../src/models/recurrent_vae/lagged/lagged_training.ts";
-import { LaggedVae } from "../../src/models/recurrent_vae/lagged/lagged_vae.ts";
 import { fit } from "../../src/pipelines/recurrent_vae/fit.ts";
-import { runTraining } from "../../src/training/loop.ts";
 import { createOptimiser } from "../../src/training/optimisers.ts";
 import { readRun, trainingStateOf } from "../../src/training/run_folder.ts";
-import { createSchedule } from "../../src/training/schedules.ts";
 import { recvae } from "../cli/run_recvae.ts";
 import { inFolder } from "../support/folders.ts";
 import { editedJson } from "../support/json_edits.ts";
@@ -44,13 +44,11 @@ function writeScans(folder: string): string[] {
   });
 }
 
-/** Trains the default on files, and the convolutional network on a synthetic cohort: what their folders hold differs. */
+/** Trains on files, and on a synthetic cohort: their config.json differ. */
 async function trainBoth(folder: string, scans: readonly string[]): Promise<string[]> {
-  const common = ["--latent-dim=2", "--enc-out-dim=4", "--epochs=2", "--quiet"];
+  const common = ["--latent-dim=2", "--enc-out-dim=4", "--epochs=2", "--fit-offsets=0", "--quiet"];
   const runs = [`${folder}/files`, `${folder}/synthetic`];
   const size = [
-    "--preset=conv",
-    "--fit-offsets=0",
     "--normalization=batch",
     "--batch-size=2",
     `--spatial=${SHAPE}`,
@@ -176,10 +174,13 @@ async function goOn(folder: string): Promise<void> {
     const optimiser = createOptimiser("adamw", model.variables);
     const loader = { subjects: model.subjects, *batches() {} };
     if (!state) return;
-    const options = { epochs: 2, optimiser, resumeFrom: state };
-    if (!(model instanceof LaggedVae)) return void await fit(model, loader, options);
+    if (model instanceof RecurrentVae) {
+      await fit(model, loader, { epochs: 2, optimiser, resumeFrom: state });
+      return;
+    }
     const schedule = createSchedule("constant", { learningRate: 1e-3, epochs: 2 });
-    await runTraining(new LaggedTraining(model), loader, { ...options, schedule });
+    const options = { epochs: 2, optimiser, schedule, resumeFrom: state };
+    await runTraining(new LaggedTraining(model), loader, options);
   } finally {
     await stop();
   }

@@ -138,12 +138,12 @@ Deno.test("a run is resumed with an option of its own family, which need not be 
 
 Deno.test("help lists the families, and each has a page of its own", async () => {
   const program = await done("--help");
-  assertMatch(program, /^ {2}recurrent-vae {2}fMRI volumes/m);
-  assertMatch(program, /^ {2}guard {10}rows of a table: a linear autoencoder$/m);
-  assertMatch(program, /^ {2}join-tables {2}Put the rows of several tables into one$/m);
+  assertMatch(program, /^ {2}recurrent-vae +fMRI volumes/m);
+  assertMatch(program, /^ {2}guard +rows of a table: a linear autoencoder$/m);
+  assertMatch(program, /^ {2}join-tables +Put the rows of several tables into one$/m);
   const general = await done("train", "--help");
   assertStringIncludes(general, "recvae train [FAMILY] [options] [FILE…]");
-  assertMatch(general, /^ {2}guard {10}rows of a table: a linear autoencoder$/m);
+  assertMatch(general, /^ {2}guard +rows of a table: a linear autoencoder$/m);
   for (
     const page of [await done("train", "guard", "--help"), await done("help", "train", "guard")]
   ) {
@@ -185,7 +185,7 @@ Deno.test("what does not go with a family is refused by name", async () => {
     await Deno.writeTextFile(`${run}/config.json`, JSON.stringify(unknown));
     for (const words of [["evaluate", run], ["inspect", run], ["train", "--resume", run]]) {
       const stderr = await refused(3, ...words);
-      assertStringIncludes(stderr, 'says family "gaurd", needs one of recurrent-vae, guard');
+      assertMatch(stderr, /says family "gaurd", needs one of recurrent-vae, .*guard/);
       assertStringIncludes(stderr, 'did you mean "guard"');
     }
   });
@@ -243,9 +243,9 @@ Deno.test("a family brings its own files to inspect and convert, and commands th
       "--state",
     );
     await Deno.writeTextFile(`${folder}/words.txt`, "words");
-    assertStringIncludes(
+    assertMatch(
       await refused(3, "inspect", `${folder}/words.txt`),
-      "needs a NIfTI, safetensors or PyTorch file, a table of rows (.tsv), or the folder of a run",
+      /needs a NIfTI, safetensors or PyTorch file, (.+, )?a table of rows \(\.tsv\), or the folder of a run/,
     );
   });
 });

@@ -1,22 +1,24 @@
-/** Reads the parity fixtures (tests/golden/fixtures/recvae): tensors by name, and the manifest's facts about them. */
+/** Reads the parity fixtures (tests/golden/fixtures): tensors by name, and the manifest's facts about them. */
 import type { FloatArray, NdArray, NumericArray } from "../../src/base/arrays.ts";
 import { readSafetensors } from "../../src/formats/safetensors.ts";
 
-const FOLDER = new URL("../golden/fixtures/recvae/", import.meta.url);
+const FOLDER = new URL("../golden/fixtures/", import.meta.url);
 
 /** A fixture file's tensors. */
 export interface FixtureTensors {
   /** The tensor of that name; fails when there is none. */
   get(name: string): NdArray<NumericArray>;
+  /** All names. */
+  readonly names: readonly string[];
   /** The same, for real numbers. */
   floats(name: string): NdArray<FloatArray>;
   /** The same, for 64-bit integers, as numbers. */
   integers(name: string): number[];
 }
 
-/** Reads `<name>.safetensors`. */
-export function readFixture(name: string): FixtureTensors {
-  const bytes = Deno.readFileSync(new URL(`${name}.safetensors`, FOLDER));
+/** Reads `<name>.safetensors` of a folder of fixtures. */
+export function readFixture(name: string, folder = "recvae"): FixtureTensors {
+  const bytes = Deno.readFileSync(new URL(`${folder}/${name}.safetensors`, FOLDER));
   const { tensors } = readSafetensors(bytes, `${name}.safetensors`);
   const get = (key: string): NdArray<NumericArray> => {
     const tensor = tensors.get(key);
@@ -25,6 +27,7 @@ export function readFixture(name: string): FixtureTensors {
   };
   return {
     get,
+    names: [...tensors.keys()],
     floats: (key) => get(key) as NdArray<FloatArray>,
     integers: (key) => Array.from(get(key).data, Number),
   };
@@ -33,7 +36,7 @@ export function readFixture(name: string): FixtureTensors {
 /** The manifest's entry of `<name>.safetensors`: config, scalars, and facts per tensor. */
 // deno-lint-ignore no-explicit-any
 export function readManifest(name: string): any {
-  const text = Deno.readTextFileSync(new URL("manifest.json", FOLDER));
+  const text = Deno.readTextFileSync(new URL("recvae/manifest.json", FOLDER));
   return JSON.parse(text).files[`${name}.safetensors`];
 }
 

@@ -3,8 +3,10 @@
  * real program, so that a family that needs a line in a shared room fails a test.
  */
 import { UsageError } from "../../src/pipelines/option_table.ts";
-import { scoreLines, scoreRows } from "../../src/evaluation/row_scores.ts";
+import type { NdArray } from "../../src/base/arrays.ts";
+import { type NamedScore, scoreLines, scoreRows } from "../../src/evaluation/row_scores.ts";
 import { writeSafetensors } from "../../src/formats/safetensors.ts";
+import { readRegularText } from "../../src/data/openers/regular_file.ts";
 import { writeWhole } from "../../src/files/whole_file.ts";
 import { makeFolder } from "../../src/files/whole_folder.ts";
 import { ENGINE_OPTIONS, startEngine } from "../../src/pipelines/engine_options.ts";
@@ -13,7 +15,14 @@ import { defineVerb, type OpenedData, type Pipeline } from "../../src/pipelines/
 import { resumeOption, RUN_OPTIONS } from "../../src/pipelines/run_options.ts";
 import { readSavedRun } from "../../src/pipelines/saved_run.ts";
 import { LinearAutoencoder } from "./guard_model.ts";
-import { joinTables, madeUpTable, readTable, type Table, tableText } from "./guard_table.ts";
+import {
+  type HeldOutRows,
+  joinTables,
+  madeUpTable,
+  readTable,
+  type Table,
+  tableText,
+} from "./guard_table.ts";
 
 interface Config {
   readonly model: { readonly latentDim: number };
@@ -23,7 +32,12 @@ interface Config {
     readonly seed: number;
     readonly checkpointEvery?: number;
   };
-  readonly data: { readonly file: string };
+  readonly data: {
+    readonly file: string;
+    readonly heldOut?: HeldOutRows;
+    /** Of each row; of a table of the user, else none. */
+    readonly labels?: readonly string[];
+  };
 }
 
 interface Data extends OpenedData {
@@ -35,8 +49,8 @@ const CHANGEABLE = ["epochs", "learning-rate", "rate-factor"];
 const JSON_OPTION = { name: "json", kind: "flag", help: "Print as JSON" } as const;
 const OUT = { name: "out", kind: "text", value: "FILE", help: "File to write" } as const;
 
-async function openData({ data: { file } }: Pick<Config, "data">): Promise<Data> {
-  const { rows, training, heldOut } = await readTable(file);
+async function openData({ data: { file, heldOut: which } }: Pick<Config, "data">): Promise<Data> {
+  const { rows, training, heldOut } = await readTable(file, which);
   return {
     training,
     heldOut,
@@ -105,19 +119,19 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
         seed: values.seed ?? 0,
         checkpointEvery: values["checkpoint-every"],
       },
-      data: { file },
+      data: { file, heldOut: values.heldOut, labels: values.labelsOfRows },
     };
     return { name: "guard", open: async () => ({ config, data: await openData(config) }) };
   },
   reopen: async ({ config }) => ({ config, data: await openData(config) }),
   configToJson: (config) => ({ ...config }),
   configFromJson: (json) => json as unknown as Config,
-  change: ({ training, ...rest }, values) => ({
-    ...rest,
+  change: (config, values) => ({
+    ...config,
     training: {
-      ...training,
-      epochs: values.epochs ?? training.epochs,
-      learningRate: (values["learning-rate"] ?? training.learningRate) *
+      ...config.training,
+      epochs: values.epochs ?? config.training.epochs,
+      learningRate: (values["learning-rate"] ?? config.training.learningRate) *
         (values["rate-factor"] ?? 1),
     },
   }),
@@ -137,6 +151,55 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
     writeWhole(`${folder}/codes/held-out.tsv`, tableText(await model.encode(data.heldOut)));
     const json = { training: { epochs: metrics.length, ended }, scores };
     return { json, text: scoreLines(scores).join("\n") };
+  },
+  crossValidation: {
+    reserved: [],
+    fold({ values, files: [file] }, { fold, folds, repeat, labelOf }) {
+      const rows = readRegularText(file).trim().split("\n").length - 1;
+      return {
+        files: [file],
+        values: {
+          ...values,
+          heldOut: { fold, folds },
+          seed: (values.seed ?? 0) + repeat - 1,
+          labelsOfRows: labelOf &&
+            Array.from({ length: rows }, (_, i) => labelOf(`row ${i + 1}`) ?? ""),
+        },
+      };
+    },
+    common: ({ model, training: { seed: _seed, ...training }, data: { file } }) => ({
+      model,
+      training,
+      file,
+    }),
+    scores: ({ scores }: { scores: readonly NamedScore[] }) =>
+      scores.map(({ name: method, mse: value }, index) => ({
+        method,
+        measure: "mean squared error",
+        value,
+        better: "lower" as const,
+        own: index === 0,
+      })),
+    async features({ config: { data: { file, heldOut, labels } }, model }) {
+      const { all, rows } = await readTable(file);
+      const codes = await model.encode(all);
+      const listed = (values: NdArray) =>
+        Array.from({ length: rows }, (_, i) => {
+          const [, width] = values.shape;
+          return [...values.data.subarray(i * width, (i + 1) * width)];
+        });
+      return {
+        rows: Array.from({ length: rows }, (_, i) => ({
+          person: `row ${i + 1}`,
+          label: labels?.[i] ?? "",
+          heldOut: i % heldOut!.folds === heldOut!.fold - 1,
+        })),
+        sets: [
+          { method: "codes", own: true, names: ["c1", "c2"], values: listed(codes) },
+          { method: "columns", own: false, names: [..."abcdef"], values: listed(all) },
+        ],
+      };
+    },
   },
   outputs: [{ folder: "codes", names: /^held-out.*\.tsv$/ }],
   async inspect(folder) {
@@ -189,7 +252,7 @@ export const guardFamily: Pipeline<Config, Data, LinearAutoencoder> = {
       options: [OUT],
       examples: [{ line: "recvae join-tables a.tsv b.tsv --out rows.tsv", does: "two tables" }],
       async run({ files, values }) {
-        const tables = await Promise.all(files.map(readTable));
+        const tables = await Promise.all(files.map((file) => readTable(file)));
         writeWhole(values.out!, tableText(joinTables(tables.map(({ all }) => all))));
         return { json: null, text: `${files.length} tables in ${values.out}` };
       },

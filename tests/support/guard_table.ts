@@ -7,14 +7,20 @@ import { readRegularText } from "../../src/data/openers/regular_file.ts";
 /** Rows `[N, C]`. */
 export type Table = NdArray<Float32Array>;
 
-/** Reads a table; every fourth row is held out. */
-export function readTable(path: string) {
+/** Which rows are held out: those whose number leaves the remainder `fold − 1` by `folds`. */
+export interface HeldOutRows {
+  readonly fold: number;
+  readonly folds: number;
+}
+
+/** Reads a table; every fourth row is held out unless told otherwise. */
+export function readTable(path: string, { fold, folds }: HeldOutRows = { fold: 4, folds: 4 }) {
   const lines = readRegularText(path).trim().split("\n").slice(1);
   const values = lines.map((line) => line.split("\t").map(Number));
   if (values.flat().some(Number.isNaN)) {
     throw new FormatError(path, "table.number", `Cannot read "${path}": needs numbers alone`);
   }
-  const held = (row: number) => row % 4 === 3;
+  const held = (row: number) => row % folds === fold - 1;
   return Promise.resolve({
     rows: values.length,
     all: tableOf(values),

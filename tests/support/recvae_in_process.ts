@@ -21,3 +21,19 @@ export async function recvaeInProcess(args: readonly string[]): Promise<Caught> 
     Object.assign(console, { log, error });
   }
 }
+
+/** The same with what is said during the work, notes among it, before the last lines of standard error. */
+export async function recvaeOverheard(args: readonly string[]): Promise<Caught> {
+  let said = "";
+  const { writeSync } = Deno.stderr;
+  Deno.stderr.writeSync = (bytes) => {
+    said += new TextDecoder().decode(bytes);
+    return bytes.length;
+  };
+  try {
+    const caught = await recvaeInProcess(args);
+    return { ...caught, stderr: said + caught.stderr };
+  } finally {
+    Deno.stderr.writeSync = writeSync;
+  }
+}

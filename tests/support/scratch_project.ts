@@ -50,6 +50,9 @@ export async function scratchProject(folder: string): Promise<ScratchProject> {
   const own = new Set([...Deno.readDirSync(project)].map(({ name }) => name));
   for (const [seed, path] of SCANS.entries()) writeSmallScan(`${files}/${path}`, { seed });
   copy(`${project}/tests/golden/fixtures/recvae/small_state.pt`, `${files}/model_state.pt`);
+  const people = [1, 2, 3, 4].map((i) => `scans-${i}_bold\t${i % 2 === 0 ? "F" : "M"}`);
+  const table = ["participant_id\tsex", ...people].join("\n") + "\n";
+  Deno.writeTextFileSync(`${files}/participants.tsv`, table);
   const run = `${folder}/run`;
   const options = ["--cn", "scans/cn", "--ad", "scans/ad", "--epochs", "2", "--out", run];
   const main = `${project}/src/cli/main.ts`;

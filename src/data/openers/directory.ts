@@ -10,11 +10,59 @@ import { readRegularText } from "./regular_file.ts";
  * @throws {FormatError} (rule `directory.open`) when it does not exist or is no directory.
  */
 export function directoryNames(path: string): string[] {
+  return directoryNamesAndKinds(path).map(({ name }) => name);
+}
+
+/** Something in a directory. */
+export interface DirectoryEntry {
+  readonly name: string;
+  /** Whether it is a directory, or a link to one. */
+  readonly isFolder: boolean;
+}
+
+/**
+ * The entries of a directory, in plain code-point order.
+ *
+ * @param path Of the directory.
+ * @throws {FormatError} (rule `directory.open`) when it does not exist or is no directory.
+ */
+export function directoryEntries(path: string): DirectoryEntry[] {
+  return directoryNamesAndKinds(path).map(({ name, isDirectory, isSymlink }) => ({
+    name,
+    isFolder: isDirectory || (isSymlink && leadsToFolder(`${path}/${name}`)),
+  }));
+}
+
+function directoryNamesAndKinds(path: string): Deno.DirEntry[] {
   try {
-    return [...Deno.readDirSync(path)].map((entry) => entry.name).sort(byCodePoint);
+    return [...Deno.readDirSync(path)].sort((a, b) => byCodePoint(a.name, b.name));
   } catch (fault) {
     if (fault instanceof Deno.errors.NotCapable) throw fault;
     throw new FormatError(path, "directory.open", `Cannot list "${path}": ${whyNot(fault)}`);
+  }
+}
+
+function leadsToFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/** Where a link that leads nowhere points to; undefined for everything else. */
+export function danglingTarget(path: string): string | undefined {
+  try {
+    if (!Deno.lstatSync(path).isSymlink) return undefined;
+    Deno.statSync(path);
+    return undefined;
+  } catch (fault) {
+    if (!(fault instanceof Deno.errors.NotFound)) return undefined;
+    try {
+      return Deno.readLinkSync(path);
+    } catch {
+      return undefined;
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { FrameBatch } from "../../base/frames.ts";
 
 /** A model that turns runs into states and back. */
 export interface ReconstructingModel {
-  /** Sizes. */
+  /** Widths and frames. */
   readonly config: {
     readonly latentDim: number;
     readonly tolTime: number;
@@ -31,15 +31,15 @@ export interface ReconstructingModel {
 
 /** See {@link ReconstructingModel.rollout}. */
 export interface ReconstructionOptions {
-  /** Rows of the offset table. */
+  /** Rows of the offset table; default the batch's. */
   readonly subjects?: readonly number[];
-  /** Frames to use. */
+  /** Frames T to use; default the model's. */
   readonly frames?: number;
-  /** z of each run, `[B, D]`. */
+  /** z, `[B, D]`. */
   readonly offsets?: NdArray;
   /** ε, `[T, B, D]`. */
   readonly noise?: NdArray;
-  /** Receives reconstructions `[count, B, Z, Y, X]` in time order. */
+  /** Receives `[count, B, Z, Y, X]` in time order. */
   readonly onFrames?: (frames: {
     readonly start: number;
     readonly count: number;
@@ -51,6 +51,6 @@ export interface ReconstructionOptions {
 export interface ReconstructedStates {
   /** Sampled states. */
   readonly h: NdArray;
-  /** Posterior log-variances. */
+  /** Log-variances of the posterior. */
   readonly posteriorLogVar: NdArray;
 }

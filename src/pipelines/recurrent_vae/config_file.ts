@@ -14,17 +14,19 @@ import { withMaskRecord, withPresetName } from "./run_config.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
 /** Fields of the section `data` that are settings; the others say which data a run was trained on. */
-const DATA_SETTINGS = ["scaling", "heldOut", "fold", "mask", "groupBy"] as const;
+const DATA_SETTINGS = ["scaling", "heldOut", "fold", "mask", "maskLabels", "groupBy"] as const;
 
 /** Settings a file may hold. */
 export interface ConfigFile {
   /** Fields of the model's configuration; what follows from the data is left out. */
   readonly model: ModelFields;
   readonly training: Partial<TrainingPlan>;
-  readonly data: Partial<Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "groupBy">> & {
-    /** Path. */
-    readonly mask?: string;
-  };
+  readonly data:
+    & Partial<Pick<TrainingDataPlan, "scaling" | "heldOut" | "fold" | "groupBy" | "maskLabels">>
+    & {
+      /** Path. */
+      readonly mask?: string;
+    };
   readonly engine: EngineSettings;
 }
 

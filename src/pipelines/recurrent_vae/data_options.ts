@@ -1,13 +1,28 @@
 /** Options that say which scans to use, and the cohort they come to. */
-import type { GroupBy } from "../../data/bids.ts";
-import { type Cohort, cohortFromFiles, type CohortOptions } from "../../data/cohort.ts";
+import { type GroupBy, groupName } from "../../data/bids.ts";
+import {
+  type Cohort,
+  cohortFromFiles,
+  type CohortOptions,
+  type LabelledFile,
+} from "../../data/cohort.ts";
 import type { FileRecord } from "../../data/file_record.ts";
 import { joinPath, listSubjectFiles } from "../../data/listing.ts";
+import { groupOf } from "../../data/persons.ts";
 import { SYNTHETIC_OPTIONS, syntheticCohort, type SyntheticOptions } from "../../data/synthetic.ts";
 import { spatialShapeOf } from "./model_options.ts";
 import { isAbsolute } from "../../deps/node_path.ts";
+import { datasetFilters, FILTER_OPTIONS } from "./filter_options.ts";
 import { listNamedScans } from "./named_scans.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
+import {
+  personRules,
+  planReading,
+  READING_OPTIONS,
+  readingOptions,
+  type ReadingPlan,
+  withPersons,
+} from "./reading_options.ts";
 
 const GROUP = "Data";
 
@@ -44,7 +59,7 @@ export const SOURCE_OPTIONS = [
     name: "data",
     kind: "texts",
     value: "PATH",
-    help: "Folder or file without a group; may be repeated",
+    help: "Folder (a BIDS dataset, say) or file without a group; may be repeated",
     group: GROUP,
   },
   {
@@ -59,10 +74,12 @@ export const SOURCE_OPTIONS = [
     name: "group-by",
     kind: "choice",
     choices: ["subject", "session", "scan"],
-    help: "What never straddles a split, read from BIDS names",
+    help: "What never straddles a split, read from names and folders",
     otherwise: "subject",
     group: GROUP,
   },
+  ...FILTER_OPTIONS,
+  ...READING_OPTIONS,
   { name: "synthetic", kind: "flag", help: "Make a synthetic cohort instead", group: GROUP },
   {
     name: "subjects",
@@ -105,6 +122,14 @@ export const OWN_DATA_OPTIONS = [
 export interface ScanRecord extends FileRecord {
   /** Diagnostic group or any other class. */
   readonly label?: string;
+  /** Person, without `sub-`. */
+  readonly subject?: string;
+  /** Visit, without `ses-`. */
+  readonly session?: string;
+  /** What never straddles a split; runs of earlier versions do not say. */
+  readonly group?: string;
+  /** Frames at the beginning that are left out, where its confounds say so. */
+  readonly skipFrames?: number;
 }
 
 /** The scans a run uses, as plain data that goes into its configuration. */
@@ -116,6 +141,12 @@ export interface DataPlan {
   readonly synthetic?: SyntheticOptions;
   readonly groupBy: GroupBy;
   readonly tolTime?: number;
+  /** Most frames that are used of a scan where `tolTime` does not say. Default 120. */
+  readonly mostFrames?: number | null;
+  /** Whether scans that cannot be read are left out; not remembered. */
+  readonly skipBad?: boolean;
+  /** How the scans are read; absent in runs of earlier versions. */
+  readonly reading?: ReadingPlan;
 }
 
 /**
@@ -123,16 +154,22 @@ export interface DataPlan {
  *
  * @param values Parsed options.
  * @param files Positional arguments.
- * @param more `tolTime` and `seed` (of a synthetic cohort), if given.
+ * @param more `tolTime` and `seed` (of a synthetic cohort), if given; how a run's scans were `trained`, for scans that go
+ *   through it; `mostFrames`: no limit when null.
  * @throws {UsageError} when synthetic and real data are mixed.
  * @throws {FormatError} for whatever names no scan.
  */
 export function planData(
   values: Values<typeof SOURCE_OPTIONS>,
   files: readonly string[],
-  more: { readonly tolTime?: number; readonly seed?: number } = {},
+  more: {
+    readonly tolTime?: number;
+    readonly seed?: number;
+    readonly mostFrames?: number | null;
+    readonly trained?: ReadingPlan;
+  } = {},
 ): DataPlan {
-  const { tolTime, seed } = more;
+  const { tolTime, seed, mostFrames } = more;
   const named = namesScans({ ...values, synthetic: false }, files);
   if (values.synthetic) {
     if (named) throw new UsageError("--synthetic makes its own data; leave out the files");
@@ -149,9 +186,23 @@ export function planData(
   for (const name of ["subjects", "spatial"] as const) {
     if (values[name] !== undefined) throw new UsageError(`--${name} goes with --synthetic`);
   }
-  if (!named) return { kind: "shipped", groupBy: values["group-by"] ?? "scan", tolTime };
-  const scans = listNamedScans(values, files);
-  return { kind: "files", files: scans, groupBy: values["group-by"] ?? "subject", tolTime };
+  const reading = planReading(values, more.trained);
+  if (!named) return { kind: "shipped", groupBy: values["group-by"] ?? "scan", tolTime, reading };
+  const groupBy = values["group-by"] ?? "subject";
+  const scans = withPersons(
+    listNamedScans(values, files, datasetFilters(values)),
+    personRules(values),
+  )
+    .map((scan) => ({ ...scan, group: groupOf(scan.path, scan, groupBy) }));
+  return {
+    kind: "files",
+    files: scans,
+    groupBy,
+    tolTime,
+    ...(mostFrames === undefined ? {} : { mostFrames }),
+    ...(values["skip-bad"] ? { skipBad: true } : {}),
+    reading,
+  };
 }
 
 /**
@@ -176,13 +227,33 @@ export function namesScans(
  */
 export async function openPlan(plan: DataPlan): Promise<Cohort> {
   if (plan.kind === "synthetic") return syntheticCohort(plan.synthetic);
+  const scans = locatedScans(plan).map((scan) => ({ ...scan, group: recordedGroup(scan, plan) }));
   const options: CohortOptions = {
     groupBy: plan.groupBy,
     ...(plan.tolTime === undefined ? {} : { tolTime: plan.tolTime }),
+    ...await readingOptions(plan.reading ?? {}, scans[0]?.path),
   };
-  const cohort = await cohortFromFiles(locatedScans(plan), options);
-  if (plan.tolTime !== undefined || cohort.frames <= MOST_FRAMES) return cohort;
-  return { ...cohort, frames: MOST_FRAMES };
+  const cohort = await cohortFromFiles(scans.map(labelled), options);
+  const most = plan.mostFrames === undefined ? MOST_FRAMES : plan.mostFrames ?? Infinity;
+  if (plan.tolTime !== undefined || cohort.frames <= most) return cohort;
+  return { ...cohort, frames: most };
+}
+
+function labelled({ path, label, subject, session, group, skipFrames }: ScanRecord): LabelledFile {
+  return { path, label, subject, session, group, skipFrames };
+}
+
+/**
+ * What a recorded scan is kept together with; runs of earlier versions read it from the file's name alone.
+ *
+ * @param scan Of a plan.
+ * @param plan How scans are grouped.
+ */
+export function recordedGroup(
+  { path, group }: ScanRecord,
+  { groupBy }: Pick<DataPlan, "groupBy">,
+): string {
+  return group ?? groupName(path, groupBy);
 }
 
 /**

@@ -1,10 +1,9 @@
 /** Which scans a run has seen: told by their content, whatever they are called and wherever they lie. */
-import { groupName } from "../../data/bids.ts";
 import type { Cohort, CohortSubject } from "../../data/cohort.ts";
 import { findFiles, recordFile } from "../../data/file_record.ts";
 import { resolve } from "../../deps/node_path.ts";
 import { syntheticCohort, type SyntheticOptions } from "../../data/synthetic.ts";
-import { locatedScans } from "./data_options.ts";
+import { locatedScans, recordedGroup } from "./data_options.ts";
 import { divide } from "./prepared_data.ts";
 import type { RunConfig } from "./run_config.ts";
 
@@ -75,10 +74,10 @@ async function recordedScans(data: RunConfig["data"]): Promise<Scans> {
     const content = scan.fingerprint ?? (await findFiles([scan]))[0]?.record.fingerprint;
     contents.push(content);
   }
-  const subjects = scans.map(({ path: id, label = "" }) => ({
-    id,
-    label,
-    group: groupName(id, data.groupBy),
+  const subjects = scans.map((scan) => ({
+    id: scan.path,
+    label: scan.label ?? "",
+    group: recordedGroup(scan, data),
   }));
   return { subjects, contents };
 }

@@ -11,6 +11,7 @@ import { UsageError } from "../option_table.ts";
 import type { OpenedRun, OpeningLimits, Pipeline, Plan } from "../pipeline.ts";
 import { OUTPUTS } from "./result_files.ts";
 import { NO_CONFIG, readConfigFile } from "./config_file.ts";
+import { crossValidation, type FoldValues, withLabels } from "./cross_validation.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { encodeVerb } from "./encode_verb.ts";
 import { evaluateVerb } from "./evaluate_verb.ts";
@@ -76,18 +77,19 @@ export const recurrentVae: Pipeline<RunConfig, PreparedData, TrainedModel> = {
   fit: trainModel,
   savedParts: ({ data }) => ({ normalisation: normalizationToJson(data.train.normalization) }),
   report: reportRun,
+  crossValidation,
   inspect: runFacts,
   verbs: { evaluate: evaluateVerb, encode: encodeVerb, reconstruct: reconstructVerb },
   synthesize: synthesizeVerb,
   outputs: OUTPUTS,
 };
 
-function plan(values: TrainValues, files: readonly string[]): Plan<RunConfig, PreparedData> {
+function plan(values: FoldValues, files: readonly string[]): Plan<RunConfig, PreparedData> {
   for (const { name } of OWN_DATA_OPTIONS) {
     if (values[name]) throw new UsageError(`--${name} goes with --resume`);
   }
   const file = values.config === undefined ? NO_CONFIG : readConfigFile(values.config);
-  const planned = planRun(values, files, file);
+  const planned = withLabels(planRun(values, files, file), values.labelOf);
   const { kind } = planned.data;
   return {
     name: kind === "files" ? "run" : kind === "shipped" ? "haxby2001" : kind,

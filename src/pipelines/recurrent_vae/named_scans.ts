@@ -1,7 +1,18 @@
 /** The scans that a command line names: files, and folders that hold some. Whatever names none is refused. */
 import { FormatError } from "../../base/errors.ts";
 import type { LabelledFile } from "../../data/cohort.ts";
-import { explainEmptyListing, joinPath, listSubjectFiles } from "../../data/listing.ts";
+import { fewOf } from "../../base/lists.ts";
+import {
+  absentContent,
+  COMPANION,
+  type Dataset,
+  type DatasetFilters,
+  leftOutNotes,
+  listDataset,
+  refuseMixed,
+} from "../../data/dataset.ts";
+import { explainEmptyListing } from "../../data/listing.ts";
+import { basename } from "../../deps/node_path.ts";
 import { printNotes } from "./data_notes.ts";
 import { isTaken, kindOf } from "../../files/whats_there.ts";
 import { isRun } from "../run_argument.ts";
@@ -14,6 +25,7 @@ export interface ScanArguments {
   readonly group: readonly string[];
   readonly data: readonly string[];
   readonly "skip-prefix": string | undefined;
+  readonly "skip-bad"?: boolean;
 }
 
 /** One folder or file as it was given. */
@@ -29,10 +41,15 @@ interface Named {
  *
  * @param values Parsed options.
  * @param files Positional arguments.
+ * @param filters Which scans of folders.
  * @throws {UsageError} for a `--group` without a name.
  * @throws {FormatError} for a path that is not there, and for every folder without scans.
  */
-export function listNamedScans(values: ScanArguments, files: readonly string[]): LabelledFile[] {
+export function listNamedScans(
+  values: ScanArguments,
+  files: readonly string[],
+  filters: DatasetFilters = new Map(),
+): LabelledFile[] {
   const groups = values.group.map((text) => {
     const at = text.indexOf("=");
     if (at < 1 || at === text.length - 1) {
@@ -47,10 +64,17 @@ export function listNamedScans(values: ScanArguments, files: readonly string[]):
     ...values.data.map((path) => ({ option: "--data", path })),
     ...files.map((path) => ({ option: "", path })),
   ];
-  return named.flatMap((one) => scansOf(one, values["skip-prefix"]));
+  const scans = named.flatMap((one) => scansOf(one, values, filters));
+  if (filters.size > 0 && scans.length > 0 && named.every(({ path }) => kindOf(path) === "file")) {
+    throw new UsageError(
+      "options that choose scans go with folders; the files are named one by one",
+    );
+  }
+  return scans;
 }
 
-function scansOf(named: Named, skipPrefix: string | undefined): LabelledFile[] {
+function scansOf(named: Named, values: ScanArguments, filters: DatasetFilters): LabelledFile[] {
+  const { "skip-prefix": skipPrefix, "skip-bad": skipBad = false } = values;
   const { path, label } = named;
   const labelled = label === undefined ? {} : { label };
   if (!isFolder(named)) {
@@ -64,20 +88,36 @@ function scansOf(named: Named, skipPrefix: string | undefined): LabelledFile[] {
       `recvae train --resume ${path} goes on with it, recvae evaluate ${path} scores it`,
     );
   }
-  const names = listSubjectFiles(path, {
-    onCompanions: (names) => noteCompanions(path, names),
+  const dataset = listDataset(path, {
+    filters,
+    skipFolder: isRun,
     ...(skipPrefix === undefined ? {} : { skipPrefix }),
   });
-  if (names.length === 0) throw noScans(named);
-  return names.map((name) => ({ path: joinPath(path, name), ...labelled }));
+  const { scans, absent } = dataset;
+  if (absent.length > 0 && !skipBad) throw absentContent(absent, path);
+  if (scans.length === 0) throw noScans(named, dataset);
+  refuseMixed(scans, path);
+  noteLeftOut(dataset);
+  return scans.map((scan) => ({ path: scan, ...labelled }));
 }
 
-function noteCompanions(folder: string, names: readonly string[]): void {
-  printNotes([
-    `"${folder}": left out ${names.length} companion ${
-      names.length === 1 ? "file" : "files"
-    } of macOS ("${names[0]}"${names.length > 1 ? ", …" : ""}), which are no scans.`,
-  ]);
+/** Says what is not used; companions of macOS in words of their own. */
+function noteLeftOut(dataset: Dataset): void {
+  const { root, leftOut, absent } = dataset;
+  const companions = leftOut.filter(({ reason }) => reason === COMPANION);
+  const others = leftOut.filter(({ reason }) => reason !== COMPANION);
+  const absentFiles = absent.map((path) => ({ path, reason: "links to content that is not here" }));
+  const notes = leftOutNotes({ ...dataset, leftOut: [...others, ...absentFiles] });
+  if (companions.length > 0) {
+    notes.push(
+      `"${root}": left out ${companions.length} companion ${
+        companions.length === 1 ? "file" : "files"
+      } of macOS ("${basename(companions[0].path)}"${
+        companions.length > 1 ? ", …" : ""
+      }), which are no scans.`,
+    );
+  }
+  printNotes(notes);
 }
 
 function isFolder(named: Named): boolean {
@@ -107,29 +147,34 @@ function nothingThere(path: string): [found: string, needs: string] {
   ];
 }
 
-function noScans(named: Named): FormatError {
-  const { entries, skipped, nearly, below } = explainEmptyListing(named.path);
-  if (skipped.length > 0) {
+function noScans(named: Named, dataset: Dataset): FormatError {
+  const { entries, skipped, nearly } = explainEmptyListing(named.path);
+  const { leftOut, absent } = dataset;
+  const all = [...leftOut.map(({ path }) => path), ...absent];
+  const prefixed = leftOut.every(({ reason }) => reason.startsWith("names that begin"));
+  if (skipped.length > 0 && prefixed && absent.length === 0) {
     return refusal(
       named,
       `its NIfTI files ("${skipped[0]}") begin with the prefix that is left out`,
       "name them one by one, or give another --skip-prefix",
     );
   }
-  if (nearly.length > 0) {
-    const what = "none of its files ends in .nii or .nii.gz in lower case";
-    return refusal(named, `${what} ("${nearly[0]}" is there)`, "name such files one by one");
-  }
-  if (below !== null) {
+  if (all.length > 0) {
+    const reasons = [...new Set(leftOut.map(({ reason }) => reason))]
+      .concat(absent.length > 0 ? ["links to content that is not here"] : []);
     return refusal(
       named,
-      "it holds no .nii or .nii.gz files itself, and its subfolders are not looked into",
-      `name the folders that hold scans, such as "${below}"`,
+      `none of its ${all.length} images is taken for a scan: ${fewOf(reasons, 5)}`,
+      "name other files, or choose others with --task, --space, --desc and their like",
     );
+  }
+  if (nearly.length > 0) {
+    const what = "its images are halves of .hdr/.img pairs";
+    return refusal(named, `${what} ("${nearly[0]}")`, "name such files one by one");
   }
   const found = entries === 0
     ? "it is empty"
-    : `none of its ${entries} entries is a .nii or .nii.gz file`;
+    : `none of its ${entries} entries is a .nii or .nii.gz file, and none below it`;
   return refusal(named, found, "needs a folder that holds scans");
 }
 

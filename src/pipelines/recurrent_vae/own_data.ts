@@ -14,7 +14,10 @@ import {
   SOURCE_OPTIONS,
 } from "./data_options.ts";
 import { UsageError, type Values } from "../option_table.ts";
+import { withoutBad } from "./readable_scans.ts";
+import { personNotes } from "./reading_options.ts";
 import type { RunConfig } from "./run_config.ts";
+import { withSteadyFrames } from "./steady_frames.ts";
 import type { TrainingDataPlan } from "./train_options.ts";
 
 /** A run whose own scans are wanted. */
@@ -48,7 +51,8 @@ export function ownDataOf(
   values: Values<typeof OWN_DATA_OPTIONS> & Partial<Values<typeof SOURCE_OPTIONS>>,
 ): OwnData {
   for (const { name } of SOURCE_OPTIONS) {
-    if (!values[name] || Array.isArray(values[name])) continue;
+    const value = values[name];
+    if (!value || (Array.isArray(value) && value.length === 0)) continue;
     throw new UsageError(`--${name} goes with scans named on the command line`);
   }
   const dataRoot = values["data-root"];
@@ -64,13 +68,42 @@ export function ownDataOf(
  * @throws as `openPlan`.
  */
 export async function openNewData(plan: TrainingDataPlan): Promise<OpenData> {
-  const cohort = await openPlan(plan);
+  const { plan: readable, notes: left } = plan.skipBad
+    ? await withoutBad(plan)
+    : { plan, notes: [] };
+  const { plan: given, notes: read } = withSteadyFrames(readable);
+  const cohort = await openPlan(given);
   const scans: ScanRecord[] = [];
-  for (const scan of locatedScans(plan)) scans.push({ ...scan, ...await recordFile(scan.path) });
+  for (const scan of locatedScans(given)) scans.push({ ...scan, ...await recordFile(scan.path) });
   const mask = plan.mask && await recordFile(plan.mask.path);
   const chosen = plan.tolTime !== undefined || plan.kind !== "files";
-  const notes = [...copies(scans), ...(chosen ? [] : droppedFrames(cohort))];
-  return { plan: remembering(plan, scans, mask), cohort, notes };
+  const divided = plan.groupBy !== "scan" && (plan.heldOut > 0 || plan.fold !== undefined);
+  const notes = [
+    ...(plan.kind === "files" && divided ? personNotes(scans) : []),
+    ...left,
+    ...read,
+    ...cohort.notes ?? [],
+    ...copies(scans),
+    ...(chosen ? [] : droppedFrames(cohort)),
+  ];
+  return { plan: { ...remembering(given, scans, mask), ...readAs(given, cohort) }, cohort, notes };
+}
+
+/** How the scans of a run are read from now on: on the grid and with the repetition time that were found. */
+function readAs(
+  { reading = {} }: TrainingDataPlan,
+  { grid, repetitionTime }: Cohort,
+): Pick<TrainingDataPlan, "reading"> {
+  if (!grid) return {};
+  const { resampleTo: _, ...rest } = reading;
+  const source = grid.source.split(/[\\/]/).at(-1)!;
+  return {
+    reading: {
+      ...rest,
+      grid: { ...grid, source },
+      ...(repetitionTime ? { repetitionTime } : {}),
+    },
+  };
 }
 
 /**
@@ -108,7 +141,7 @@ export async function openOwnData(own: OwnData): Promise<OpenData> {
   const plan = remembering(data, now, mask);
   const cohort = await openPlan({ ...plan, tolTime: model.tolTime });
   requireGrid(own, cohort);
-  return { plan, cohort, notes };
+  return { plan, cohort, notes: [...notes, ...cohort.notes ?? []] };
 }
 
 /** The plan with what is to be remembered of its files. */

@@ -59,7 +59,7 @@ export async function prepareData(
     : await openNewData(source);
   const { split, notes: divided } = divide(stored.subjects, plan, options.seed);
   const notes = [...options.remarks ?? [], ...found, ...divided];
-  const mask = plan.mask && await readMask(plan.mask, stored, notes);
+  const mask = plan.mask && await readMask(plan, stored, notes);
   const cohort = mask ? finiteOutside(stored, mask.data) : stored;
   const { batchSize, seed, memoryBudget, cacheDirectory } = options;
   const train = await buildDataLoader(selectSubjects(cohort, split.train), {
@@ -122,16 +122,18 @@ async function closingOnFailure<T>(loader: DataLoader, action: () => Promise<T>)
   }
 }
 
-/** The mask as an array; remarks on its file become notes. */
+/** The mask as an array on the cohort's grid; remarks on its file become notes. */
 async function readMask(
-  file: NonNullable<TrainingDataPlan["mask"]>,
-  { spatialShape }: Cohort,
+  { mask, maskLabels: labels }: TrainingDataPlan,
+  { spatialShape, grid }: Cohort,
   notes: string[],
 ): Promise<NdArray<Float32Array>> {
-  const { path } = locatedFile(file);
+  const { path } = locatedFile(mask!);
   const [x, y, z] = spatialShape;
   const data = await openMask(path, spatialShape, {
     onRemark: (remark) => notes.push(`"${path}": ${remark}`),
+    ...(grid ? { grid } : {}),
+    ...(labels ? { labels } : {}),
   });
   return { data, shape: [z, y, x] };
 }
@@ -158,9 +160,8 @@ export function divide(
     return { split: everyone, notes: [note] };
   }
   const notes: string[] = [];
-  let groups = subjects.map(({ group }) => group);
-  if (new Set(groups).size === 1) {
-    groups = subjects.map(({ id }) => id);
+  const groups = unitsOf(subjects);
+  if (new Set(subjects.map(({ group }) => group)).size === 1) {
     notes.push("All scans are of one subject, so whole scans are held out.");
   }
   const labels = subjects.map(({ label }) => label);
@@ -170,6 +171,16 @@ export function divide(
   }
   const split = trainTestSplit(groups, { labels, seed, testFraction: plan.heldOut });
   return { split, notes };
+}
+
+/**
+ * What stays whole when subjects are divided: the group of each, or the scan itself where all are of one group.
+ *
+ * @param subjects Of the cohort, in row order.
+ */
+export function unitsOf(subjects: readonly Pick<CohortSubject, "id" | "group">[]): string[] {
+  const groups = subjects.map(({ group }) => group);
+  return new Set(groups).size === 1 ? subjects.map(({ id }) => id) : groups;
 }
 
 /**

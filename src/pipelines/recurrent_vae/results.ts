@@ -18,7 +18,7 @@ import { sliceComparison } from "../../reports/slice_comparison.ts";
 import { type LatentMaps, latentMaps, writeMaps } from "./latent_maps.ts";
 import type { PreparedData } from "./prepared_data.ts";
 import { toJson } from "../../files/json.ts";
-import { rollOut, scanSpace, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
+import { rollOut, statePaths, type Trajectory, writeStates } from "./rollouts.ts";
 import { RUN_LAYOUT } from "../run_folder.ts";
 import { RESULT_FILES } from "./result_files.ts";
 import { uniqueStems } from "./scan_names.ts";
@@ -77,8 +77,11 @@ export async function writeResults(
     stems: data.split.test.map((row) => stems[row]),
     reconstruct: true,
   });
-  const { repetitionTime, affine } = await scanSpace(data.cohort.subjects[0]);
-  const space = { spatialShape: model.config.spatialShape, ...(affine ? { affine } : {}) };
+  const { grid, repetitionTime = null } = data.cohort;
+  const space = {
+    spatialShape: model.config.spatialShape,
+    ...(grid ? { affine: grid.affine } : {}),
+  };
   const maps = await latentMaps(model, trained.map(({ states }) => states));
   await writeMaps(`${folder}/${RESULT_FILES.maps}`, maps, space);
   await writeFoundMask(`${folder}/${RESULT_FILES.mask}`, data.train, space);
@@ -149,13 +152,13 @@ function stack(arrays: readonly NdArray[]): NdArray {
 
 /** One line a scan: which row of the offset table it has, and whether it was trained on. */
 function writeSubjects(folder: string, data: PreparedData, stems: readonly string[]): void {
-  const lines = ["name\tgroup\tpart\toffset_row\tfile"];
+  const lines = ["name\tgroup\tpart\toffset_row\tfile\tsubject"];
   const trainRows = new Map(data.split.train.map((row, offset) => [row, offset]));
-  data.cohort.subjects.forEach(({ id, label }, row) => {
+  data.cohort.subjects.forEach(({ id, label, subject }, row) => {
     const offset = trainRows.get(row);
     const part = offset === undefined ? "held-out\tn/a" : `training\t${offset}`;
     const file = data.plan.files?.[row].path ?? id;
-    lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}`);
+    lines.push(`${stems[row]}\t${label || "n/a"}\t${part}\t${file}\t${subject ?? "n/a"}`);
   });
   writeWhole(`${folder}/${RESULT_FILES.subjects}`, lines.join("\n") + "\n");
 }

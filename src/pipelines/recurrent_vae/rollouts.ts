@@ -1,36 +1,66 @@
 /** What a trained model makes of each scan: latent trajectories as text, reconstructions as NIfTI. */
 import { discard, type NdArray } from "../../base/arrays.ts";
 import { letOthersRun } from "../../base/event_loop.ts";
-import { sidecarRepetitionTime } from "../../data/bids.ts";
-import type { BoldRun } from "../../data/bold_run.ts";
 import type { CohortSubject } from "../../data/cohort.ts";
+import { voxelCount } from "../../data/frame_source.ts";
 import type { DataLoader } from "../../data/loader.ts";
 import { invertScaling } from "../../data/normalization.ts";
+import type { ScanSpace, ScanView } from "../../data/scan_view.ts";
 import { NiftiFile } from "../../files/nifti_file.ts";
 import { writeWhole } from "../../files/whole_file.ts";
 import type { ReconstructingModel } from "../../models/recurrent_vae/reconstructing_model.ts";
 
 /** Where a scan lies in space and time. */
-export interface ScanSpace {
-  /** 4 × 4, row by row; undefined for synthetic scans. */
-  readonly affine?: readonly number[];
+export interface ScanPlace extends ScanSpace {
   /** Seconds between frames; null when nobody says. */
   readonly repetitionTime: number | null;
 }
 
 /**
- * Reads affine and repetition time of a scan, the latter from the JSON beside it if the header has none.
+ * Where results about a scan belong: its own voxels, or the grid it was resampled to.
  *
  * @param subject Row of a cohort.
  */
-export async function scanSpace(subject: CohortSubject): Promise<ScanSpace> {
+export async function scanPlace(subject: CohortSubject): Promise<ScanPlace> {
   const source = await subject.open();
   try {
-    const run = source as Partial<BoldRun>;
-    const repetitionTime = run.repetitionTime ?? sidecarRepetitionTime(subject.id);
-    return { ...(run.affine ? { affine: run.affine } : {}), repetitionTime };
+    const { space } = source as Partial<ScanView>;
+    const anywhere = {
+      spatialShape: source.spatialShape,
+      restore: (values: Float32Array) => values,
+    };
+    return { ...space ?? anywhere, repetitionTime: subject.repetitionTime ?? null };
   } finally {
     source.close();
+  }
+}
+
+/** A reconstruction beside the scan it is of, in the scan's own voxel order and with its header's facts. */
+class ReconstructionFile {
+  readonly #place: ScanPlace;
+  readonly #file: NiftiFile;
+
+  constructor(path: string, place: ScanPlace, frames: number) {
+    const { restore: _, description, ...space } = place;
+    this.#place = place;
+    const words = description ? `${description}; recvae reconstruction` : "recvae reconstruction";
+    this.#file = new NiftiFile(path, { ...space, frames, description: words });
+  }
+
+  /** Appends frames `[count, Z, Y, X]` of the model's order. */
+  async append(values: Float32Array): Promise<void> {
+    const voxels = voxelCount(this.#place.spatialShape);
+    for (let at = 0; at < values.length; at += voxels) {
+      await this.#file.append(this.#place.restore(values.subarray(at, at + voxels)));
+    }
+  }
+
+  finish(): Promise<void> {
+    return this.#file.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
   }
 }
 
@@ -73,12 +103,9 @@ export async function rollOut(
   const batch = loader.batch([row]);
   const scaling = loader.scalings[row];
   const subject = loader.cohort.subjects[row];
-  using file = path === undefined ? null : new NiftiFile(path, {
-    spatialShape: loader.spatialShape,
-    frames,
-    description: "recvae reconstruction",
-    ...await scanSpace(subject),
-  });
+  using file = path === undefined
+    ? null
+    : new ReconstructionFile(path, await scanPlace(subject), frames);
   let firstFrames: Trajectory["firstFrames"] | undefined;
   const { h, posteriorLogVar } = await model.eval().rollout(batch, {
     subjects: [0],

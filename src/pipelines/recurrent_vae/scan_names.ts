@@ -7,17 +7,30 @@ const UNSAFE = /[\s\p{C}\p{Z}\\/:*?"'`<>|&;$!#(){}[\]]+/gu;
 /** Systems take names of 255 bytes; what is added to a stem needs some of them. */
 const MOST_BYTES = 180;
 
+/** A scan whose results need a name. */
+export interface NamedScan {
+  /** Path or name. */
+  readonly id: string;
+  /** Its group. */
+  readonly label: string;
+  /** Person, if known. */
+  readonly subject?: string;
+  /** Visit, if known. */
+  readonly session?: string;
+}
+
 /**
- * A unique stem for each scan: its file name without extension and `_bold`, in its own letters; where two are equal
+ * A unique stem for each scan: its file name without extension and `_bold`, in its own letters, behind the person (and the
+ * visit) where the name does not say who it is of and something else does; where two are equal
  * (as systems see it that know no upper case or one form of an accent), the group and then the row tell them apart.
  *
  * @param scans Paths or names, with their groups.
  * @returns In the same order.
  */
 export function uniqueStems(
-  scans: readonly { readonly id: string; readonly label: string }[],
+  scans: readonly NamedScan[],
 ): string[] {
-  const plain = scans.map(({ id }) => stemOf(id));
+  const plain = scans.map(stemOf);
   const repeated = repeatedNames(plain);
   const labelled = plain.map((stem, i) =>
     repeated(stem) && scans[i].label !== "" ? `${safe(scans[i].label)}_${stem}` : stem
@@ -36,9 +49,12 @@ function repeatedNames(names: readonly string[]): (name: string) => boolean {
   return (name) => counts.get(fold(name))! > 1;
 }
 
-function stemOf(id: string): string {
+function stemOf({ id, subject, session }: NamedScan): string {
   const name = id.split(/[\\/]/).at(-1)!;
-  return safe(name.replace(EXTENSION, "").replace(/_bold$/, "")) || "scan";
+  const stem = safe(name.replace(EXTENSION, "").replace(/_bold$/, "")) || "scan";
+  if (subject === undefined || stem.includes(safe(subject))) return stem;
+  const visit = session === undefined ? "" : `_ses-${safe(session)}`;
+  return `sub-${safe(subject)}${visit}_${stem}`;
 }
 
 function safe(name: string): string {

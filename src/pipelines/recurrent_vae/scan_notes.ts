@@ -15,7 +15,11 @@ const SHOWN_SCANS = 3;
  */
 export function scanNotes(loaders: readonly DataLoader[]): string[] {
   const scans = loaders.flatMap(({ cohort, statistics, remarks }) =>
-    cohort.subjects.map(({ id }, row) => ({ id, ...statistics[row], remarks: remarks[row] }))
+    cohort.subjects.map(({ id, remarks: found = [] }, row) => ({
+      id,
+      ...statistics[row],
+      remarks: [...found, ...remarks[row]],
+    }))
   );
   const constant = scans.filter(({ min, max }) => min === max);
   const notes = constant.slice(0, SHOWN_SCANS).map(({ id, min }) =>

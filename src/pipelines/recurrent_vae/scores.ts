@@ -105,8 +105,12 @@ export async function scoreTrained(
   });
 }
 
-/** Frames for the principal components that cost at most about half a minute. */
-function affordableFrames(loader: DataLoader): number {
+/**
+ * Frames for the principal components that cost at most about half a minute.
+ *
+ * @param loader Of the frames.
+ */
+export function affordableFrames(loader: DataLoader): number {
   const voxels = loader.spatialShape.reduce((product, n) => product * n, 1);
   return Math.max(4 * 16, Math.floor(Math.sqrt(2 * PCA_MULTIPLY_ADDS / voxels)));
 }

@@ -2,14 +2,26 @@
  * What the settings of a run may hold, one row a field: of the sections of a run's config.json and of a file given
  * to `--config`. The model's own fields are described with the model (`CONFIG_FIELDS`).
  */
-import { choice, flag, integer, list, number, other, record, text } from "../../base/fields.ts";
+import {
+  choice,
+  flag,
+  integer,
+  list,
+  nullable,
+  number,
+  other,
+  record,
+  text,
+} from "../../base/fields.ts";
 import type { BackendChoice } from "../../backends/engine.ts";
 import { FILE_RECORD } from "../../data/file_record.ts";
+import type { NormalizationKind } from "../../data/normalization.ts";
 import { SYNTHETIC_OPTIONS } from "../../data/synthetic.ts";
 import { OPTIMISER_KINDS } from "../../training/optimisers.ts";
 import { SCHEDULE_KINDS } from "../../training/schedules.ts";
 import { BACKEND_CHOICES } from "../engine_options.ts";
 import { PRESETS } from "./presets.ts";
+import { READING_FIELDS } from "./reading_options.ts";
 import type { ScanRecord } from "./data_options.ts";
 import type { TrainingDataPlan, TrainingPlan } from "./train_options.ts";
 
@@ -28,25 +40,42 @@ export const TRAINING_FIELDS = record<TrainingPlan>({
   fitOffsets: integer({ least: 0, most: 1_000_000 }),
 }, ["preset", "optimiser", "schedule", "fitOffsets"]);
 
+/** Kinds of normalisation. */
+export const SCALINGS = [
+  "run-z-score",
+  "run-detrend",
+  "train-residual",
+  "min-max",
+  "z-score",
+  "train-z-score",
+  "none",
+] as const satisfies readonly NormalizationKind[];
+
+/** A scan of the section `data`. */
+const SCAN_RECORD = record<ScanRecord>({
+  ...FILE_RECORD.fields,
+  label: text(),
+  subject: text(),
+  session: text(),
+  group: text(),
+  skipFrames: integer({ least: 0 }),
+}, ["path"]);
+
 /** The section `data`. */
 export const DATA_FIELDS = record<TrainingDataPlan>({
   kind: choice(["shipped", "files", "synthetic"]),
-  files: list(record<ScanRecord>({ ...FILE_RECORD.fields, label: text() }, ["path"])),
+  files: list(SCAN_RECORD),
   synthetic: SYNTHETIC_OPTIONS,
   groupBy: choice(["subject", "session", "scan"]),
   tolTime: integer({ least: 1 }),
-  scaling: choice([
-    "run-z-score",
-    "run-detrend",
-    "train-residual",
-    "min-max",
-    "z-score",
-    "train-z-score",
-    "none",
-  ]),
+  mostFrames: nullable(integer({ least: 1 })),
+  skipBad: flag(),
+  reading: READING_FIELDS,
+  scaling: choice(SCALINGS),
   heldOut: number({ least: 0, below: 1 }),
   fold: other('I/K such as "1/5"', (value) => foldOf(value) !== null),
   mask: FILE_RECORD,
+  maskLabels: list(integer()),
 }, ["kind", "groupBy", "scaling", "heldOut"]);
 
 /** Choice of the engine, as a file for `--config` may hold it. */

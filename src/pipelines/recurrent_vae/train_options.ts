@@ -14,8 +14,6 @@ import {
 import type { Pipeline } from "../pipeline.ts";
 import { resumeOption, RUN_OPTIONS } from "../run_options.ts";
 import {
-  CONVOLUTIONAL_FIELDS,
-  LAGGED_ONLY_FIELDS,
   LAGGED_OPTIONS,
   MODEL_OPTIONS,
   type ModelFields,
@@ -23,6 +21,7 @@ import {
   SCHEDULE_OPTIONS,
 } from "./model_options.ts";
 import { type Option, UsageError, type Values } from "../option_table.ts";
+import { decayOf, presetFor, requireNetwork, requireScaling } from "./network_choice.ts";
 import { type Preset, PRESETS, SHIPPED_DATA_MODEL } from "./presets.ts";
 import { DATA_FIELDS, foldOf, TRAINING_FIELDS } from "./settings.ts";
 
@@ -81,6 +80,13 @@ export const TRAIN_OPTIONS = [
     value: "FILE",
     help: "Count only voxels inside this mask; with preset default nothing else is modelled",
     otherwise: "preset default: voxels that are bright on the mean image",
+    group: "Data",
+  },
+  {
+    name: "mask-label",
+    kind: "integers",
+    value: "N,…",
+    help: "The mask is a label image; voxels with these labels are inside",
     group: "Data",
   },
   {
@@ -243,6 +249,8 @@ export interface TrainingDataPlan extends DataPlan {
   readonly heldOut: number;
   readonly fold?: string;
   readonly mask?: FileRecord;
+  /** Labels that are inside, where the mask is a label image. */
+  readonly maskLabels?: readonly number[];
 }
 
 /** Everything a run is determined by, beside the engine. */
@@ -277,7 +285,11 @@ export function planRun(
   const source = planData(
     { ...values, "group-by": values["group-by"] ?? file.data.groupBy },
     files,
-    { tolTime: fields.tolTime, seed: fields.seed },
+    {
+      tolTime: fields.tolTime,
+      seed: fields.seed,
+      ...(name === "default" ? { mostFrames: null } : {}),
+    },
   );
   const shipped = source.kind === "shipped" && name === "conv" ? SHIPPED_DATA_MODEL : {};
   const widths = fields.channels || fields.decoderChannels ? {} : shipped;
@@ -288,6 +300,11 @@ export function planRun(
   const fold = values.fold ?? (values["held-out"] === undefined ? file.data.fold : undefined);
   const mask = values.mask ?? file.data.mask ??
     (source.kind === "shipped" && network === "lagged" ? shippedMask() : undefined);
+  const maskLabels = values["mask-label"] ??
+    (values.mask === undefined ? file.data.maskLabels : undefined);
+  if (values["mask-label"] && mask === undefined) {
+    throw new UsageError("--mask-label says which labels of --mask FILE are inside; name the file");
+  }
   if (fold !== undefined) parseFold(fold);
   if (network === "convolutional") requireKl(values, fields.temporalLoss);
   requireScaling(values, { network, output: fields.outputActivation });
@@ -300,77 +317,9 @@ export function planRun(
       ...source,
       scaling: values.scaling ?? file.data.scaling ?? preset.data,
       heldOut,
-      ...given({ fold, mask: mask === undefined ? undefined : { path: mask } }),
+      ...given({ fold, maskLabels, mask: mask === undefined ? undefined : { path: mask } }),
     },
   };
-}
-
-/**
- * The preset that is meant. Settings that only the convolutional network has mean that network where no preset is named,
- * and that is said.
- */
-function presetFor(
-  values: TrainValues,
-  file: ConfigFile,
-  fields: ModelFields,
-): { readonly name: keyof typeof PRESETS; readonly notes: readonly string[] } {
-  const named = values.preset ?? file.training.preset;
-  if (named) return { name: named, notes: [] };
-  const own = CONVOLUTIONAL_FIELDS.find((name) => name in fields) ??
-    (["optimiser", "momentum"] as const).find((name) => values[name] ?? file.training[name]);
-  if (own === undefined || fields.network === "lagged") return { name: "default", notes: [] };
-  const note =
-    `${
-      optionWords(own)
-    } belongs to the convolutional network: preset conv is used; --preset default has ` +
-    "linear and lag paths instead.";
-  return { name: "conv", notes: [note] };
-}
-
-/** Settings of the other network are refused. */
-function requireNetwork(
-  values: TrainValues,
-  fields: ModelFields,
-  network: RunPlan["network"],
-): void {
-  const foreign = network === "lagged" ? CONVOLUTIONAL_FIELDS : LAGGED_ONLY_FIELDS;
-  const found = foreign.find((name) => name in fields) ??
-    (network === "lagged"
-      ? (["optimiser", "momentum"] as const).find((name) => values[name])
-      : undefined);
-  if (found !== undefined) {
-    const presets = network === "lagged" ? "--preset conv or original" : "--preset default";
-    throw new UsageError(`${optionWords(found)} goes with ${presets}`);
-  }
-  if (fields.network === "lagged" && network !== "lagged") {
-    throw new UsageError("The settings of that file are of preset default; leave out --preset");
-  }
-}
-
-function optionWords(field: string): string {
-  return `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** A tanh reaches from −1 to 1 only: z-scores do not fit into it. */
-function requireScaling(
-  { scaling }: TrainValues,
-  { network, output = "tanh" }: {
-    readonly network: RunPlan["network"];
-    readonly output?: string;
-  },
-): void {
-  const beyond = scaling !== undefined && /z-score|detrend/.test(scaling);
-  if (network === "lagged" || output !== "tanh" || !beyond) return;
-  throw new UsageError(
-    `--scaling ${scaling} gives values beyond the -1 to 1 that --output-activation tanh can reach; use ` +
-      "--output-activation clamp, another scaling, or --preset default",
-  );
-}
-
-/** The lagged model's decay is part of its configuration. */
-function decayOf(values: TrainValues, file: ConfigFile, network: RunPlan["network"]): ModelFields {
-  const decay = values["weight-decay"] ?? file.training.weightDecay;
-  return network === "lagged" && decay !== undefined ? { weightDecay: decay } : {};
 }
 
 /** Options of the KL divergence go with it. Both presets of the convolutional network have the squared distance. */

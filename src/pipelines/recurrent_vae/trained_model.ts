@@ -18,12 +18,14 @@ import {
   planData,
   type SOURCE_OPTIONS,
 } from "./data_options.ts";
+import { withoutBad } from "./readable_scans.ts";
 import { type ENGINE_OPTIONS, startEngine } from "../engine_options.ts";
 import { UsageError, type Values } from "../option_table.ts";
 import { temporaryFolder } from "../output_permissions.ts";
 import { openOwnData, ownDataOf, requireGrid } from "./own_data.ts";
 import { scanNotes } from "./scan_notes.ts";
 import { modelledVoxels } from "./prepared_data.ts";
+import { withSteadyFrames } from "./steady_frames.ts";
 import { configFromJson, isLagged, type RunConfig } from "./run_config.ts";
 
 /** A model of the family, whichever its network. */
@@ -141,8 +143,7 @@ async function loadWholeScans(
     return { cohort, at: (row) => ({ loader, row }), close: () => loader.close() };
   }
   refuseOwnOptions(values);
-  const stored = await openPlan(planData(values, files, { tolTime: 1 }));
-  requireGrid(run, stored);
+  const { cohort: stored, notes } = await openForRun(run, request, { tolTime: 1 });
   request.check?.(stored);
   const cohort = await insideMask(run, stored, values["data-root"]);
   const places = Map.groupBy(cohort.subjects.keys(), (place) => cohort.subjects[place].frames!);
@@ -156,7 +157,7 @@ async function loadWholeScans(
     close();
     throw error;
   }
-  printNotes(scanNotes([...loaders.values()]));
+  printNotes([...notes, ...scanNotes([...loaders.values()])]);
   const at = (place: number) => {
     const frames = cohort.subjects[place].frames!;
     return { loader: loaders.get(frames)!, row: places.get(frames)!.indexOf(place) };
@@ -178,7 +179,11 @@ async function loaderOf(run: SavedRun, cohort: Cohort): Promise<DataLoader> {
 async function insideMask({ config: { data } }: SavedRun, cohort: Cohort, dataRoot?: string) {
   const [found] = data.mask ? await findFiles([locatedFile(data.mask)], dataRoot) : [];
   if (!found || found.state === "changed") return cohort;
-  return finiteOutside(cohort, await openMask(found.record.path, cohort.spatialShape));
+  const mask = await openMask(found.record.path, cohort.spatialShape, {
+    ...(cohort.grid ? { grid: cohort.grid } : {}),
+    ...(data.maskLabels ? { labels: data.maskLabels } : {}),
+  });
+  return finiteOutside(cohort, mask);
 }
 
 /** These options are for a run's own scans. */
@@ -194,9 +199,30 @@ function refuseOwnOptions(values: ScanValues): void {
 async function openOthers(run: SavedRun, values: ScanValues, files: readonly string[]) {
   refuseOwnOptions(values);
   const { tolTime, seed } = run.config.model;
-  const cohort = await openPlan(planData(values, files, { tolTime, seed }));
+  const { cohort, notes } = await openForRun(run, { values, files }, { tolTime, seed });
+  return { cohort, notes: [...notes, ...droppedFrames(cohort, ", as many as in training")] };
+}
+
+/** Scans named on the command line, read as the run's own were. */
+async function openForRun(
+  run: SavedRun,
+  { values, files }: ScanRequest,
+  length: { readonly tolTime: number; readonly seed?: number },
+) {
+  const trained = run.config.data.reading ?? {};
+  const named = planData(values, files, { ...length, trained });
+  const readable = named.skipBad ? await withoutBad(named) : { plan: named, notes: [] };
+  const { plan, notes: steady } = withSteadyFrames(readable.plan);
+  const notes = [...readable.notes, ...steady];
+  if (!trained.grid && plan.kind === "files") {
+    notes.push(
+      "The run does not say where its voxels lie (an earlier version did not remember it): the scans are taken to be " +
+        "in its voxel order.",
+    );
+  }
+  const cohort = await openPlan(plan);
   requireGrid(run, cohort);
-  return { cohort, notes: droppedFrames(cohort, ", as many as in training") };
+  return { cohort, notes: [...notes, ...cohort.notes ?? []] };
 }
 
 /** Scans of a command. */
