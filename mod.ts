@@ -53,13 +53,13 @@ export type { StepStatistics } from "./src/parameters/running_statistics.ts";
 export type { Like, Values } from "./src/models/recurrent_vae/arrays_or_tensors.ts";
 export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
 export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
-export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
-export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
 export type {
   ReconstructedStates,
   ReconstructingModel,
   ReconstructionOptions,
 } from "./src/models/recurrent_vae/reconstructing_model.ts";
+export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
+export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
 export { RecurrentTraining } from "./src/models/recurrent_vae/training_session.ts";
 export type { SessionOptions } from "./src/models/recurrent_vae/training_session.ts";
 export type { StateDict } from "./src/parameters/state_dict.ts";
