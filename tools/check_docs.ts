@@ -10,7 +10,9 @@ import { report, ROOT } from "./repository.ts";
 /** The modules the project exports, without the program. */
 const MODULES = [
   "mod.ts",
-  ...["linalg", "losses", "ops", "parameters", "training"].map((room) => `src/${room}/mod.ts`),
+  ...["linalg", "losses", "models/vae", "ops", "parameters", "training"].map((room) =>
+    `src/${room}/mod.ts`
+  ),
 ];
 
 /** Types of TensorFlow.js in public signatures, and what is inside its own declarations. */

@@ -20,10 +20,16 @@ import { isImage, memoryShape, requireImage, type SampleShape } from "./sample_s
 export interface PlacedLayer {
   /** Names begin with the layer's. */
   readonly entries: readonly ParameterEntry[];
+  /** What it makes of a sample. */
   readonly output: SampleShape;
   /** For people: `"convolution 3, stride 2"`. */
   readonly kind: string;
-  /** @param x `[B, …]` in memory order. */
+  /**
+   * Its part of the forward pass.
+   *
+   * @param x `[B, …]` in memory order.
+   * @param use Parameters, mode and random numbers.
+   */
   forward(x: tf.Tensor, use: NetworkUse): tf.Tensor;
 }
 

@@ -15,6 +15,7 @@ export interface SequentialOptions {
 
 /** A network of layers. */
 export interface SequentialNetwork extends Network {
+  /** Its layers, for people. */
   readonly layers: readonly LayerFacts[];
   /** One sample in PyTorch's order. */
   readonly input: readonly number[];

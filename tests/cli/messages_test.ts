@@ -13,6 +13,7 @@ const LIBRARY_ONLY = [
   "batchNormActivation",
   "buildDataLoader",
   "cohortFromFiles",
+  "encoderOutDim",
   "framesPerChunk",
   "leakyRelu",
   "minDelta",

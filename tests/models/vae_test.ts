@@ -232,6 +232,23 @@ Deno.test("a saved and loaded estimator gives the same bits; what is missing is 
   });
 });
 
+Deno.test("score gives the terms, the squared error and the divergence of each latent", async () => {
+  const vae = build({ beta: 3 });
+  const x = rows(6);
+  const { loss, recLoss, klLoss, mse, klPerLatent, samples } = await vae.score(x);
+  assert(Math.abs(loss - recLoss - 3 * klLoss) < 1e-4);
+  assert(Math.abs(klPerLatent.reduce((a, b) => a + b) - klLoss) < 1e-5);
+  const { data } = await vae.reconstruct(x);
+  const squared = [...data].reduce((sum, value, i) => sum + (value - x.data[i]) ** 2, 0);
+  assert(Math.abs(mse - squared / 150) < 1e-9);
+  assertEquals([samples, klPerLatent.length], [6, 2]);
+  const moved = await vae.traverse(1, { values: [-1, 1] });
+  const ends = await vae.decode({ data: Float32Array.of(0, -1, 0, 1), shape: [2, 2] });
+  assertEquals(moved, ends);
+  assertThrows(() => vae.traverse(2), ConfigError, "from 0 to 1");
+  await assertRejects(() => vae.decode({ data: new Float32Array(3), shape: [1, 3] }), ShapeError);
+});
+
 Deno.test("callbacks end training and keep the best", async () => {
   await inFolder(async (folder) => {
     const checkpoint = new ModelCheckpoint(`${folder}/best`, { monitor: "train/loss" });
@@ -269,13 +286,13 @@ Deno.test("options and batches that cannot be are refused by name", async () => 
 
 Deno.test("a learned noise scale is trained, and its likelihood is the Gaussian one", async () => {
   for (const noiseScale of ["learned", "per-voxel"] as const) {
-    const vae = new VAE({ shape: [25], latentDim: 2, noiseScale, maxEpochs: 3, lr: 0.05 });
+    const vae = new VAE({ shape: [25], latentDim: 2, noiseScale, maxEpochs: 20 });
     const scale = () => vae.stateDict().then((state) => [...state.get("log_noise_scale")!.data]);
     assertEquals((await scale()).length, noiseScale === "learned" ? 1 : 25);
     const x = rows(4);
     const { rec_loss } = vae.validationStep(x, 0, { noise: new Float32Array(8) });
     const { data } = await vae.reconstruct(x);
-    const squared = data.reduce((sum, value, i) => sum + (value - x.data[i]) ** 2, 0);
+    const squared = [...data].reduce((sum, value, i) => sum + (value - x.data[i]) ** 2, 0);
     const expected = (squared / 2 + 100 * 0.5 * Math.log(2 * Math.PI)) / 4;
     assert(Math.abs(await valueOf(rec_loss) - expected) < 1e-3);
     await vae.fit([x]);

@@ -15,7 +15,7 @@ import { memoryShape } from "../../networks/sample_shape.ts";
 import type { SequentialNetwork } from "../../networks/sequential.ts";
 import { type ParameterEntry, plainEntry, sizeOf } from "../../parameters/entry.ts";
 import { linearEntries } from "../../parameters/layers.ts";
-import type { resolveOptions } from "./options.ts";
+import type { ResolvedVaeOptions } from "./options.ts";
 
 /** A network that may return a distribution. */
 export interface DecoderNetwork extends Omit<Network, "forward"> {
@@ -46,7 +46,7 @@ const READY = {
  * @throws {ConfigError} when parts are missing.
  * @throws {ShapeError} when the encoder's width is not what the options say.
  */
-export function assemble(options: ReturnType<typeof resolveOptions>): Assembled {
+export function assemble(options: ResolvedVaeOptions): Assembled {
   const { latentDim, noiseScale } = options;
   const ready = readyNetworks(options);
   const encoder = options.encoder ?? ready!.encoder;
@@ -72,7 +72,7 @@ export function assemble(options: ReturnType<typeof resolveOptions>): Assembled 
 }
 
 /** Extent and kind of network by the samples' shape. */
-function readyNetworks(options: ReturnType<typeof resolveOptions>) {
+function readyNetworks(options: ResolvedVaeOptions) {
   const { shape, channels, widths, latentDim, defaultDist } = options;
   if (!shape) return null;
   const kind = options.network ?? (shape.length === 1 && channels === undefined ? "dense" : "conv");

@@ -19,14 +19,16 @@ export type VaeBatch =
     readonly x: Samples;
     readonly y?: Targets;
     readonly rows?: readonly number[];
-    /** Covariates, `[B, K]`, of a conditional model. */
-    readonly condition?: NdArray;
   }
   | FrameBatch;
 
 /** Batches by epoch, e.g. of `buildDataLoader`. */
 export interface EpochBatches {
-  /** @param epoch 0-based. */
+  /**
+   * The batches of an epoch.
+   *
+   * @param epoch 0-based.
+   */
   batches(epoch: number): Iterable<VaeBatch> | AsyncIterable<VaeBatch>;
   /** What a person calls a row. */
   describe?(row: number): string;
@@ -43,9 +45,10 @@ export type VaeLoader =
 export interface ReadBatch {
   /** Rows, counted through the epoch unless the batch names its own. */
   readonly rows: readonly number[];
+  /** Samples. */
   readonly x: NdArray;
+  /** Targets, where the batch has some. */
   readonly y?: Targets;
-  readonly condition?: NdArray;
 }
 
 /** Rows at once where the samples of one array are gone through. */
@@ -154,8 +157,8 @@ async function readBatch(batch: VaeBatch, before: number): Promise<ReadBatch> {
     );
   }
   const rows = ("rows" in given && given.rows) || countFrom(before, x.shape[0]);
-  const { y, condition } = given as { y?: Targets; condition?: NdArray };
-  return { rows, x, ...(y === undefined ? {} : { y }), ...(condition ? { condition } : {}) };
+  const { y } = given;
+  return { rows, x, ...(y === undefined ? {} : { y }) };
 }
 
 /** Every frame of every scan is a sample. */

@@ -62,11 +62,8 @@ export const TRAINER_FIELDS = {
   signal: other("an AbortSignal", (value) => value instanceof AbortSignal),
 } as const;
 
-/** Options of the loss that the estimator passes on; `useScale` follows from `noiseScale`. */
-type LossOptions = Omit<BetaVAELossOptions, "useScale">;
-
 /** Options of {@link VAE}. */
-export interface VAEOptions extends TrainerOptions, LossOptions {
+export interface VAEOptions extends TrainerOptions, Omit<BetaVAELossOptions, "useScale"> {
   /** Samples to `[B, encoderOutDim]`. Without: a ready one of `shape`. */
   readonly encoder?: Network;
   /** `[B, latentDim]` to samples, or to a distribution of them. Without: a ready one of `shape`. */
@@ -102,6 +99,17 @@ export interface VAEOptions extends TrainerOptions, LossOptions {
   readonly noiseScale?: "fixed" | "learned" | "per-voxel";
 }
 
+/** {@link VAEOptions} with defaults where every estimator needs a value. */
+export type ResolvedVaeOptions =
+  & VAEOptions
+  & Required<
+    Pick<
+      VAEOptions,
+      | ("beta" | "defaultDist" | "stochasticTransform" | "lr")
+      | ("weightDecay" | "klWarmup" | "klCycle" | "noiseScale")
+    >
+  >;
+
 /** The options as a table. */
 const { useScale: _useScale, ...LOSS_FIELDS } = BETA_VAE_LOSS_FIELDS;
 const VAE_OPTIONS = record<VAEOptions>({
@@ -129,7 +137,7 @@ const VAE_OPTIONS = record<VAEOptions>({
  * @param options See {@link VAEOptions}.
  * @throws {ConfigError} naming the option.
  */
-export function resolveOptions(options: VAEOptions) {
+export function resolveOptions(options: VAEOptions): ResolvedVaeOptions {
   checkOptions(options, VAE_OPTIONS, { doing: "Cannot make the estimator" });
   const { shape, encoder, decoder } = options;
   if (!shape && !(encoder && decoder)) {

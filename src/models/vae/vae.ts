@@ -25,9 +25,10 @@ import {
   type VaeBatch,
   type VaeLoader,
 } from "./batches.ts";
-import { assemble, type Assembled } from "./assembly.ts";
-import { klWeightAt, resolveOptions, type VAEOptions } from "./options.ts";
+import { assemble, type DecoderNetwork } from "./assembly.ts";
+import { klWeightAt, type ResolvedVaeOptions, resolveOptions, type VAEOptions } from "./options.ts";
 import { readEstimator, writeEstimator } from "./saved_estimator.ts";
+import { scoreSamples, type VaeScore } from "./scoring.ts";
 
 /** What a step may be told beside its batch. */
 export interface StepOptions extends Partial<StepPlace> {
@@ -43,30 +44,24 @@ export interface EncodedSamples {
   readonly logVar: NdArray;
 }
 
-/** How well samples are described. */
-export interface VaeScore {
-  /** The three terms, means over the samples, with a draw for each. */
-  readonly loss: number;
-  readonly recLoss: number;
-  readonly klLoss: number;
-  /** Mean squared error of the reconstructions from the means. */
-  readonly mse: number;
-  /** Divergence of each latent from the prior, mean over the samples, in nats. */
-  readonly klPerLatent: readonly number[];
-  readonly samples: number;
-}
-
 /** Networks and the like for {@link VAE.load}. */
 export type LoadVaeOptions = Partial<VAEOptions>;
 
 /** encoder → (mu, logVar) → z → decoder; see the page of the model. */
 export class VAE extends TransformerEstimator {
+  /** Samples to features. */
   readonly encoder: Network;
-  readonly decoder: Assembled["decoder"];
+  /** Latents to samples. */
+  readonly decoder: DecoderNetwork;
+  /** Width of the features. */
   readonly encoderOutDim: number;
+  /** Width of the latents. */
   readonly latentDim: number;
+  /** Weight of the divergence. */
   readonly beta: number;
+  /** What a plain result of the decoder is the mean of. */
   readonly defaultDist: DistributionName;
+  /** Seed. */
   readonly randomState: number;
   /** The loss. */
   readonly criterion: BetaVAELoss;
@@ -77,7 +72,7 @@ export class VAE extends TransformerEstimator {
   /** Weight decay. May be changed. */
   weightDecay: number;
   /** Options with their defaults. */
-  readonly options: ReturnType<typeof resolveOptions>;
+  readonly options: ResolvedVaeOptions;
   readonly #store: ParameterStore;
   readonly #sample: readonly number[] | null;
 
@@ -211,6 +206,7 @@ export class VAE extends TransformerEstimator {
     });
   }
 
+  /** {@link trainingStep} or {@link validationStep}, for the training loop. */
   lossTerms(
     { x }: ReadBatch,
     { training, ...place }: StepPlace & { readonly training: boolean },
@@ -220,6 +216,7 @@ export class VAE extends TransformerEstimator {
     return step.call(this, x, batch, { epoch });
   }
 
+  /** {@link transformStep}, for {@link transform}. */
   transformBatch({ x }: ReadBatch, { batch }: { readonly batch: number }): tf.Tensor {
     return this.transformStep(x, batch);
   }
@@ -332,36 +329,8 @@ export class VAE extends TransformerEstimator {
    *
    * @param loader Batches, or one array of all samples.
    */
-  async score(loader: VaeLoader): Promise<VaeScore> {
-    const sums = { loss: 0, rec_loss: 0, kl_loss: 0 };
-    const kl = new Float64Array(this.latentDim);
-    let [samples, squared, values, index] = [0, 0, 0, 0];
-    for await (const batch of (await readLoader(loader)).batches(0)) {
-      const [size] = batch.x.shape;
-      const terms = this.#step(batch.x, { epoch: 0, batch: index++ }, false);
-      for (const name of ["loss", "rec_loss", "kl_loss"] as const) {
-        sums[name] += size * (await toHost(terms[name]))[0];
-        terms[name].dispose();
-      }
-      const { mu, logVar } = await this.encode(batch.x);
-      mu.data.forEach((m, i) => {
-        const l = logVar.data[i];
-        kl[i % this.latentDim] += 0.5 * (Math.exp(l) + m * m - 1 - l);
-      });
-      const { data } = await this.reconstruct(batch.x);
-      data.forEach((value, i) => squared += (value - batch.x.data[i]) ** 2);
-      samples += size;
-      values += data.length;
-    }
-    if (samples === 0) requireSome([]);
-    return {
-      loss: sums.loss / samples,
-      recLoss: sums.rec_loss / samples,
-      klLoss: sums.kl_loss / samples,
-      mse: squared / values,
-      klPerLatent: [...kl].map((sum) => sum / samples),
-      samples,
-    };
+  score(loader: VaeLoader): Promise<VaeScore> {
+    return scoreSamples(this, loader);
   }
 
   /** All weights on the host, PyTorch's names and layouts. */
