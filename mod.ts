@@ -53,13 +53,13 @@ export type { StepStatistics } from "./src/parameters/running_statistics.ts";
 export type { Like, Values } from "./src/models/recurrent_vae/arrays_or_tensors.ts";
 export { ForwardResult } from "./src/models/recurrent_vae/rollout_result.ts";
 export type { RolloutSummary } from "./src/models/recurrent_vae/rollout.ts";
-export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
-export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
 export type {
   ReconstructedStates,
   ReconstructingModel,
   ReconstructionOptions,
 } from "./src/models/recurrent_vae/reconstructing_model.ts";
+export type { Gradients } from "./src/models/recurrent_vae/norm.ts";
+export type { StepResult } from "./src/models/recurrent_vae/time_parallel.ts";
 export { RecurrentTraining } from "./src/models/recurrent_vae/training_session.ts";
 export type { SessionOptions } from "./src/models/recurrent_vae/training_session.ts";
 export type { StateDict } from "./src/parameters/state_dict.ts";
@@ -99,9 +99,15 @@ export type {
   Cohort,
   CohortOptions,
   CohortSubject,
+  FrameWindow,
   LabelledFile,
   VolumeCohortOptions,
 } from "./src/data/cohort.ts";
+export type { ScanAgreementOptions } from "./src/data/scan_agreement.ts";
+export type { VoxelGrid } from "./src/data/voxel_grid.ts";
+export { cleanSignals } from "./src/data/preprocessing/signal_cleaning.ts";
+export type { CleaningOptions } from "./src/data/preprocessing/signal_cleaning.ts";
+export type { EndPadding } from "./src/linalg/butterworth.ts";
 export { buildDataLoader } from "./src/data/loader.ts";
 export type { DataLoader, LoadedBatch, LoaderOptions, OrderOptions } from "./src/data/loader.ts";
 export { syntheticCohort, torchSyntheticCohort } from "./src/data/synthetic.ts";
@@ -110,7 +116,7 @@ export { groupedFolds, splitSubjects, stratifiedFolds, trainTestSplit } from "./
 export type { GroupedSplitOptions, Split, TrainTestOptions } from "./src/data/splits.ts";
 export { openBoldRun, readNiftiFacts } from "./src/data/bold_run.ts";
 export type { BoldRun } from "./src/data/bold_run.ts";
-export type { NiftiHeader } from "./src/formats/nifti_header.ts";
+export type { NiftiHeader, NiftiOrientation } from "./src/formats/nifti_header.ts";
 export type { NiftiDatatype } from "./src/formats/nifti_datatypes.ts";
 export { groupName, parseBidsName } from "./src/data/bids.ts";
 export type { BidsName, GroupBy } from "./src/data/bids.ts";

@@ -32,6 +32,7 @@ const NAMES = {
     "applyScaling",
     "buildDataLoader",
     "checkNormalization",
+    "cleanSignals",
     "cohortFromDirectories",
     "cohortFromFiles",
     "cohortFromVolumes",

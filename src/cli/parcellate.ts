@@ -96,7 +96,7 @@ export const parcellateCommand = defineCommand({
   options: OPTIONS,
   examples: [
     {
-      line: "recvae parcellate scans --atlas atlas.nii.gz --out tables --standardize zscore_sample",
+      line: "recvae parcellate scans --atlas atlas.nii --out tables --standardize zscore_sample",
       does: "a folder of scans",
     },
   ],

@@ -26,7 +26,7 @@ import { gridOf, type VoxelGrid } from "./voxel_grid.ts";
 import { subjectBlocks, tooFewFrames, type Volumes } from "./volumes.ts";
 
 /** Some frames of a scan. */
-export interface FrameRange {
+export interface FrameWindow {
   /** First frame, 0-based. */
   readonly from: number;
   /** The frame behind the last one; default: all there are. */
@@ -34,7 +34,7 @@ export interface FrameRange {
 }
 
 /** What a range in a file or an options object may hold. */
-export const FRAME_RANGE = record<FrameRange>({
+export const FRAME_WINDOW = record<FrameWindow>({
   from: integer({ least: 0 }),
   to: integer({ least: 1 }),
 }, ["from"]);
@@ -86,7 +86,7 @@ export interface CohortOptions extends ScanAgreementOptions {
   /** Frames at the beginning of each scan that are left out. Default 0. */
   readonly skipFrames?: number;
   /** Frames that are used of each scan, instead of `skipFrames`. */
-  readonly frameRange?: FrameRange;
+  readonly frameRange?: FrameWindow;
 }
 
 /** Options there are. */
@@ -95,7 +95,7 @@ const COHORT_OPTIONS = record<CohortOptions>({
   tolTime: integer({ least: 1 }),
   groupBy: choice(["subject", "session", "scan"]),
   skipFrames: integer({ least: 0 }),
-  frameRange: FRAME_RANGE,
+  frameRange: FRAME_WINDOW,
 });
 
 /** Options of making a cohort from directories. */

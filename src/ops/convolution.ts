@@ -253,11 +253,8 @@ function onTape(
       return offset && y.size > 0 ? tf.add(y, offset) : y;
     },
     gradient(dy, [input, weights]) {
-      const gradients = [
-        () => roles.towardsX(dy, weights),
-        () => roles.towardsFilter(input, dy),
-      ];
-      return bias ? [...gradients, () => conv3dBiasGradient(dy)] : gradients;
+      const gradients = [roles.towardsX(dy, weights), roles.towardsFilter(input, dy)];
+      return bias ? [...gradients, conv3dBiasGradient(dy)] : gradients;
     },
   });
 }

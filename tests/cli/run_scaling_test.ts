@@ -6,6 +6,8 @@ import { inFolder } from "../support/folders.ts";
 import { recvae } from "./run_recvae.ts";
 
 const VOXELS = 8 * 9 * 8;
+/** Of the scans that `synthesize` writes: voxels of 2 mm. */
+const AFFINE = [2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1];
 
 Deno.test("train finds a mask, says so, and prints the comparison with linear methods that evaluate prints again", async () => {
   await inFolder(async (folder) => {
@@ -57,7 +59,7 @@ Deno.test("a mask that is given restricts everything, reconstructions have their
     const inside = Float32Array.from({ length: VOXELS }, (_, i) => i % 8 < 3 ? 1 : 0);
     Deno.writeFileSync(
       `${folder}/mask.nii`,
-      writeNifti(inside, { spatialShape: [8, 9, 8], frames: 1 }),
+      writeNifti(inside, { spatialShape: [8, 9, 8], frames: 1, affine: AFFINE }),
     );
     const run = `${folder}/run`;
     const trained = await recvae(

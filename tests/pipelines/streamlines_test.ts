@@ -182,7 +182,20 @@ Deno.test("streamlines: what cannot be used is refused with what helps", async (
       "needs a header",
     );
     assertStringIncludes(await refused(3, ...trained(tractPath("SOURCES.md"))), "ends with .trk");
-    const whole = await readTractogram(tractPath("nibabel_standard.trk"));
+    const standard = tractPath("nibabel_standard.trk");
+    const image = (name: string) => new URL(`../data/nifti/${name}`, import.meta.url).pathname;
+    assertStringIncludes(
+      await refused(3, ...trained(standard, "--reference", image("niftirs_27_int8.nii"))),
+      "its dimensions are 4 5 7, needs 3 3 3",
+    );
+    assertStringIncludes(
+      await refused(
+        2,
+        ...trained(standard, "--reference", image("nibabel_standard.nii.gz"), "--points", "100"),
+      ),
+      "32, 64, 128",
+    );
+    const whole = await readTractogram(standard);
     const cut = `${folder}/cut.trk`;
     await Deno.writeFile(cut, writeTrk(whole).slice(0, 2001));
     assertStringIncludes(await refused(3, ...trained(cut)), "streamline 25");

@@ -1,6 +1,7 @@
 /** A copy of the project in a temporary folder, with the files of a user in it whom the documents speak of. */
 import { ROOT } from "../../tools/repository.ts";
 import { runDeno } from "./run_deno.ts";
+import { writeNifti } from "../../src/formats/nifti_write.ts";
 import { writeSmallScan } from "./small_scans.ts";
 
 /** What of the project is copied. */
@@ -22,7 +23,17 @@ const SCANS = [
   ),
   ...[1, 2, 3, 4, 5, 6, 7].map((i) => `sub-0${i}_bold.nii.gz`),
   ...["new/sub-08_bold.nii.gz", "new/sub-09_bold.nii.gz", "a_bold.nii.gz", "b_bold.nii.gz"],
+  ...["01", "02", "03", "04"].flatMap((sub) => [
+    `dataset/sub-${sub}/func/sub-${sub}_task-rest_bold.nii.gz`,
+    `dataset/derivatives/fmriprep/sub-${sub}/func/sub-${sub}_task-rest_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz`,
+  ]),
 ];
+
+/** Two regions on the grid of the scans. */
+function atlas(): Uint8Array {
+  const labels = Float32Array.from({ length: 8 * 9 * 8 }, (_, i) => i % 8 < 4 ? 1 : 2);
+  return writeNifti(labels, { spatialShape: [8, 9, 8] });
+}
 
 /** The run that documents speak of once it is trained. */
 export const TRAINED_RUN = "runs/first";
@@ -49,6 +60,7 @@ export async function scratchProject(folder: string): Promise<ScratchProject> {
   for (const path of PROJECT) copy(ROOT + path, `${project}/${path}`);
   const own = new Set([...Deno.readDirSync(project)].map(({ name }) => name));
   for (const [seed, path] of SCANS.entries()) writeSmallScan(`${files}/${path}`, { seed });
+  Deno.writeFileSync(`${files}/atlas.nii`, atlas());
   copy(`${project}/tests/golden/fixtures/recvae/small_state.pt`, `${files}/model_state.pt`);
   const people = [1, 2, 3, 4].map((i) => `scans-${i}_bold\t${i % 2 === 0 ? "F" : "M"}`);
   const table = ["participant_id\tsex", ...people].join("\n") + "\n";

@@ -70,27 +70,11 @@ RECVAE_INLINE Row row_of(const AttentionParams* p, int32_t index) {
   return row;
 }
 
-/* Scratch of a thread, each array a whole number of sixteens long. */
-struct Scratch {
-  float* values;
-  float* gradients;
-  float* factors; /* kFactorSlack more */
-};
-
-RECVAE_INLINE int32_t sixteens(int32_t count) { return (count + 15) & ~15; }
-
-RECVAE_INLINE int32_t scratch_bytes(const AttentionParams* p) { return 4 * (3 * sixteens(p->keys) + kFactorSlack); }
-
-RECVAE_INLINE Scratch scratch_of(const AttentionParams* p, float* scratch) {
-  const int32_t length = sixteens(p->keys);
-  return {scratch, scratch + length, scratch + 2 * length};
-}
-
 /* Keep factors of a row, or 0 where nothing is dropped. */
-RECVAE_INLINE const float* factors_of(const AttentionParams* p, const Row& row, const Scratch& scratch) {
+RECVAE_INLINE const float* factors_of(const AttentionParams* p, const Row& row, float* scratch) {
   if (p->threshold == 0) return 0;
-  const StreamIdentity stream = {{p->key0, p->key1, p->counter2, p->counter3}};
-  return keep_factors(stream, row.draw, row.visible, p->threshold, p->keep, scratch.factors);
+  keep_factors({{p->key0, p->key1, p->counter2, p->counter3}}, row.draw, row.visible, p->threshold, p->keep, scratch);
+  return scratch;
 }
 
 RECVAE_INLINE v128_t load_up_to(const float* from, int32_t count, float otherwise) {
@@ -125,43 +109,30 @@ RECVAE_INLINE v128_t add_halves(v128_t sums, v128_t v) {
 }
 RECVAE_INLINE double total(v128_t sums) { return wasm_f64x2_extract_lane(sums, 0) + wasm_f64x2_extract_lane(sums, 1); }
 
-/* The visible scores to `values`, filled up with −∞; the largest of them. NaN wins. */
-RECVAE_INLINE float gather_scores(const Row& row, v128_t scale, float* values) {
+/* NaN wins. */
+RECVAE_INLINE float largest(const Row& row, v128_t scale) {
   v128_t most = constant4(-__builtin_inff());
   RECVAE_NO_UNROLL
-  for (int32_t j = 0; j < sixteens(row.visible); j += 4) {
-    const v128_t x = visible_scores(row, j, scale);
-    most = wasm_f32x4_max(most, x);
-    store(values + j, x);
-  }
+  for (int32_t j = 0; j < row.visible; j += 4) most = wasm_f32x4_max(most, visible_scores(row, j, scale));
   most = wasm_f32x4_max(most, wasm_i32x4_shuffle(most, most, 2, 3, 0, 1));
   most = wasm_f32x4_max(most, wasm_i32x4_shuffle(most, most, 1, 0, 3, 2));
   return wasm_f32x4_extract_lane(most, 0);
 }
 
-/* e^(value − top) of sixteen values: four vectors side by side hide each other's latency. */
-RECVAE_INLINE void exponentials(const float* values, v128_t top, v128_t e[4]) {
-  RECVAE_UNROLL
-  for (int q = 0; q < 4; ++q) e[q] = exp4(wasm_f32x4_sub(load(values + 4 * q), top));
-}
-
-void attend(const AttentionParams* p, const Row& row, const Scratch& scratch) {
-  float* values = scratch.values;
-  const float most = gather_scores(row, wasm_f32x4_splat(p->scale), values);
+void attend(const AttentionParams* p, const Row& row, float* scratch) {
+  const v128_t scale = wasm_f32x4_splat(p->scale);
+  const float most = largest(row, scale);
+  const bool empty = most == -__builtin_inff();
   row.statistics[0] = most;
   row.statistics[1] = 0.0f;
-  if (most == -__builtin_inff()) return zero_floats(row.scores, p->keys);
+  if (empty) return zero_floats(row.scores, p->keys);
   const v128_t top = wasm_f32x4_splat(most);
   v128_t sums = wasm_f64x2_const_splat(0.0);
   RECVAE_NO_UNROLL
-  for (int32_t j = 0; j < row.visible; j += 16) {
-    v128_t e[4];
-    exponentials(values + j, top, e);
-    RECVAE_UNROLL
-    for (int q = 0; q < 4; ++q) {
-      sums = add_halves(sums, e[q]);
-      store(values + j + 4 * q, e[q]);
-    }
+  for (int32_t j = 0; j < row.visible; j += 4) {
+    const v128_t e = exp4(wasm_f32x4_sub(visible_scores(row, j, scale), top));
+    sums = add_halves(sums, e);
+    store_up_to(row.scores + j, e, row.visible - j);
   }
   const float sum = (float)total(sums);
   row.statistics[1] = sum;
@@ -169,53 +140,48 @@ void attend(const AttentionParams* p, const Row& row, const Scratch& scratch) {
   const float* factors = factors_of(p, row, scratch);
   RECVAE_NO_UNROLL
   for (int32_t j = 0; j < row.visible; j += 4) {
-    v128_t v = wasm_f32x4_div(load(values + j), whole);
-    if (factors) v = wasm_f32x4_mul(v, load(factors + j));
-    store_up_to(row.scores + j, v, row.visible - j);
+    const int32_t count = row.visible - j;
+    v128_t v = wasm_f32x4_div(load_up_to(row.scores + j, count, 0.0f), whole);
+    if (factors) v = wasm_f32x4_mul(v, load_up_to(factors + j, count, 0.0f));
+    store_up_to(row.scores + j, v, count);
   }
   zero_floats(row.scores + row.visible, p->keys - row.visible);
 }
 
 /* With p the softmax, k the keep factors and g the gradient in p·k: ds = scale·p·(g·k − Σ g·k·p). */
-void attend_back(const AttentionParams* p, const Row& row, float* gradient, const Scratch& scratch) {
+void attend_back(const AttentionParams* p, const Row& row, float* gradient, float* scratch) {
   const v128_t scale = wasm_f32x4_splat(p->scale);
   if (row.statistics[0] == -__builtin_inff()) {
     zero_floats(row.scores, p->keys);
     return zero_floats(gradient, p->keys);
   }
-  float *values = scratch.values, *gradients = scratch.gradients;
-  gather_scores(row, scale, values);
   const v128_t top = wasm_f32x4_splat(row.statistics[0]), whole = wasm_f32x4_splat(row.statistics[1]);
   const float* factors = factors_of(p, row, scratch);
   v128_t sums = wasm_f64x2_const_splat(0.0);
   RECVAE_NO_UNROLL
-  for (int32_t j = 0; j < row.visible; j += 16) {
-    v128_t e[4];
-    exponentials(values + j, top, e);
-    RECVAE_UNROLL
-    for (int q = 0; q < 4; ++q) {
-      const int32_t at = j + 4 * q;
-      const v128_t share = wasm_f32x4_div(e[q], whole);
-      v128_t g = load_up_to(gradient + at, row.visible - at, 0.0f);
-      if (factors) g = wasm_f32x4_mul(g, load(factors + at));
-      sums = add_halves(sums, wasm_f32x4_mul(g, share));
-      store(gradients + at, g);
-      store(values + at, share);
-    }
+  for (int32_t j = 0; j < row.visible; j += 4) {
+    const int32_t count = row.visible - j;
+    const v128_t share = wasm_f32x4_div(exp4(wasm_f32x4_sub(visible_scores(row, j, scale), top)), whole);
+    v128_t g = load_up_to(gradient + j, count, 0.0f);
+    if (factors) g = wasm_f32x4_mul(g, load_up_to(factors + j, count, 0.0f));
+    sums = add_halves(sums, wasm_f32x4_mul(g, share));
+    store_up_to(gradient + j, g, count);
+    store_up_to(row.scores + j, share, count);
   }
   const v128_t mean = wasm_f32x4_splat((float)total(sums));
   RECVAE_NO_UNROLL
   for (int32_t j = 0; j < row.visible; j += 4) {
     const int32_t count = row.visible - j;
-    v128_t share = load(values + j);
-    const v128_t g = wasm_f32x4_sub(load(gradients + j), mean);
+    const v128_t share = load_up_to(row.scores + j, count, 0.0f);
+    const v128_t g = wasm_f32x4_sub(load_up_to(gradient + j, count, 0.0f), mean);
     store_up_to(gradient + j, wasm_f32x4_mul(wasm_f32x4_mul(share, g), scale), count);
-    if (factors) share = wasm_f32x4_mul(share, load(factors + j));
-    store_up_to(row.scores + j, share, count);
+    if (factors) store_up_to(row.scores + j, wasm_f32x4_mul(share, load_up_to(factors + j, count, 0.0f)), count);
   }
   zero_floats(row.scores + row.visible, p->keys - row.visible);
   zero_floats(gradient + row.visible, p->keys - row.visible);
 }
+
+RECVAE_INLINE int32_t scratch_bytes(const AttentionParams* p) { return p->threshold ? p->keys * 4 : 0; }
 
 }  // namespace
 
@@ -228,8 +194,7 @@ int32_t f32_attention__scratch(const AttentionParams* p) { return scratch_bytes(
 RECVAE_EXPORT(f32_attention)
 void f32_attention(const AttentionParams* p, int32_t begin, int32_t end, float* scratch) {
   const int32_t last = smaller(end * rows_per_slice(p), p->batch * p->heads * p->rows);
-  const Scratch arrays = scratch_of(p, scratch);
-  for (int32_t i = begin * rows_per_slice(p); i < last; ++i) attend(p, row_of(p, i), arrays);
+  for (int32_t i = begin * rows_per_slice(p); i < last; ++i) attend(p, row_of(p, i), scratch);
 }
 
 RECVAE_EXPORT(f32_attention_gradient__slices)
@@ -241,9 +206,8 @@ int32_t f32_attention_gradient__scratch(const AttentionParams* p) { return scrat
 RECVAE_EXPORT(f32_attention_gradient)
 void f32_attention_gradient(const AttentionParams* p, int32_t begin, int32_t end, float* scratch) {
   const int32_t last = smaller(end * rows_per_slice(p), p->batch * p->heads * p->rows);
-  const Scratch arrays = scratch_of(p, scratch);
   for (int32_t i = begin * rows_per_slice(p); i < last; ++i) {
-    attend_back(p, row_of(p, i), p->gradient + i * p->keys, arrays);
+    attend_back(p, row_of(p, i), p->gradient + i * p->keys, scratch);
   }
 }
 

@@ -43,7 +43,7 @@ void f32_dropout(const DropoutParams* p, int32_t begin, int32_t end, char* scrat
   const v128_t threshold = wasm_u32x4_splat(p->threshold), scale = wasm_f32x4_splat(p->scale);
   for (int32_t i = begin * kSliceFloats; i < to; i += kStep) {
     v128_t blocks[8], words[8];
-    philox_blocks((uint64_t)i / 4u, p->key, p->upper, blocks);
+    philox_blocks((uint32_t)i / 4u, p->key, p->upper, blocks);
     transpose(blocks, words);
     transpose(blocks + 4, words + 4);
     if (i + kStep <= to) {

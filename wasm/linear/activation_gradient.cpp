@@ -56,40 +56,23 @@ RECVAE_INLINE void add_wide(double* sums, v128_t v) {
 }
 
 /* One row; `sums` may be 0. */
-template <int32_t kKind>
-__attribute__((noinline)) void differentiate_as(const LinearGradientParams* p, int32_t row, double* sums) {
+void differentiate_row(const LinearGradientParams* p, int32_t row, double* sums) {
   const v128_t slope = wasm_f32x4_splat(p->slope);
   const float* dy = p->dy + row * p->columns;
   const float* z = p->preactivation ? p->preactivation + row * p->columns : dy;
   float* dz = p->dz ? p->dz + row * p->columns : 0;
   int32_t n = 0;
   RECVAE_NO_UNROLL
-  for (; n + 8 <= p->columns; n += 8) {
-    const v128_t first = differentiate(load(dy + n), load(z + n), kKind, slope);
-    const v128_t second = differentiate(load(dy + n + 4), load(z + n + 4), kKind, slope);
-    if (dz) store(dz + n, first), store(dz + n + 4, second);
-    if (sums) add_wide(sums + n, first), add_wide(sums + n + 4, second);
+  for (; n + 4 <= p->columns; n += 4) {
+    const v128_t v = differentiate(load(dy + n), load(z + n), p->activation, slope);
+    if (dz) store(dz + n, v);
+    if (sums) add_wide(sums + n, v);
   }
   for (; n < p->columns; ++n) {
-    const v128_t v = differentiate(splat(dy + n), splat(z + n), kKind, slope);
+    const v128_t v = differentiate(splat(dy + n), splat(z + n), p->activation, slope);
     const float value = wasm_f32x4_extract_lane(v, 0);
     if (dz) dz[n] = value;
     if (sums) sums[n] += value;
-  }
-}
-
-/* The loop over a row knows its activation: with a switch inside it is a third slower. */
-RECVAE_INLINE void differentiate_row(const LinearGradientParams* p, int32_t row, double* sums) {
-  switch (p->activation) {
-    case kRelu: return differentiate_as<kRelu>(p, row, sums);
-    case kLeakyRelu: return differentiate_as<kLeakyRelu>(p, row, sums);
-    case kTanh: return differentiate_as<kTanh>(p, row, sums);
-    case kSigmoid: return differentiate_as<kSigmoid>(p, row, sums);
-    case kSilu: return differentiate_as<kSilu>(p, row, sums);
-    case kGelu: return differentiate_as<kGelu>(p, row, sums);
-    case kGeluTanh: return differentiate_as<kGeluTanh>(p, row, sums);
-    case kSoftplus: return differentiate_as<kSoftplus>(p, row, sums);
-    default: return differentiate_as<kLinear>(p, row, sums);
   }
 }
 

@@ -30,7 +30,7 @@ export interface CleaningOptions {
   /** Remove mean and linear trend. Default false. */
   readonly detrend?: boolean;
   /** Default: none. */
-  readonly standardize?: typeof STANDARDISATIONS[number];
+  readonly standardize?: "zscore_sample" | "zscore" | "psc";
   /** `butterworth`: zero-phase filter of both ends of the band; `cosine`: slow cosines become confounds. */
   readonly filter?: "butterworth" | "cosine";
   /** Hz; `butterworth` alone. */

@@ -3,9 +3,8 @@
  * [streamlines §4.3]. Its prior is a line in the space of codes, so that what it generates is one shape in different sizes;
  * kept for parity.
  */
-import type { NdArray } from "../../base/arrays.ts";
 import type { StepPosition } from "../../base/batches.ts";
-import { toHost, toScalar, toTensor } from "../../backends/tensors.ts";
+import { toScalar, toTensor } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
 import { linear } from "../../ops/linear.ts";
 import { linearEntries } from "../../parameters/layers.ts";
@@ -14,7 +13,7 @@ import type { StepOutcome } from "../../training/trainable.ts";
 import { firstAttribute } from "./autoencoder.ts";
 import type { StreamlineConfig, StreamlineKind } from "./config.ts";
 import type { StreamlineBatch } from "./model.ts";
-import { headEntries, type NetworkUse, runHead, runTrunk } from "./network.ts";
+import { headEntries, type NetworkUse, runHead } from "./network.ts";
 import { safeExp } from "./safe_exponential.ts";
 import { type Posterior, StreamlineVae, type VaeOptions } from "./variational.ts";
 
@@ -107,27 +106,6 @@ export class RegressionVae extends StreamlineVae {
         beta: this.beta(position.epoch),
       }, use)
     );
-  }
-
-  /**
-   * The attribute of streamlines.
-   *
-   * @param streamlines `[N, P, 3]` in mm.
-   * @returns z-scored, `[N]`.
-   */
-  async attributeOf({ data, shape: [count, points] }: NdArray): Promise<Float32Array> {
-    const values = new Float32Array(count);
-    for (let first = 0; first < count; first += 128) {
-      const rows = Math.min(128, count - first);
-      const mean = tf.tidy(() => {
-        const part = data.subarray(first * 3 * points, (first + rows) * 3 * points);
-        const x = this.toUnits(toTensor(part, [rows, points, 3]));
-        return runHead(runTrunk(x, this.config, this.use()), "encoder.r_mean", this.use());
-      });
-      values.set(await toHost(mean), first);
-      mean.dispose();
-    }
-    return values;
   }
 
   /**

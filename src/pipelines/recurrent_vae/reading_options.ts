@@ -5,8 +5,8 @@ import { integer, record, text } from "../../base/fields.ts";
 import { readNiftiFacts } from "../../data/bold_run.ts";
 import {
   type CohortOptions,
-  FRAME_RANGE,
-  type FrameRange,
+  FRAME_WINDOW,
+  type FrameWindow,
   type LabelledFile,
 } from "../../data/cohort.ts";
 import { compiled, personOf, type PersonRules, readPersonTable } from "../../data/persons.ts";
@@ -74,7 +74,7 @@ export interface ReadingPlan extends ScanAgreementOptions {
   /** What `--resample` asks for, as long as `grid` is not known. */
   readonly resampleTo?: string;
   readonly skipFrames?: number;
-  readonly frameRange?: FrameRange;
+  readonly frameRange?: FrameWindow;
 }
 
 /** What it may hold. */
@@ -82,7 +82,7 @@ export const READING_FIELDS = record<ReadingPlan>({
   ...AGREEMENT_OPTIONS.fields,
   resampleTo: text(),
   skipFrames: integer({ least: 0 }),
-  frameRange: FRAME_RANGE,
+  frameRange: FRAME_WINDOW,
 });
 
 /**
@@ -128,7 +128,7 @@ function framesOf(plan: ReadingPlan = {}): Pick<ReadingPlan, "skipFrames" | "fra
   };
 }
 
-function parseFrames(value: string): FrameRange {
+function parseFrames(value: string): FrameWindow {
   const [, first = "", behind = ""] = /^(\d*):(\d*)$/.exec(value) ?? [];
   const from = Number(first);
   const to = behind === "" ? undefined : Number(behind);

@@ -51,10 +51,10 @@ export class LaggedTraining implements Trainable<FrameBatch> {
   readonly #options: LaggedTrainingOptions;
   readonly #random: RandomStream;
   readonly #shape: readonly [number, number, number];
-  /** μ and e^ℓ of each run `[N, T, D]`, and which runs were visited. */
+  /** μ and e^ℓ of each run `[N, T, D]`; which frames were observed `[N, T]`, none of a run that was not visited. */
   #means: Float64Array;
   #variances: Float64Array;
-  #visited: Uint8Array;
+  #observed: Uint8Array;
 
   /**
    * @param model Trained in place.
@@ -70,7 +70,7 @@ export class LaggedTraining implements Trainable<FrameBatch> {
     const size = model.subjects * tolTime * latentDim;
     this.#means = new Float64Array(size);
     this.#variances = new Float64Array(size);
-    this.#visited = new Uint8Array(model.subjects);
+    this.#observed = new Uint8Array(model.subjects * tolTime);
   }
 
   /** Posterior means of each run's latest visit, `[N, T, D]`. */
@@ -91,8 +91,9 @@ export class LaggedTraining implements Trainable<FrameBatch> {
     const [, T, D] = this.#shape;
     const B = batch.subjects.length;
     batch.subjects.forEach((row, b) => {
-      this.#visited[row] = 1;
       for (let t = 0; t < T; t++) {
+        const missing = batch.observed?.[b * batch.frames + t] === 0;
+        this.#observed[row * T + t] = missing ? 0 : 1;
         for (let d = 0; d < D; d++) {
           const from = (t * B + b) * D + d;
           const to = (row * T + t) * D + d;
@@ -107,10 +108,12 @@ export class LaggedTraining implements Trainable<FrameBatch> {
   /** F and q from the runs that were visited. */
   endEpoch(): void {
     const [N, T, D] = this.#shape;
-    const rows = Array.from({ length: N }, (_, row) => row).filter((row) => this.#visited[row]);
-    if (rows.length === 0) return;
+    if (!this.#observed.includes(1)) return;
     const runs = (values: Float64Array): StateRun[] =>
-      rows.map((row) => ({ states: values.subarray(row * T * D, (row + 1) * T * D) }));
+      Array.from({ length: N }, (_, row) => ({
+        states: values.subarray(row * T * D, (row + 1) * T * D),
+        observed: this.#observed.subarray(row * T, (row + 1) * T),
+      }));
     this.#model.updateDynamics(runs(this.#means), runs(this.#variances));
   }
 
@@ -120,7 +123,7 @@ export class LaggedTraining implements Trainable<FrameBatch> {
     return new Map<string, NdArray<NumericArray>>([
       ["means", { data: this.#means.slice(), shape }],
       ["variances", { data: this.#variances.slice(), shape }],
-      ["visited", { data: this.#visited.slice(), shape: [this.#shape[0]] }],
+      ["observed", { data: this.#observed.slice(), shape: shape.slice(0, 2) }],
     ]);
   }
 
@@ -131,11 +134,12 @@ export class LaggedTraining implements Trainable<FrameBatch> {
    */
   importState(state: ReadonlyMap<string, NdArray<NumericArray>>): void {
     const size = this.#means.length;
-    const [means, variances, visited] = ["means", "variances", "visited"].map((name) =>
+    const [means, variances, observed] = ["means", "variances", "observed"].map((name) =>
       state.get(name)?.data
     );
     if (
-      means?.length !== size || variances?.length !== size || visited?.length !== this.#shape[0]
+      means?.length !== size || variances?.length !== size ||
+      observed?.length !== this.#observed.length
     ) {
       throw new CheckpointError(
         "training state",
@@ -147,7 +151,7 @@ export class LaggedTraining implements Trainable<FrameBatch> {
     }
     this.#means = Float64Array.from(means as Float64Array);
     this.#variances = Float64Array.from(variances as Float64Array);
-    this.#visited = Uint8Array.from(visited as Uint8Array);
+    this.#observed = Uint8Array.from(observed as Uint8Array);
   }
 
   /** Copies all weights and buffers to the host. */
