@@ -16,6 +16,7 @@ export interface ProbeResult {
   readonly rows: number;
   /** Folds: every group held out once, at most ten at a time. */
   readonly folds: number;
+  /** Names of the classes. */
   readonly classes?: readonly string[];
   /** Of the classes, rows told rightly. */
   readonly right?: number;

@@ -151,6 +151,13 @@ Deno.test("own_model.ts goes on from its checkpoint to the bits of a run that ne
   assertResumed(await runExample("own_model.ts"));
 });
 
+Deno.test("own_network.ts learns with an encoder of its own", async () => {
+  const [, before, after] = /^mean squared error (\S+) -> (\S+)/.exec(
+    await runExample("own_network.ts"),
+  )!;
+  assert(Number(after) < Number(before) / 2, `${before} -> ${after}`);
+});
+
 Deno.test("own_model.ts as somebody else's program in another folder, importing by URL", async () => {
   const text = Deno.readTextFileSync(new URL("own_model.ts", EXAMPLES));
   await inFolder(async (folder) => {
