@@ -45,7 +45,7 @@ export async function reportRun(
     `Model     ${model.latentDim} latents, beta ${model.beta}, ${model.defaultDist} reconstruction, ` +
     `${config.model.options.network ?? "default"} network, seed ${config.training.seed}`,
     `Training  ${metrics.length} of ${config.training.epochs} epochs on ${source.engine.name} in ` +
-    `${formatDuration(source.seconds)}; mean loss ${show(metrics[0]?.loss)} -> ${
+    `${formatDuration(1000 * source.seconds)}; mean loss ${show(metrics[0]?.loss)} -> ${
       show(metrics.at(-1)?.loss)
     }`,
     "",
