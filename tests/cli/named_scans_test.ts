@@ -80,10 +80,12 @@ Deno.test("evaluate, encode and reconstruct refuse them too; without scans they 
 Deno.test("what should be known about the data is said before training starts", async () => {
   await inFolder(async (folder) => {
     const train = async (...args: string[]) => {
+      const preset = args.includes("--preset") ? [] : ["--preset", "conv"];
       const { code, stderr } = await recvae(
         "train",
         ...args,
-        ...["--preset", "conv", "--epochs", "1", "--fit-offsets", "0"],
+        ...preset,
+        ...["--epochs", "1", "--fit-offsets", "0"],
       );
       assertEquals(code, 0, stderr);
       return stderr;

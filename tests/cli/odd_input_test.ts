@@ -74,3 +74,31 @@ Deno.test("converting what is no PyTorch file says what it is", async () => {
     }
   });
 });
+
+Deno.test("few frames allow few latent dimensions: a note says how many are used, and a number that is asked for is refused", async () => {
+  await inFolder(async (folder) => {
+    const wave = (i: number) => 100 + Math.sin(i * i);
+    for (const name of ["a", "b", "c"]) {
+      writeScan(`${folder}/${name}.nii`, 6, (i) => wave(i + name.charCodeAt(0)));
+    }
+    const train = (...args: string[]) =>
+      recvae(
+        "train",
+        "--data",
+        folder,
+        "--out",
+        `${folder}/run`,
+        "--epochs",
+        "1",
+        "--quiet",
+        ...args,
+      );
+    const asked = await train("--latent-dim", "40");
+    assertEquals(asked.code, 2);
+    assertStringIncludes(asked.stderr, "lower --latent-dim");
+    const { code, stdout, stderr } = await train();
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, "enough for 7 latent dimensions in place of 10");
+    assertStringIncludes(stdout, "Model     7 latent dimensions");
+  });
+});

@@ -12,6 +12,7 @@ import type { OpenedRun, OpeningLimits, Pipeline, Plan } from "../pipeline.ts";
 import { OUTPUTS } from "./result_files.ts";
 import { NO_CONFIG, readConfigFile } from "./config_file.ts";
 import { crossValidation, type FoldValues, withLabels } from "./cross_validation.ts";
+import { printNotes } from "./data_notes.ts";
 import { OWN_DATA_OPTIONS } from "./data_options.ts";
 import { encodeVerb } from "./encode_verb.ts";
 import { evaluateVerb } from "./evaluate_verb.ts";
@@ -103,8 +104,12 @@ function plan(values: FoldValues, files: readonly string[]): Plan<RunConfig, Pre
         remarks: planned.notes,
       });
       try {
-        const model = modelConfig(planned, data);
-        return { config: { model, training: planned.training, data: data.plan }, data };
+        const { model, notes } = modelConfig(planned, data);
+        printNotes(notes);
+        return {
+          config: { model, training: planned.training, data: data.plan },
+          data: { ...data, notes: [...data.notes, ...notes] },
+        };
       } catch (error) {
         data.close();
         throw error;
@@ -121,11 +126,39 @@ function loading({ network, model }: RunPlan) {
     : resolveConfig(known);
 }
 
-function modelConfig({ network, model }: RunPlan, { cohort }: PreparedData): ModelConfig {
+/** The complete configuration, and what is to be said about it. */
+function modelConfig(
+  { network, model }: RunPlan,
+  { cohort, train }: PreparedData,
+): { readonly model: ModelConfig; readonly notes: readonly string[] } {
   const fromData = { spatialShape: cohort.spatialShape, tolTime: cohort.frames };
-  return network === "lagged"
-    ? resolveLaggedConfig({ ...model, ...fromData } as LaggedOptions)
-    : resolveConfig({ ...model, ...fromData } as RecurrentVaeOptions);
+  if (network === "convolutional") {
+    return { model: resolveConfig({ ...model, ...fromData } as RecurrentVaeOptions), notes: [] };
+  }
+  const config = resolveLaggedConfig({ ...model, ...fromData } as LaggedOptions);
+  // Mean and trend are taken from every run, and the mean frame from all.
+  const dimensions = Math.min(train.subjects * (cohort.frames - 2), modelledVoxels(train).length) -
+    1;
+  const latentDim = Math.max(1, dimensions);
+  const frames = train.subjects * cohort.frames;
+  if (model.latentDim !== undefined && model.latentDim > latentDim) {
+    throw new ConfigError(
+      "latentDim",
+      `Cannot start from principal components: --latent-dim is ${model.latentDim}, and ${frames} training frames ` +
+        `allow at most ${latentDim}; lower --latent-dim, train on more frames, or use --preset conv`,
+    );
+  }
+  if (model.latentDim !== undefined || latentDim >= config.latentDim) {
+    return { model: config, notes: [] };
+  }
+  const note =
+    `The training scans have ${
+      train.subjects * cohort.frames
+    } frames, enough for ${latentDim} latent ` +
+    `${
+      latentDim === 1 ? "dimension" : "dimensions"
+    } in place of ${config.latentDim}; --latent-dim sets another number.`;
+  return { model: { ...config, latentDim }, notes: [note] };
 }
 
 /** The model of a run, on the current engine. */
