@@ -1,4 +1,5 @@
 /** The recurrent VAE as a family of the program. */
+import { ConfigError } from "../../base/errors.ts";
 import { normalizationToJson } from "../../data/normalization.ts";
 import { type RecurrentVaeOptions, resolveConfig } from "../../models/recurrent_vae/config.ts";
 import {
