@@ -10,6 +10,7 @@ import { report, ROOT } from "./repository.ts";
 /** The modules the project exports, without the program. */
 const MODULES = [
   "mod.ts",
+  "src/pipelines/streamlines/public.ts",
   ...["linalg", "losses", "models/vae", "ops", "parameters", "training"].map((room) =>
     `src/${room}/mod.ts`
   ),

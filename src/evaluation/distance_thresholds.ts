@@ -12,6 +12,7 @@ export interface RocCurve {
   readonly truePositives: Float64Array;
   /** Implausible ones that are accepted. */
   readonly falsePositives: Float64Array;
+  /** Share of right decisions at each threshold. */
   readonly accuracy: Float64Array;
   /** Area under the curve: the share of pairs in which the plausible one is nearer, ties one half. */
   readonly area: number;

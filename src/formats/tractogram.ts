@@ -16,7 +16,9 @@ export interface TractogramSpace {
 
 /** Values beside points, streamlines or groups: `columns` of them for each. */
 export interface Columns {
+  /** Row-major, `[rows, columns]`. */
   readonly data: NumericArray;
+  /** Values of a row. */
   readonly columns: number;
 }
 

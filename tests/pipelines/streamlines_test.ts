@@ -235,7 +235,7 @@ Deno.test("streamlines: inspect says what is odd, convert keeps values beside po
 
 Deno.test("./streamlines gives exactly the public names", () => {
   assertEquals(Object.keys(streamlines).sort(), [
-    ...["AdversarialAutoencoder", "ConditionalStreamlineVae", "RegressionVae"],
+    ...["AdversarialAutoencoder", "ConditionalStreamlineVae", "RegressionVae", "STREAMLINE_KINDS"],
     ...["StreamlineAutoencoder", "StreamlineVae", "chooseThreshold", "fibercup"],
     ...["filterStreamlines", "fitBundleDensities", "flipStreamline", "implausibleFibercup"],
     ...["lengthsOf", "meanDirectFlipDistance", "nearestDistances", "orientStreamlines"],

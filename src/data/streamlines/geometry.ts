@@ -171,7 +171,9 @@ export function flipStreamline(points: Float32Array): Float32Array {
 
 /** A distance of two streamlines, and whether the second lies nearer from its other end. */
 export interface FlipDistance {
+  /** Mean distance of points at equal places, in the unit of the points (mm). */
   readonly distance: number;
+  /** Whether the second streamline had to be turned round for it. */
   readonly flipped: boolean;
 }
 

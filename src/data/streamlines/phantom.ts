@@ -4,7 +4,9 @@ import { resampleStreamlines, type Streamlines } from "./geometry.ts";
 
 /** Streamlines and the bundle of each. */
 export interface LabelledStreamlines {
+  /** Points in millimetres. */
   readonly streamlines: Streamlines;
+  /** Bundle of each streamline. */
   readonly labels: Int32Array;
 }
 

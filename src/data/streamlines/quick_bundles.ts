@@ -26,6 +26,7 @@ export interface Bundles {
   readonly labels: Int32Array;
   /** Mean streamline of every bundle, `[P, 3]` each. */
   readonly centroids: readonly Float32Array[];
+  /** Streamlines of each bundle. */
   readonly sizes: readonly number[];
 }
 

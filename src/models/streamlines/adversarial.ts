@@ -82,6 +82,7 @@ export interface AdversarialOptions {
 /** An adversarial autoencoder. */
 export class AdversarialAutoencoder extends StreamlineModel
   implements PhasedTrainable<StreamlineBatch> {
+  /** Which of the five kinds. */
   readonly kind: StreamlineKind = "adversarial";
   readonly #options: AdversarialOptions;
   readonly #critic: Critic;
@@ -111,10 +112,12 @@ export class AdversarialAutoencoder extends StreamlineModel
     this.#critic = critic;
   }
 
+  /** Codes `[B, latentDim]` of streamlines in the unit of the model, `[B, P, 3]`. */
   encodeUnits(x: tf.Tensor): tf.Tensor {
     return this.code(x, this.use());
   }
 
+  /** Streamlines `[B, P, 3]` in the unit of the model, of codes `[B, latentDim]`. */
   decodeUnits(z: tf.Tensor, beside: Conditions = {}): tf.Tensor {
     return this.points(z, beside, this.use());
   }

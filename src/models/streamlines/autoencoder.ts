@@ -53,6 +53,7 @@ export interface AutoencoderOptions {
 
 /** An autoencoder of streamlines. */
 export class StreamlineAutoencoder extends StreamlineModel {
+  /** Which of the five kinds. */
   readonly kind: StreamlineKind = "ae";
   readonly #options: AutoencoderOptions;
 
@@ -75,10 +76,12 @@ export class StreamlineAutoencoder extends StreamlineModel {
     this.#options = options;
   }
 
+  /** Codes `[B, latentDim]` of streamlines in the unit of the model, `[B, P, 3]`. */
   encodeUnits(x: tf.Tensor): tf.Tensor {
     return this.code(x, this.use());
   }
 
+  /** Streamlines `[B, P, 3]` in the unit of the model, of codes `[B, latentDim]`. */
   decodeUnits(z: tf.Tensor, _beside: Conditions = {}): tf.Tensor {
     return this.points(z, this.use());
   }
@@ -108,6 +111,7 @@ export class StreamlineAutoencoder extends StreamlineModel {
     return { loss, reconstruction, attribute: tied };
   }
 
+  /** Loss and gradients of a batch. */
   computeGradients(batch: StreamlineBatch, _position: StepPosition): Promise<StepOutcome> {
     return this.gradientsOf((use) => {
       const x = this.toUnits(toTensor(batch.x.data, batch.x.shape));

@@ -25,6 +25,7 @@ export interface ConditionalOptions extends VaeOptions {
 
 /** A conditional variational autoencoder. */
 export class ConditionalStreamlineVae extends StreamlineVae {
+  /** Which of the five kinds. */
   override readonly kind: StreamlineKind = "conditional";
   readonly #options: ConditionalOptions;
 
@@ -40,6 +41,7 @@ export class ConditionalStreamlineVae extends StreamlineVae {
     this.#options = options;
   }
 
+  /** Loss and gradients of a batch; noise is drawn from the seed and the position. */
   override computeGradients(
     batch: StreamlineBatch,
     position: StepPosition,

@@ -43,6 +43,7 @@ const MOMENTUM = 0.99;
 export abstract class StreamlineModel {
   /** Which kind. */
   abstract readonly kind: StreamlineKind;
+  /** The complete configuration. */
   readonly config: CompleteConfig;
   /** Entries of the network, in the order of files. */
   readonly entries: readonly ParameterEntry[];
@@ -152,14 +153,17 @@ export abstract class StreamlineModel {
     this.store.load(new Map(state));
   }
 
+  /** Copies all weights and buffers to the host. */
   exportWeights(): Promise<NamedArrays> {
     return this.stateDict();
   }
 
+  /** Takes weights over, strictly. */
   importWeights(weights: NamedArrays): void {
     this.loadStateDict(weights);
   }
 
+  /** Frees everything. */
   dispose(): void {
     this.store.dispose();
   }
@@ -221,6 +225,7 @@ export abstract class StreamlineModel {
     return { data, shape: [batch.rows.length, width] };
   }
 
+  /** Refuses streamlines of another number of points. */
   private checkPoints([, points, axes]: readonly number[]): void {
     if (points === this.config.points && axes === 3) return;
     throw new ShapeError(

@@ -21,15 +21,19 @@ import { type Posterior, StreamlineVae, type VaeOptions } from "./variational.ts
 export interface RegressionPosterior extends Posterior {
   /** Attribute: mean, log variance and draw, `[B, 1]` each. */
   readonly rMean: tf.Tensor;
+  /** Log-variance of the regressed attribute, `[B, 1]`. */
   readonly rLogVar: tf.Tensor;
+  /** Sampled attribute, `[B, 1]`. */
   readonly r: tf.Tensor;
   /** Prior of the code at r: `[B, D]`, and one log variance for all its values, `[B, 1]`. */
   readonly priorMean: tf.Tensor;
+  /** Log-variance of the prior at that attribute, `[B, latentDim]`. */
   readonly priorLogVar: tf.Tensor;
 }
 
 /** A variational autoencoder whose prior depends on a regressed attribute. */
 export class RegressionVae extends StreamlineVae {
+  /** Which of the five kinds. */
   override readonly kind: StreamlineKind = "regression";
 
   /**
@@ -91,6 +95,7 @@ export class RegressionVae extends StreamlineVae {
     return { loss, reconstruction, divergence, label };
   }
 
+  /** Loss and gradients of a batch; noise is drawn from the seed and the position. */
   override computeGradients(
     batch: StreamlineBatch,
     position: StepPosition,

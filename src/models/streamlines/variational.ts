@@ -63,6 +63,7 @@ export interface Posterior {
 
 /** A variational autoencoder of streamlines. */
 export class StreamlineVae extends StreamlineModel {
+  /** Which of the five kinds. */
   readonly kind: StreamlineKind = "vae";
   /** As given. */
   protected readonly options: VaeOptions;
@@ -94,11 +95,13 @@ export class StreamlineVae extends StreamlineModel {
     this.options = options;
   }
 
+  /** Codes `[B, latentDim]` (posterior means) of streamlines in the unit of the model, `[B, P, 3]`. */
   encodeUnits(x: tf.Tensor): tf.Tensor {
     const use = this.use();
     return this.posteriorMean(x, runTrunk(x, this.config, use), use);
   }
 
+  /** Streamlines `[B, P, 3]` in the unit of the model, of codes `[B, latentDim]`. */
   decodeUnits(z: tf.Tensor, beside: Conditions = {}): tf.Tensor {
     return this.points(z, beside, this.use());
   }
@@ -164,6 +167,7 @@ export class StreamlineVae extends StreamlineModel {
     return { loss, reconstruction, divergence };
   }
 
+  /** Loss and gradients of a batch; noise is drawn from the seed and the position. */
   computeGradients(batch: StreamlineBatch, position: StepPosition): Promise<StepOutcome> {
     const drawn = this.noise(batch, position, { width: this.config.latentDim, purpose: "noise" });
     return this.gradientsOf((use) => {

@@ -26,6 +26,7 @@ export interface BundleDensity {
 
 /** Densities of all bundles. */
 export interface BundleDensities {
+  /** One density a bundle. */
   readonly bundles: readonly BundleDensity[];
   /** Mean divergence of the posteriors from N(0, I), nats; null where the model has none. */
   readonly divergence: number | null;

@@ -16,6 +16,7 @@ export interface FilterReference {
 
 /** The verdict on every streamline. */
 export interface FilterResult {
+  /** For each candidate whether it is plausible. */
   readonly plausible: readonly boolean[];
   /** Bundle whose streamlines are nearest. */
   readonly labels: Int32Array;

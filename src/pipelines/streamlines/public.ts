@@ -52,7 +52,7 @@ export type {
 export type { RegressionPosterior } from "../../models/streamlines/regression.ts";
 export type { PrincipalAxes } from "../../models/streamlines/shortcut.ts";
 export type { Posterior, VaeOptions } from "../../models/streamlines/variational.ts";
-export type { NetworkUse } from "../../networks/network.ts";
+export type { NetworkUse } from "../../models/streamlines/network.ts";
 export type { BundleDensities } from "./bundle_densities.ts";
 export type { Labelled } from "./data.ts";
 export type { FilterReference, FilterResult } from "./filtering.ts";
@@ -82,3 +82,4 @@ export type { StreamlineConfig } from "../../models/streamlines/config.ts";
 export type { StartingValues } from "../../parameters/entry.ts";
 export type { StateDict } from "../../parameters/state_dict.ts";
 export type { FlattenOrder } from "../../models/streamlines/config.ts";
+export { STREAMLINE_KINDS } from "../../models/streamlines/config.ts";

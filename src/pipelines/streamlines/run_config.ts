@@ -62,6 +62,7 @@ export interface StreamlineData {
 
 /** What was found in the data, and the model cannot do without. */
 export interface FoundInData {
+  /** Grid and affine of the reference; null where there is none. */
   readonly space: TractogramSpace | null;
   /** mm: mean and deviation of lengths, and the range of each bundle. */
   readonly length: {

@@ -17,8 +17,11 @@ import type { FoundInData } from "./run_config.ts";
 
 /** What is asked for. */
 export interface SampleRequest {
+  /** Bundle to sample from. */
   readonly bundle: number;
+  /** Streamlines to sample. */
   readonly count: number;
+  /** Of everything random. */
   readonly seed: number;
   /** mm, drawn evenly in the range; null: as the bundle's own. */
   readonly lengths: readonly [least: number, most: number] | null;
@@ -28,6 +31,7 @@ export interface SampleRequest {
 
 /** Streamlines and the length asked of each. */
 export interface Sampled {
+  /** Sampled streamlines in millimetres. */
   readonly streamlines: Streamlines;
   /** mm. */
   readonly asked: Float64Array;
@@ -123,7 +127,9 @@ export function requireCoveredPrior(
 
 /** Options of {@link sampleFromSeeds}. */
 export interface SeedSampling {
+  /** Streamlines to accept. */
   readonly count: number;
+  /** Of everything random. */
   readonly seed: number;
   /** Factor on Scott's width; default 1. */
   readonly kernelFactor?: number;
@@ -133,7 +139,9 @@ export interface SeedSampling {
 
 /** Codes drawn around seeds. */
 export interface SeededCodes {
+  /** Accepted codes, `[n, latentDim]`. */
   readonly codes: NdArray<Float64Array>;
+  /** Share of proposals that were accepted. */
   readonly acceptance: number;
   /** What a person should know of the acceptance. */
   readonly notes: readonly string[];
