@@ -1,6 +1,7 @@
 /** One fold of a cross-validation: a run like any other, trained or gone on with, scored, and its numbers gathered. */
 import type { ActiveEngine } from "../backends/engine.ts";
 import { CheckpointError } from "../base/errors.ts";
+import { givenFields } from "../base/given_fields.ts";
 import { isFile } from "../files/whats_there.ts";
 import { type FinishedFold, foldFolder, readFold, writeFold } from "./cross_validation_folder.ts";
 import type { FoldArguments, FoldPlace, Pipeline } from "./pipeline.ts";
@@ -68,8 +69,7 @@ export async function runFold(
 function reopen(folder: string, { pipeline, typed: { values } }: FoldRunOptions) {
   const { backend, threads, memory } = values;
   const kept = { resume: folder, backend, threads, memory, "data-root": values["data-root"] };
-  const given = Object.entries(kept).filter(([, value]) => value !== undefined);
-  return reopenRun({ values: Object.fromEntries(given) as never, files: [] }, pipeline);
+  return reopenRun({ values: givenFields(kept) as never, files: [] }, pipeline);
 }
 
 /** After a divergence the report is made as far as it goes: the last good epoch may be none. */

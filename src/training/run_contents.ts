@@ -17,6 +17,7 @@ import {
   other,
   record,
 } from "../base/fields.ts";
+import { givenFields } from "../base/given_fields.ts";
 import { VERSION } from "../base/version.ts";
 import { readSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { EARLY_STOPPING_STATE } from "./early_stopping.ts";
@@ -191,11 +192,11 @@ export function decodeRun(files: ReadonlyMap<string, Uint8Array>, source: string
   });
   return {
     weights: weights.tensors,
-    ...present({
+    ...givenFields({
       optimiser: optimiser?.state,
       training: training && {
         ...training.state,
-        ...present({
+        ...givenFields({
           phases: phases?.states,
           bestWeights: best?.tensors,
           lastWeights: last?.tensors,
@@ -386,15 +387,10 @@ function withoutEpoch(
   if (json === undefined) return {};
   const { [EPOCH_KEY]: epoch, ...config } = json;
   const where = { name: RUN_FILES.config, source, path: EPOCH_KEY };
-  return present({
+  return givenFields({
     config: Object.keys(config).length > 0 ? config : undefined,
     epoch: epoch === undefined ? undefined : checked<number>(epoch, EPOCH, where),
   });
-}
-
-/** The same object without its undefined fields. */
-function present<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** JSON in which typed arrays are lists. */

@@ -7,6 +7,7 @@
 import type { SpatialShape } from "../../base/arrays.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { choice, findProblem, integer, list, number, record } from "../../base/fields.ts";
+import { givenFields } from "../../base/given_fields.ts";
 
 /** A complete, validated configuration. Made by {@link resolveConfig}. */
 export interface RecurrentVaeConfig {
@@ -143,7 +144,7 @@ const NOTEBOOK_STATE = [
  */
 export function resolveConfig(options: RecurrentVaeOptions = {}): RecurrentVaeConfig {
   checkFields(options);
-  const given = withoutUndefined(options);
+  const given = givenFields(options);
   const latentDim = given.latentDim ?? DEFAULTS.latentDim;
   const spatialShape = spatial(given.spatialShape ?? DEFAULTS.spatialShape);
   const channels = given.channels ?? DEFAULT_CHANNELS.slice(0, levelsThatFit(spatialShape));
@@ -246,10 +247,6 @@ function spatial(shape: readonly number[]): SpatialShape {
   return (shape.length === 4 && shape[0] === 1
     ? shape.slice(1)
     : [...shape]) as unknown as SpatialShape;
-}
-
-function withoutUndefined(options: RecurrentVaeOptions): RecurrentVaeOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** The kinds and ranges of single fields. */

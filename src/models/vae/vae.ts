@@ -1,6 +1,7 @@
 /** The variational autoencoder as an estimator [vae §3]. */
 import type { FloatArray, NdArray } from "../../base/arrays.ts";
 import { ConfigError, ShapeError } from "../../base/errors.ts";
+import { givenFields } from "../../base/given_fields.ts";
 import { RandomStream } from "../../base/random.ts";
 import { toHost, toScalar, toTensor } from "../../backends/tensors.ts";
 import { tf } from "../../deps/tfjs.ts";
@@ -100,7 +101,7 @@ export class VAE extends TransformerEstimator {
     this.lr = resolved.lr;
     this.weightDecay = resolved.weightDecay;
     const { freeBits, capacity, reduction, divergence, noiseScale } = resolved;
-    this.criterion = new BetaVAELoss(defined({
+    this.criterion = new BetaVAELoss(givenFields({
       ...{ beta, defaultDist, freeBits, capacity, reduction, divergence },
       useScale: noiseScale !== "fixed" ? true : undefined,
     }));
@@ -466,9 +467,4 @@ function requireSome(parts: readonly NdArray[]): void {
     "loader",
     "Cannot go through the samples: the loader has no batches, needs one",
   );
-}
-
-/** The fields that are there. */
-function defined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,5 +1,6 @@
 /** Options for every field of the model's configuration, and the way back from values to a configuration. */
 import type { SpatialShape } from "../../base/arrays.ts";
+import { givenFields } from "../../base/given_fields.ts";
 import {
   CONFIG_FIELDS,
   type RecurrentVaeConfig,
@@ -283,7 +284,7 @@ export function modelFields(values: ModelValues): ModelFields {
     learningRate: values["learning-rate"],
     seed: values["seed"],
   };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  return givenFields(fields);
 }
 
 /**

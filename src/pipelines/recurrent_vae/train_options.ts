@@ -1,4 +1,5 @@
 /** Options of `recvae train`, and the complete plan of a run they come to. */
+import { givenFields } from "../../base/given_fields.ts";
 import type { FileRecord } from "../../data/file_record.ts";
 import type { NormalizationKind } from "../../data/normalization.ts";
 import type { OptimiserKind } from "../../training/optimisers.ts";
@@ -317,7 +318,7 @@ export function planRun(
       ...source,
       scaling: values.scaling ?? file.data.scaling ?? preset.data,
       heldOut,
-      ...given({ fold, maskLabels, mask: mask === undefined ? undefined : { path: mask } }),
+      ...givenFields({ fold, maskLabels, mask: mask === undefined ? undefined : { path: mask } }),
     },
   };
 }
@@ -345,10 +346,10 @@ function planTraining(
   return {
     schedule,
     fitOffsets: 50,
-    ...given({ clipNorm }),
+    ...givenFields({ clipNorm }),
     ...settings,
     optimiser,
-    ...given({
+    ...givenFields({
       schedule: values.schedule,
       fitOffsets: values["fit-offsets"],
       momentum: optimiser === "sgd" ? values.momentum ?? momentum : undefined,
@@ -373,10 +374,4 @@ export function parseFold(text: string): { readonly fold: number; readonly folds
   const fold = foldOf(text);
   if (fold) return fold;
   throw new UsageError(`--fold is "${text}", needs I/K such as 1/5`);
-}
-
-/** The same object without undefined fields. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

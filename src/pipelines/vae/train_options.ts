@@ -1,4 +1,5 @@
 /** Options of `train vae`, and the configuration they come to. */
+import { givenFields } from "../../base/given_fields.ts";
 import { SAMPLE_SCALINGS } from "../../data/sample_scaling.ts";
 import { isAbsolute, resolve } from "../../deps/node_path.ts";
 import { DISTRIBUTION_NAMES } from "../../losses/distributions.ts";
@@ -225,7 +226,7 @@ export function planConfig(values: TrainValues, files: readonly string[]): Plann
     throw new UsageError("--participants needs --target, the column to probe for");
   }
   return {
-    options: defined({
+    options: givenFields({
       latentDim: values["latent-dim"] ?? 16,
       beta: values.beta,
       defaultDist: distribution,
@@ -239,7 +240,7 @@ export function planConfig(values: TrainValues, files: readonly string[]): Plann
       weightDecay,
       randomState: seed,
     }),
-    training: defined({
+    training: givenFields({
       epochs: values.epochs ?? 60,
       learningRate,
       weightDecay,
@@ -248,7 +249,7 @@ export function planConfig(values: TrainValues, files: readonly string[]): Plann
       clipNorm: values["clip-norm"],
       checkpointEvery: values["checkpoint-every"],
     }),
-    data: defined({
+    data: givenFields({
       files: files.map(absolute),
       samples: values.samples ?? (files.length === 0 ? "frames" as const : "files" as const),
       heldOut: values["held-out"] ?? 0.25,
@@ -265,9 +266,4 @@ export function planConfig(values: TrainValues, files: readonly string[]): Plann
 
 function absolute(path: string): string {
   return isAbsolute(path) ? path : resolve(path);
-}
-
-/** The fields that are there. */
-function defined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

@@ -2,6 +2,7 @@
 import type { SpatialShape } from "../../../base/arrays.ts";
 import { ConfigError } from "../../../base/errors.ts";
 import { choice, findProblem, flag, integer, list, number, record } from "../../../base/fields.ts";
+import { givenFields } from "../../../base/given_fields.ts";
 import { groupCount, levelsThatFit } from "../config.ts";
 
 /** A complete configuration. Made by {@link resolveLaggedConfig}. */
@@ -113,9 +114,7 @@ const DEFAULTS = {
  */
 export function resolveLaggedConfig(options: LaggedOptions): LaggedConfig {
   checkFields(options);
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as LaggedOptions;
+  const given = givenFields(options);
   const channels = given.channels ?? CHANNELS[automaticLevels(given.spatialShape)];
   const decoderChannels = given.decoderChannels ?? channels.toReversed();
   const config = { ...DEFAULTS, ...given, channels, decoderChannels };
