@@ -5,9 +5,9 @@
  * (levels, widths, norm layers, loss variants) is configuration here. Source: [recurrent-vae §1, §3.1, §4, §5, §8].
  */
 import type { SpatialShape } from "../../base/arrays.ts";
-import { ConfigError } from "../../base/errors.ts";
-import { choice, findProblem, integer, list, number, record } from "../../base/fields.ts";
+import { choice, integer, list, number, record } from "../../base/fields.ts";
 import { givenFields } from "../../base/given_fields.ts";
+import { checkAxes, checkFields, checkStages, refuse } from "./config_checks.ts";
 
 /** A complete, validated configuration. Made by {@link resolveConfig}. */
 export interface RecurrentVaeConfig {
@@ -143,7 +143,7 @@ const NOTEBOOK_STATE = [
  * ```
  */
 export function resolveConfig(options: RecurrentVaeOptions = {}): RecurrentVaeConfig {
-  checkFields(options);
+  checkFields(options, CONFIG_FIELDS);
   const given = givenFields(options);
   const latentDim = given.latentDim ?? DEFAULTS.latentDim;
   const spatialShape = spatial(given.spatialShape ?? DEFAULTS.spatialShape);
@@ -178,7 +178,7 @@ export function levelsThatFit(shape: SpatialShape): number {
  * @throws {ConfigError} naming the first offending field.
  */
 export function validateConfig(config: RecurrentVaeConfig): void {
-  checkFields(config);
+  checkFields(config, CONFIG_FIELDS);
   if (config.zDim !== config.latentDim) {
     refuse(
       "zDim",
@@ -210,10 +210,8 @@ export function groupCount(channels: number): number {
 }
 
 function validateLevels(config: RecurrentVaeConfig): void {
-  const { spatialShape, channels, decoderChannels } = config;
-  if (spatialShape.length !== 3) {
-    refuse("spatialShape", `[${spatialShape}]`, "three axes [X, Y, Z]");
-  }
+  const { spatialShape, channels } = config;
+  checkAxes(spatialShape);
   const fitting = levelsThatFit(spatialShape);
   if (fitting === 0) {
     refuse("spatialShape", `[${spatialShape}]`, "at least 2 voxels on every axis");
@@ -227,13 +225,7 @@ function validateLevels(config: RecurrentVaeConfig): void {
       }]; leave channels unset to adapt`,
     );
   }
-  if (decoderChannels.length !== channels.length) {
-    refuse(
-      "decoderChannels",
-      `${decoderChannels.length} stages`,
-      `${channels.length}, one per level`,
-    );
-  }
+  checkStages(config);
   for (const field of ["channels", "decoderChannels"] as const) {
     for (const count of config[field]) {
       if (config.normalization === "group" && count % groupCount(count) !== 0) {
@@ -247,24 +239,4 @@ function spatial(shape: readonly number[]): SpatialShape {
   return (shape.length === 4 && shape[0] === 1
     ? shape.slice(1)
     : [...shape]) as unknown as SpatialShape;
-}
-
-/** The kinds and ranges of single fields. */
-function checkFields(fields: RecurrentVaeOptions): void {
-  const problem = findProblem(fields, CONFIG_FIELDS, { noun: "field" });
-  if (!problem) return;
-  const { field, clause } = problem;
-  throw new ConfigError(topLevel(field), `Cannot use the configuration: ${clause}`);
-}
-
-/** `"channels[1]"` is the field `"channels"`. */
-function topLevel(path: string): string {
-  return path.replace(/\[.*/, "");
-}
-
-function refuse(field: string, found: unknown, needed: string): never {
-  throw new ConfigError(
-    field,
-    `Cannot use the configuration: ${field} is ${found}, needs ${needed}`,
-  );
 }

@@ -1,9 +1,9 @@
 /** Configuration of the lagged model: linear and lag paths beside the convolutions [recurrent-vae §16]. */
 import type { SpatialShape } from "../../../base/arrays.ts";
-import { ConfigError } from "../../../base/errors.ts";
-import { choice, findProblem, flag, integer, list, number, record } from "../../../base/fields.ts";
+import { choice, flag, integer, list, number, record } from "../../../base/fields.ts";
 import { givenFields } from "../../../base/given_fields.ts";
 import { groupCount, levelsThatFit } from "../config.ts";
+import { checkAxes, checkFields, checkStages, refuse } from "../config_checks.ts";
 
 /** A complete configuration. Made by {@link resolveLaggedConfig}. */
 export interface LaggedConfig {
@@ -113,7 +113,7 @@ const DEFAULTS = {
  * @throws {ConfigError} naming the field.
  */
 export function resolveLaggedConfig(options: LaggedOptions): LaggedConfig {
-  checkFields(options);
+  checkFields(options, LAGGED_FIELDS);
   const given = givenFields(options);
   const channels = given.channels ?? CHANNELS[automaticLevels(given.spatialShape)];
   const decoderChannels = given.decoderChannels ?? channels.toReversed();
@@ -135,10 +135,8 @@ function bottomVoxels(shape: SpatialShape, levels: number): number {
 }
 
 function checkLevels(config: LaggedConfig): void {
-  const { spatialShape, channels, decoderChannels } = config;
-  if (spatialShape.length !== 3) {
-    refuse("spatialShape", `[${spatialShape}]`, "three axes [X, Y, Z]");
-  }
+  const { spatialShape, channels } = config;
+  checkAxes(spatialShape);
   const fitting = levelsThatFit(spatialShape);
   if (channels.length > fitting) {
     refuse(
@@ -147,13 +145,7 @@ function checkLevels(config: LaggedConfig): void {
       fitting === 0 ? "none: an axis has a single voxel" : `at most ${fitting}`,
     );
   }
-  if (decoderChannels.length !== channels.length) {
-    refuse(
-      "decoderChannels",
-      `${decoderChannels.length} stages`,
-      `${channels.length}, one per level`,
-    );
-  }
+  checkStages(config);
   for (const field of ["channels", "decoderChannels"] as const) {
     config[field].forEach((count, l) => {
       const groups = groupCount(count);
@@ -168,18 +160,4 @@ function checkLevels(config: LaggedConfig): void {
       );
     });
   }
-}
-
-function checkFields(fields: LaggedOptions): void {
-  const problem = findProblem(fields, LAGGED_FIELDS, { noun: "field" });
-  if (!problem) return;
-  const field = problem.field.replace(/\[.*/, "");
-  throw new ConfigError(field, `Cannot use the configuration: ${problem.clause}`);
-}
-
-function refuse(field: string, found: unknown, needed: string): never {
-  throw new ConfigError(
-    field,
-    `Cannot use the configuration: ${field} is ${found}, needs ${needed}`,
-  );
 }
